@@ -1,0 +1,22 @@
+/*
+ * mem.h - the allocator of the core: libc's, with a switch for tests that
+ * makes the nth allocation of this thread fail.
+ */
+#ifndef INLAY_BASE_MEM_H
+#define INLAY_BASE_MEM_H
+
+#include <stddef.h>
+
+/* As malloc, calloc, realloc, free. NULL when there is no memory. */
+void *inlay_malloc(size_t size);
+void *inlay_calloc(size_t count, size_t size);
+void *inlay_realloc(void *ptr, size_t size);
+void inlay_free(void *ptr);
+
+/*
+ * Tests only: let `count` further allocations of this thread succeed, then
+ * fail every one; a negative count turns the switch off.
+ */
+void inlay_mem_fail_after(long count);
+
+#endif

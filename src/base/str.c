@@ -1,0 +1,138 @@
+#include "base/str.h"
+
+#include "base/banned.h"
+
+bool inlay_str_equal_nocase(struct inlay_str a, struct inlay_str b)
+{
+    if (a.len != b.len)
+        return false;
+    for (size_t i = 0; i < a.len; i++)
+        if (inlay_ascii_lower(a.ptr[i]) != inlay_ascii_lower(b.ptr[i]))
+            return false;
+    return true;
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+struct inlay_str inlay_str_trim(struct inlay_str s)
+{
+    while (s.len > 0 && is_blank(s.ptr[0])) {
+        s.ptr++;
+        s.len--;
+    }
+    while (s.len > 0 && is_blank(s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/*
+ * Length of the well-formed sequence at p (Unicode 15, table 3-7), 0 when
+ * there is none within `left` bytes.
+ */
+static size_t utf8_sequence(const unsigned char *p, size_t left)
+{
+    unsigned char low = 0x80, high = 0xBF;
+    size_t length;
+
+    if (p[0] >= 0xC2 && p[0] <= 0xDF)
+        length = 2;
+    else if (p[0] >= 0xE0 && p[0] <= 0xEF)
+        length = 3;
+    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
+        length = 4;
+    else
+        return 0;
+    if (left < length)
+        return 0;
+    if (p[0] == 0xE0)
+        low = 0xA0;
+    else if (p[0] == 0xED)
+        high = 0x9F;
+    else if (p[0] == 0xF0)
+        low = 0x90;
+    else if (p[0] == 0xF4)
+        high = 0x8F;
+    if (p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    return length;
+}
+
+bool inlay_utf8_valid(struct inlay_str s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t i = 0;
+
+    while (i < s.len) {
+        uint64_t word;
+
+        /* Eight ASCII bytes at a time: most text is nothing else. */
+        while (s.len - i >= 8) {
+            memcpy(&word, p + i, 8);
+            if (word & 0x8080808080808080u)
+                break;
+            i += 8;
+        }
+        if (i == s.len)
+            break;
+        if (p[i] < 0x80) {
+            i++;
+            continue;
+        }
+        size_t length = utf8_sequence(p + i, s.len - i);
+        if (length == 0)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+size_t inlay_utf8_length(struct inlay_str s)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < s.len; i++)
+        count += (s.ptr[i] & 0xC0) != 0x80;
+    return count;
+}
+
+static const char digit_pairs[] =
+    "0001020304050607080910111213141516171819"
+    "2021222324252627282930313233343536373839"
+    "4041424344454647484950515253545556575859"
+    "6061626364656667686970717273747576777879"
+    "8081828384858687888990919293949596979899";
+
+size_t inlay_format_u64(char *buf, uint64_t value)
+{
+    char tmp[20];
+    size_t at = sizeof(tmp);
+
+    while (value >= 100) {
+        at -= 2;
+        memcpy(tmp + at, digit_pairs + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        at -= 2;
+        memcpy(tmp + at, digit_pairs + value * 2, 2);
+    } else {
+        tmp[--at] = (char)('0' + value);
+    }
+    memcpy(buf, tmp + at, sizeof(tmp) - at);
+    return sizeof(tmp) - at;
+}
+
+size_t inlay_format_i64(char *buf, int64_t value)
+{
+    if (value >= 0)
+        return inlay_format_u64(buf, (uint64_t)value);
+    buf[0] = '-';
+    /* The longest is -9223372036854775808: sign and 19 digits. */
+    return 1 + inlay_format_u64(buf + 1, 0 - (uint64_t)value);
+}
