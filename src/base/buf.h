@@ -33,6 +33,9 @@ static inline size_t inlay_buf_len(const struct inlay_buf *buf)
 
 static inline struct inlay_str inlay_buf_view(const struct inlay_buf *buf)
 {
+    /* NULL + 0 is undefined in C. */
+    if (!buf->data)
+        return inlay_str_make(NULL, 0);
     return inlay_str_make(buf->data + buf->start, buf->end - buf->start);
 }
 

@@ -1,0 +1,284 @@
+#include <math.h>
+
+#include "type/json.h"
+#include "type/real.h"
+
+#include "base/banned.h"
+
+/*
+ * Values nest by slices of a type that holds itself: C decides how deep. What
+ * json_read.c has read can be written.
+ */
+#define DEPTH_MOST 128
+
+#define INTEGER_MOST 20
+#define INTEGERS_AT_ONCE 64
+
+static int write_value(const struct inlay_type *type,
+                       const char *value,
+                       struct inlay_buf *out,
+                       unsigned depth);
+
+/* Room for the longest is enough; near the limit the real length counts. */
+static inline int write_i64(int64_t value, struct inlay_buf *out)
+{
+    char text[INTEGER_MOST];
+
+    if (inlay_likely(inlay_buf_reserve(out, INTEGER_MOST) == 0)) {
+        inlay_buf_added(out, inlay_format_i64(inlay_buf_tail(out), value));
+        return 0;
+    }
+    return inlay_buf_append(out, text, inlay_format_i64(text, value));
+}
+
+static inline int write_u64(uint64_t value, struct inlay_buf *out)
+{
+    char text[INTEGER_MOST];
+
+    if (inlay_likely(inlay_buf_reserve(out, INTEGER_MOST) == 0)) {
+        inlay_buf_added(out, inlay_format_u64(inlay_buf_tail(out), value));
+        return 0;
+    }
+    return inlay_buf_append(out, text, inlay_format_u64(text, value));
+}
+
+static int write_real(const struct inlay_type *type,
+                      const char *value,
+                      struct inlay_buf *out)
+{
+    char text[INLAY_REAL_MOST];
+    size_t len;
+
+    if (type->size == sizeof(float)) {
+        float narrow;
+        memcpy(&narrow, value, sizeof(narrow));
+        if (!isfinite(narrow))
+            return inlay_buf_append_literal(out, "null");
+        len = inlay_real_format_float(text, narrow, INLAY_REAL_ANSWER);
+    } else {
+        double wide;
+        memcpy(&wide, value, sizeof(wide));
+        if (!isfinite(wide))
+            return inlay_buf_append_literal(out, "null");
+        len = inlay_real_format(text, wide, INLAY_REAL_ANSWER);
+    }
+    return inlay_buf_append(out, text, len);
+}
+
+static bool needs_escape(char c)
+{
+    return (unsigned char)c < 0x20 || c == '"' || c == '\\';
+}
+
+/* How many bytes from the start need no escape; eight are looked at a time. */
+static size_t plain_length(struct inlay_str text)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    size_t i = 0;
+
+    for (; text.len - i >= 8; i += 8) {
+        uint64_t word, quote, slash;
+
+        memcpy(&word, text.ptr + i, 8);
+        quote = word ^ (ones * '"');
+        slash = word ^ (ones * '\\');
+        if ((((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+             ((slash - ones) & ~slash)) &
+            tops)
+            break;
+    }
+    while (i < text.len && !needs_escape(text.ptr[i]))
+        i++;
+    return i;
+}
+
+static int write_escape(char c, struct inlay_buf *out)
+{
+    static const char digits[] = "0123456789abcdef";
+    static const char letters[] = {
+        ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n',  ['\f'] = 'f',
+        ['\r'] = 'r', ['"'] = '"',  ['\\'] = '\\',
+    };
+    unsigned char at = (unsigned char)c;
+
+    if (letters[at]) {
+        const char pair[2] = {'\\', letters[at]};
+        return inlay_buf_append(out, pair, sizeof(pair));
+    }
+    const char six[6] = {'\\', 'u', '0', '0', digits[at >> 4], digits[at & 15]};
+    return inlay_buf_append(out, six, sizeof(six));
+}
+
+int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out)
+{
+    if (!inlay_utf8_valid(text) || inlay_buf_append_char(out, '"') < 0)
+        return -1;
+    for (;;) {
+        size_t plain = plain_length(text);
+
+        if (inlay_buf_append(out, text.ptr, plain) < 0)
+            return -1;
+        if (plain == text.len)
+            break;
+        if (write_escape(text.ptr[plain], out) < 0)
+            return -1;
+        text = inlay_str_make(text.ptr + plain + 1, text.len - plain - 1);
+    }
+    return inlay_buf_append_char(out, '"');
+}
+
+static int write_cstr(const char *value, struct inlay_buf *out)
+{
+    const char *text;
+
+    memcpy(&text, value, sizeof(text));
+    if (!text)
+        return inlay_buf_append_literal(out, "null");
+    return inlay_json_write_string(inlay_str_from(text), out);
+}
+
+/*
+ * Integers of a slice, as far as there is room for the longest of each: the
+ * room is asked for once per batch. Returns how many were written.
+ */
+static size_t write_integers(const struct inlay_type *elem,
+                             const char *value,
+                             size_t count,
+                             struct inlay_buf *out)
+{
+    size_t done = 0;
+
+    while (done < count) {
+        size_t some = inlay_min(count - done, (size_t)INTEGERS_AT_ONCE);
+
+        if (inlay_buf_reserve(out, some * (INTEGER_MOST + 1)) < 0)
+            break;
+        char *start = inlay_buf_tail(out), *at = start;
+        for (size_t i = 0; i < some; i++, value += elem->size) {
+            *at = ',';
+            at += done + i > 0;
+            at += inlay_format_i64(at, inlay_int_load(value, elem->size));
+        }
+        inlay_buf_added(out, (size_t)(at - start));
+        done += some;
+    }
+    return done;
+}
+
+static int write_elements(const struct inlay_type *elem,
+                          const char *value,
+                          size_t count,
+                          struct inlay_buf *out,
+                          unsigned depth)
+{
+    size_t i = 0;
+
+    if (elem->kind == INLAY_KIND_INT)
+        i = write_integers(elem, value, count, out);
+    for (; i < count; i++) {
+        if ((i && inlay_buf_append_literal(out, ",") < 0) ||
+            write_value(elem, value + i * elem->size, out, depth) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int write_slice(const struct inlay_type *type,
+                       const char *value,
+                       struct inlay_buf *out,
+                       unsigned depth)
+{
+    const char *at;
+    inlay_len len;
+
+    memcpy(&at, value + type->ptr_offset, sizeof(at));
+    memcpy(&len, value + type->len_offset, sizeof(len));
+    if (len == 0)
+        return inlay_buf_append_literal(out, "[]");
+    if (!at || inlay_buf_append_literal(out, "[") < 0 ||
+        write_elements(type->elem, at, len, out, depth) < 0)
+        return -1;
+    return inlay_buf_append_literal(out, "]");
+}
+
+/* A field's name is a C identifier: nothing in it needs an escape. */
+static int write_key(struct inlay_str name, char before, struct inlay_buf *out)
+{
+    if (inlay_buf_reserve(out, name.len + 4) < 0)
+        return -1;
+    char *at = inlay_buf_tail(out);
+    at[0] = before;
+    at[1] = '"';
+    memcpy(at + 2, name.ptr, name.len);
+    at[name.len + 2] = '"';
+    at[name.len + 3] = ':';
+    inlay_buf_added(out, name.len + 4);
+    return 0;
+}
+
+static int write_struct(const struct inlay_type *type,
+                        const char *value,
+                        struct inlay_buf *out,
+                        unsigned depth)
+{
+    if (type->nfields == 0)
+        return inlay_buf_append_literal(out, "{}");
+    for (size_t i = 0; i < type->nfields; i++) {
+        const struct inlay_field *field = &type->fields[i];
+
+        if (write_key(field->name, i ? ',' : '{', out) < 0 ||
+            write_value(field->type, value + field->offset, out, depth) < 0)
+            return -1;
+    }
+    return inlay_buf_append_literal(out, "}");
+}
+
+static int write_value(const struct inlay_type *type,
+                       const char *value,
+                       struct inlay_buf *out,
+                       unsigned depth)
+{
+    struct inlay_str text;
+
+    if (depth > DEPTH_MOST)
+        return -1;
+    switch (type->kind) {
+    case INLAY_KIND_VOID:
+        return inlay_buf_append_literal(out, "null");
+    case INLAY_KIND_BOOL:
+        return *(const uint8_t *)value ? inlay_buf_append_literal(out, "true")
+                                       : inlay_buf_append_literal(out, "false");
+    case INLAY_KIND_INT:
+        return write_i64(inlay_int_load(value, type->size), out);
+    case INLAY_KIND_UINT:
+        return write_u64(inlay_uint_load(value, type->size), out);
+    case INLAY_KIND_FLOAT:
+        return write_real(type, value, out);
+    case INLAY_KIND_CSTR:
+        return write_cstr(value, out);
+    case INLAY_KIND_STR:
+        memcpy(&text, value, sizeof(text));
+        if (text.len > 0 && !text.ptr)
+            return -1;
+        return inlay_json_write_string(text, out);
+    case INLAY_KIND_SLICE:
+        return write_slice(type, value, out, depth + 1);
+    case INLAY_KIND_OPTIONAL:
+        if (!*(const uint8_t *)(value + type->has_offset))
+            return inlay_buf_append_literal(out, "null");
+        return write_value(type->elem, value + type->value_offset, out,
+                           depth + 1);
+    case INLAY_KIND_STRUCT:
+        return write_struct(type, value, out, depth + 1);
+    case INLAY_KIND_UNSUPPORTED:
+        return -1;
+    }
+    return -1;
+}
+
+int inlay_json_write(const struct inlay_type *type,
+                     const void *value,
+                     struct inlay_buf *out)
+{
+    return write_value(type, value, out, 0);
+}

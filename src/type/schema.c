@@ -1,0 +1,239 @@
+#include "type/schema.h"
+
+#include "base/mem.h"
+#include "type/json.h"
+
+#include "base/banned.h"
+
+#define REF "{\"$ref\":\"#/components/schemas/"
+
+static bool is_letter(char c)
+{
+    c = inlay_ascii_lower(c);
+    return (c >= 'a' && c <= 'z') || (unsigned char)c >= 0x80;
+}
+
+/* As Python's "sum_of".title().replace("_", " ").strip(). */
+int inlay_schema_write_title(struct inlay_str name, struct inlay_buf *out)
+{
+    bool inside = false;
+
+    while (name.len > 0 && name.ptr[0] == '_')
+        name = inlay_str_make(name.ptr + 1, name.len - 1);
+    while (name.len > 0 && name.ptr[name.len - 1] == '_')
+        name.len--;
+    for (size_t i = 0; i < name.len; i++) {
+        char c = inlay_ascii_lower(name.ptr[i]);
+
+        if (!inside && c >= 'a' && c <= 'z')
+            c = (char)(c - 'a' + 'A');
+        inside = is_letter(c);
+        if (inlay_buf_append_char(out, c == '_' ? ' ' : c) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* ,"title":"Sum Of"} or only the brace. */
+static int close_titled(struct inlay_str title, struct inlay_buf *out)
+{
+    if (title.len > 0 && (inlay_buf_append_literal(out, ",\"title\":") < 0 ||
+                          inlay_json_write_string(title, out) < 0))
+        return -1;
+    return inlay_buf_append_char(out, '}');
+}
+
+/* Formats are of OpenAPI's registry; limits where int64 is not the whole. */
+static int write_integer(const struct inlay_type *type, struct inlay_buf *out)
+{
+    bool is_signed = type->kind == INLAY_KIND_INT;
+
+    if (inlay_buf_append_literal(out, "{\"type\":\"integer\"") < 0)
+        return -1;
+    if (type->size < 8 &&
+        (inlay_buf_append_literal(out, ",\"maximum\":") < 0 ||
+         inlay_buf_append_u64(out, is_signed
+                                       ? (uint64_t)inlay_int_most(type->size)
+                                       : inlay_uint_most(type->size)) < 0))
+        return -1;
+    if ((type->size < 8 || !is_signed) &&
+        (inlay_buf_append_literal(out, ",\"minimum\":") < 0 ||
+         inlay_buf_append_i64(out,
+                              is_signed ? inlay_int_least(type->size) : 0) < 0))
+        return -1;
+    if (inlay_buf_append_str(out, is_signed
+                                      ? INLAY_STR(",\"format\":\"int")
+                                      : INLAY_STR(",\"format\":\"uint")) < 0 ||
+        inlay_buf_append_u64(out, (uint64_t)type->size * 8) < 0)
+        return -1;
+    return inlay_buf_append_char(out, '"');
+}
+
+/* The schema up to its title, without the last brace. */
+static int write_open(const struct inlay_type *type, struct inlay_buf *out)
+{
+    switch (type->kind) {
+    case INLAY_KIND_VOID:
+        return inlay_buf_append_literal(out, "{\"type\":\"null\"");
+    case INLAY_KIND_BOOL:
+        return inlay_buf_append_literal(out, "{\"type\":\"boolean\"");
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+        return write_integer(type, out);
+    case INLAY_KIND_FLOAT:
+        return inlay_buf_append_str(
+            out, type->size == sizeof(float)
+                     ? INLAY_STR("{\"type\":\"number\",\"format\":\"float\"")
+                     : INLAY_STR("{\"type\":\"number\",\"format\":\"double\""));
+    case INLAY_KIND_CSTR:
+    case INLAY_KIND_STR:
+        return inlay_buf_append_literal(out, "{\"type\":\"string\"");
+    case INLAY_KIND_SLICE:
+        if (inlay_buf_append_literal(out, "{\"items\":") < 0 ||
+            inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0)
+            return -1;
+        return inlay_buf_append_literal(out, ",\"type\":\"array\"");
+    case INLAY_KIND_OPTIONAL:
+        if (inlay_buf_append_literal(out, "{\"anyOf\":[") < 0 ||
+            inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0)
+            return -1;
+        return inlay_buf_append_literal(out, ",{\"type\":\"null\"}]");
+    case INLAY_KIND_STRUCT:
+        if (inlay_buf_append_literal(out, REF) < 0 ||
+            inlay_buf_append_str(out, type->name) < 0)
+            return -1;
+        return inlay_buf_append_literal(out, "\"");
+    case INLAY_KIND_UNSUPPORTED:
+        return -1;
+    }
+    return -1;
+}
+
+int inlay_schema_write(const struct inlay_type *type,
+                       struct inlay_str title,
+                       struct inlay_buf *out)
+{
+    if (write_open(type, out) < 0)
+        return -1;
+    /* FastAPI leaves a title next to a $ref to the definition. */
+    if (type->kind == INLAY_KIND_STRUCT)
+        return inlay_buf_append_char(out, '}');
+    return close_titled(title, out);
+}
+
+static int write_property(const struct inlay_field *field,
+                          struct inlay_buf *title,
+                          struct inlay_buf *out)
+{
+    const struct inlay_type *type = field->type;
+    struct inlay_str text = {"", 0};
+
+    inlay_buf_clear(title);
+    if (inlay_schema_write_title(field->name, title) < 0)
+        return -1;
+    /* As FastAPI: what only refers to a struct takes the struct's title. */
+    if (type->kind != INLAY_KIND_OPTIONAL ||
+        type->elem->kind != INLAY_KIND_STRUCT)
+        text = inlay_buf_view(title);
+    if (inlay_json_write_string(field->name, out) < 0 ||
+        inlay_buf_append_char(out, ':') < 0)
+        return -1;
+    return inlay_schema_write(type, text, out);
+}
+
+static int write_properties(const struct inlay_type *type,
+                            struct inlay_buf *out)
+{
+    struct inlay_buf title;
+    int status = 0;
+
+    inlay_buf_init(&title, out->limit);
+    for (size_t i = 0; i < type->nfields && status == 0; i++) {
+        if (i)
+            status = inlay_buf_append_char(out, ',');
+        if (status == 0)
+            status = write_property(&type->fields[i], &title, out);
+    }
+    inlay_buf_deinit(&title);
+    return status;
+}
+
+/* ,"required":["id"], of every field that is not optional. */
+static int write_required(const struct inlay_type *type, struct inlay_buf *out)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < type->nfields; i++) {
+        const struct inlay_field *field = &type->fields[i];
+
+        if (field->type->kind == INLAY_KIND_OPTIONAL)
+            continue;
+        if (inlay_buf_append_str(out, any ? INLAY_STR(",")
+                                          : INLAY_STR(",\"required\":[")) < 0 ||
+            inlay_json_write_string(field->name, out) < 0)
+            return -1;
+        any = true;
+    }
+    return any ? inlay_buf_append_char(out, ']') : 0;
+}
+
+int inlay_schema_write_definition(const struct inlay_type *type,
+                                  struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, "{\"properties\":{") < 0 ||
+        write_properties(type, out) < 0 ||
+        inlay_buf_append_literal(out, "},\"type\":\"object\"") < 0 ||
+        write_required(type, out) < 0)
+        return -1;
+    return close_titled(type->name, out);
+}
+
+/* Structs that were visited, so that each is once, and recursion ends. */
+struct visited {
+    const struct inlay_type **types;
+    size_t count, size;
+    void (*fn)(void *arg, const struct inlay_type *type);
+    void *arg;
+};
+
+/* False when it is there already, or there is no memory. */
+static bool add_visited(struct visited *visited, const struct inlay_type *type)
+{
+    for (size_t i = 0; i < visited->count; i++)
+        if (visited->types[i] == type)
+            return false;
+    if (visited->count == visited->size) {
+        size_t size = visited->size ? visited->size * 2 : 16;
+        const struct inlay_type **types =
+            inlay_realloc(visited->types, size * sizeof(*types));
+
+        if (!types)
+            return false;
+        visited->types = types;
+        visited->size = size;
+    }
+    visited->types[visited->count++] = type;
+    return true;
+}
+
+static void visit(struct visited *visited, const struct inlay_type *type)
+{
+    while (type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_OPTIONAL)
+        type = type->elem;
+    if (type->kind != INLAY_KIND_STRUCT || !add_visited(visited, type))
+        return;
+    visited->fn(visited->arg, type);
+    for (size_t i = 0; i < type->nfields; i++)
+        visit(visited, type->fields[i].type);
+}
+
+void inlay_schema_each_struct(const struct inlay_type *type,
+                              void (*fn)(void *arg,
+                                         const struct inlay_type *type),
+                              void *arg)
+{
+    struct visited visited = {.fn = fn, .arg = arg};
+
+    visit(&visited, type);
+    inlay_free(visited.types);
+}

@@ -1,0 +1,34 @@
+/*
+ * text.h - the text of path and query parameters -> C values, by type, as
+ * pydantic's lax mode reads strings: true false 1 0 yes no on off t f y n for
+ * bool; " 1", "+5", "1_000" and "3.0" for an int, "1.5" not.
+ */
+#ifndef INLAY_TYPE_TEXT_H
+#define INLAY_TYPE_TEXT_H
+
+#include "base/arena.h"
+#include "type/type.h"
+#include "type/violation.h"
+
+enum inlay_text_status {
+    INLAY_TEXT_OK = 0,
+    INLAY_TEXT_INVALID = -1, /* violations say what */
+    INLAY_TEXT_NO_MEMORY = -2,
+};
+
+/*
+ * `text` is percent-decoded already; it must outlive the value (views point
+ * into it; a const char * is copied for its NUL). Types: BOOL, INT, UINT,
+ * FLOAT, CSTR, STR, and OPTIONAL of these.
+ */
+enum inlay_text_status inlay_text_read(struct inlay_str text,
+                                       const struct inlay_type *type,
+                                       struct inlay_arena *arena,
+                                       const struct inlay_place *place,
+                                       struct inlay_violations *violations,
+                                       void *ret);
+
+/* Can inlay_text_read make such a value? */
+bool inlay_text_readable(const struct inlay_type *type);
+
+#endif

@@ -1,0 +1,173 @@
+/*
+ * type.h - the waist: what a C function takes and gives, as plain data. DWARF
+ * is read into it; Python calls, routes, JSON, text, schemas and validation
+ * are driven by it. No DIE, no PyObject. Lives in its module's arena and is
+ * never changed after load: any thread may read it.
+ */
+#ifndef INLAY_TYPE_TYPE_H
+#define INLAY_TYPE_TYPE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+enum inlay_kind {
+    INLAY_KIND_VOID,        /* only as a result */
+    INLAY_KIND_BOOL,        /* _Bool, 1 byte */
+    INLAY_KIND_INT,         /* two's complement, size 1, 2, 4 or 8 */
+    INLAY_KIND_UINT,        /* size 1, 2, 4 or 8 */
+    INLAY_KIND_FLOAT,       /* IEEE 754, size 4 or 8 */
+    INLAY_KIND_CSTR,        /* const char *: NUL-terminated UTF-8 or NULL */
+    INLAY_KIND_STR,         /* inlay_str */
+    INLAY_KIND_SLICE,       /* {T *ptr; inlay_len len;} of elem */
+    INLAY_KIND_OPTIONAL,    /* {inlay_has has; T value;} of elem */
+    INLAY_KIND_STRUCT,      /* fields */
+    INLAY_KIND_UNSUPPORTED, /* `reason` says why; `name` is the C spelling */
+};
+
+/* Where something is declared; file is absolute, "" when unknown. */
+struct inlay_source {
+    struct inlay_str file;
+    uint32_t line;
+};
+
+struct inlay_field {
+    struct inlay_str name;
+    const struct inlay_type *type;
+    uint32_t offset; /* bytes from the start of the struct */
+    struct inlay_source decl;
+};
+
+struct inlay_type {
+    enum inlay_kind kind;
+    uint32_t size;  /* bytes, as sizeof */
+    uint32_t align; /* bytes, a power of two; 1 for void */
+    /*
+     * As a person knows it: "int64_t", "inlay_str"; of a struct its tag (or
+     * the typedef of a struct without one): "user"; of a slice or optional
+     * its typedef's name.
+     */
+    struct inlay_str name;
+    struct inlay_source decl; /* of structs; else file is "" */
+    union {
+        struct { /* SLICE, OPTIONAL */
+            const struct inlay_type *elem;
+            uint32_t ptr_offset;   /* SLICE: of the pointer */
+            uint32_t len_offset;   /* SLICE: of the inlay_len */
+            uint32_t has_offset;   /* OPTIONAL: of the inlay_has */
+            uint32_t value_offset; /* OPTIONAL: of the value */
+            bool elem_const;       /* SLICE: of const T */
+        };
+        struct { /* STRUCT */
+            const struct inlay_field *fields;
+            size_t nfields;
+        };
+        struct inlay_str reason; /* UNSUPPORTED: "union x has no JSON form" */
+    };
+};
+
+/* The argument that stands for an absent one. */
+struct inlay_param {
+    struct inlay_str name; /* "" when the C file gives none */
+    const struct inlay_type *type;
+    /*
+     * NULL: must be given. Else a value of `type` (type->size bytes) to use
+     * when absent: an INLAY_DEFAULT, or {has = false} of an optional.
+     */
+    const void *fallback;
+    struct inlay_str fallback_text; /* as written in C: "20"; "" if none */
+};
+
+struct inlay_func {
+    struct inlay_str name;
+    const struct inlay_type *result;
+    struct inlay_param *params;
+    size_t nparams;
+    struct inlay_source decl;
+    struct inlay_str doc; /* the comment above it, markers stripped; or "" */
+    uint64_t address;     /* in the file, as its symbol says */
+    void *entry;          /* in memory; NULL until loaded */
+    bool exported;        /* a global symbol; false: only a record names it */
+    /* Why it can't be called ("" when it can): names parameter and type. */
+    struct inlay_str reason;
+};
+
+/* "int", "user[]", "str | None": for messages and signatures in Python. */
+struct inlay_arena;
+struct inlay_str inlay_type_describe(const struct inlay_type *type,
+                                     struct inlay_arena *arena);
+
+/*
+ * The first UNSUPPORTED type reached from `type` (itself, elements, fields),
+ * or NULL. Depth is bounded: types by value can't be recursive, and slices
+ * of a struct that holds such a slice are followed 16 deep.
+ */
+const struct inlay_type *
+inlay_type_unsupported(const struct inlay_type *type);
+
+/* Smallest and largest value of an INT or UINT type of `size` bytes. */
+static inline int64_t inlay_int_least(uint32_t size)
+{
+    return size == 8 ? INT64_MIN : -((int64_t)1 << (size * 8 - 1));
+}
+
+static inline int64_t inlay_int_most(uint32_t size)
+{
+    return size == 8 ? INT64_MAX : ((int64_t)1 << (size * 8 - 1)) - 1;
+}
+
+static inline uint64_t inlay_uint_most(uint32_t size)
+{
+    return size == 8 ? UINT64_MAX : ((uint64_t)1 << (size * 8)) - 1;
+}
+
+/* Integer stores and loads by size; `size` is 1, 2, 4 or 8. */
+static inline void inlay_int_store(void *at, uint32_t size, uint64_t value)
+{
+    switch (size) {
+    case 1:
+        *(uint8_t *)at = (uint8_t)value;
+        break;
+    case 2:
+        *(uint16_t *)at = (uint16_t)value;
+        break;
+    case 4:
+        *(uint32_t *)at = (uint32_t)value;
+        break;
+    default:
+        *(uint64_t *)at = value;
+        break;
+    }
+}
+
+static inline int64_t inlay_int_load(const void *at, uint32_t size)
+{
+    switch (size) {
+    case 1:
+        return *(const int8_t *)at;
+    case 2:
+        return *(const int16_t *)at;
+    case 4:
+        return *(const int32_t *)at;
+    default:
+        return *(const int64_t *)at;
+    }
+}
+
+static inline uint64_t inlay_uint_load(const void *at, uint32_t size)
+{
+    switch (size) {
+    case 1:
+        return *(const uint8_t *)at;
+    case 2:
+        return *(const uint16_t *)at;
+    case 4:
+        return *(const uint32_t *)at;
+    default:
+        return *(const uint64_t *)at;
+    }
+}
+
+#endif

@@ -1,0 +1,353 @@
+"""Writes golden.txt: what FastAPI answers to the inputs below, a line each:
+source, type, status, input, answer, with tabs between; \\XX is a byte in hex.
+
+Run it by hand with a FastAPI to compare with (pip install fastapi httpx),
+under Python 3.10 to 3.12 (3.13 words one message of its JSON parser anew):
+
+    python make_golden.py > golden.txt
+
+Inputs that FastAPI answers with 400 or 500 (NaN, numbers past double, lone
+surrogates, too many digits) are left out: there Inlay answers 422.
+"""
+
+import json
+from typing import Annotated
+
+from fastapi import Body, FastAPI, Query
+from fastapi.testclient import TestClient
+from pydantic import BaseModel, Field
+
+
+def integer(low: int, high: int):
+    return Annotated[int, Field(ge=low, le=high)]
+
+
+I8 = integer(-(2**7), 2**7 - 1)
+I64 = integer(-(2**63), 2**63 - 1)
+U8 = integer(0, 2**8 - 1)
+U64 = integer(0, 2**64 - 1)
+
+
+class Item(BaseModel):
+    name: str
+    price: float
+
+
+class Order(BaseModel):
+    id: I64
+    items: list[Item]
+    note: str | None = None
+    tags: list[str]
+    rank: U8 | None = None
+    ok: bool
+
+
+TYPES = {
+    "i8": I8,
+    "i64": I64,
+    "u8": U8,
+    "u64": U64,
+    "f64": float,
+    "boolean": bool,
+    "str": str,
+    "maybe_i64": I64 | None,
+    "i64s": list[I64],
+    "f64s": list[float],
+    "item": Item,
+    "items": list[Item],
+    "order": Order,
+}
+SCALARS = ["i8", "i64", "u8", "u64", "f64", "boolean", "str", "maybe_i64"]
+
+INTEGERS = """0 -0 1 -1 36 +5 00012 1_000 0_1 1__0 0__1 00__0 _1 1_ 0_ -1_ -_1 +_1 3.0
+3. 3.00 3.5 .0 -.0 1.0_0 1_0.0 -1_0.0 +1.0 1_.0 1._0 1e2 0x10 - + -- ++1 -+1
++-1 . _ 127 128 -128 -129 255 256 9223372036854775807 9223372036854775808
+-9223372036854775808 -9223372036854775809 18446744073709551615
+18446744073709551616 99999999999999999999 -99999999999999999999 1.0.0 1.00x
+true x １ é 1,5""".split()
+INTEGERS += [
+    "",
+    " ",
+    " 1",
+    "1 ",
+    "\n1\t",
+    "\v1",
+    "\x1f1",
+    "\u00a01",
+    "\u30001\u2009",
+    "\x851",
+    "\u20281\u202f",
+    "- 1",
+    "+ 1",
+    "1 .0",
+    "1.0 ",
+    '"a\\b',
+    "\x7f\u2028",
+    "a\x01",
+    "0" * 99 + "1",
+    "1." + "0" * 99,
+    "1_" * 99 + "1",
+]
+REALS = """1.5 1 0 -0 5. .5 . +.5 -.5e1 1e 1e5 1e+5 1E-5 e5 .e5 1_0.5 1_e5 1e_5 1e5_0
+1__0 _1 1_ 1._5 1_.5 0_5 0_. 1e5. 0x1p3 1f - + --1 +-1 1e-400 0e9999 -_1 00.50
+1e-99999999999999999999 0e99999999999999 123456789012345680 1e16 1e15 0.1
+in infi 1,5 x 1e22 1e21 1e20 5e-324 1.7976931348623157e308 0.0001 1e-5 1.5e-5
+1e-6 1e-7 9007199254740993 0.30000000000000004 2.2250738585072014e-308
+123456789.125 1234567890123456.7 12345678901234567.8 100 1e2 -1e-5 -2.5
+4.35 9.5e-5 99999999999999990 9999999999999998""".split()
+REALS += [
+    "",
+    " 1.5 ",
+    "\u30001\u2009",
+    "+ 1",
+    "1 e5",
+    "0." + "1" * 200,
+    "1" * 200,
+    "1" * 200 + "." + "0_" * 100 + "5",
+]
+BOOLEANS = (
+    "true TRUE tRuE false 1 0 t f T y n yes no YES on oN off OFF 2 -1 tru".split()
+)
+BOOLEANS += ["", " true", "true ", "x" * 20]
+TEXTS = [
+    "",
+    "a",
+    "é😀",
+    'q"\\/\b\f\n\r\t\x1f\x7f\u2028',
+    "12345678",
+    '1234567"',
+    "a" * 100 + "\n",
+]
+BYTES = [
+    b"\xff\xfe",
+    b"a\xe2\x82b",
+    b"\xf0\x9f\x98",
+    b"\xed\xa0\x80",
+    b"\xc0\xaf",
+    b"\xe2\x82\xac\xf4\x90\x80\x80",
+]
+
+VALUES = """null true false [] {} [1] {"a":1.50} 0 1 -1 2 1.0 0.0 -0.0 -0
+1.5 2.0 -1.5 1e2 1e18
+1e19 1e30 -1e19 9.3e18 127 128 255 256 -128 -129 3e2 9223372036854775807
+9223372036854775808 -9223372036854775808 -9223372036854775809
+18446744073709551615 18446744073709551616 99999999999999999999
+-99999999999999999999 1.0000000000000000001 1e16 1e-5 1e-6 1e300
+-9223372036854774784.0 -9223372036854775808.0 "36" "1.5" "x" "yes" "\\u00e9"
+"\\ud83d\\ude00" "\\/" "a\\u0000b" [[[[]]]] {"a":{"b":[]}}
+{"x":[1,{"y":[true,false,null,1e30,1e-5,99999999999999999999]}],"z":"\\u001f"}""".split()
+VALUES += ["1" * 310]
+
+INVALID = [
+    "{",
+    '{"id":}',
+    '{"id":1,}',
+    '{"a" 1}',
+    "[1,]",
+    "[1 2]",
+    '["a',
+    '["a\nb"]',
+    "{1:2}",
+    "nul",
+    "[1]x",
+    '"\\x"',
+    '"\\u12"',
+    "01",
+    "-",
+    "1.",
+    "1e",
+    "1e+",
+    "1.5.",
+    "  ",
+    '{"a":1 "b"',
+    "[1",
+    "\xff",
+    '{"a":1',
+    '{"a"',
+    '{"a":',
+    "[",
+    "[1,",
+    '{"a":1,',
+    '"\\',
+    '"\t"',
+    "1 2",
+    "tru",
+    "+1",
+    ".5",
+    "-a",
+    "{'a':1}",
+    "[\n1,\n}",
+    "/*x*/1",
+    "[1,,2]",
+    "{,}",
+    "0x10",
+    '{"a":1,"b"}',
+    '"\\uZZZZ"',
+    "[é]",
+    '["é", x]',
+    "[1}",
+    '{"a":[1,{"b":2]}',
+    "]",
+    "}",
+    "[[[[",
+    '{"a":{"a":{"a":',
+    "[]]",
+    "{}}",
+    '"a"b',
+    "[1.]",
+    "[1.e5]",
+    "[-]",
+    "[1e]",
+    "[2.5e-]",
+    "\ufeff[",
+    '\ufeff{"é":',
+    "[true",
+    "[falsey]",
+    "[nulll]",
+    "[-Infinit]",
+    "[Na]",
+    '"\\ud83d\\u12"',
+    '"\\ud83d\\u00"x',
+    "[1,\x00]",
+    "\x00",
+    '"\x00"',
+    '"\\\x00"',
+    "[\v1]",
+    '{"a":1;"b":2}',
+    '["x":1]',
+    '{"a",1}',
+    '{"a":1}{',
+    "{} {}",
+    '"\\u123',
+    '"\\u1234',
+    "\x7f",
+]
+
+ITEMS = [
+    "{}",
+    '{"name":"n","price":1}',
+    '{"name":"n","price":1e16,"extra":[]}',
+    '{"price":"2.5","name":"n"}',
+    '{"name":1,"price":"x"}',
+    '{"name":null}',
+    '{"name":"a","name":"b","price":1,"price":2}',
+    '\ufeff{"name":"n","price":0.1}',
+    ' { "name" : "n" , "price" : 1.0 } ',
+    '{"Name":"n","price":[]}',
+    '{"name":"n","price":true,"":0}',
+]
+LISTS = [
+    "[1,2,3]",
+    '[1,"x",null,[],{}]',
+    '["1",2.0,true]',
+    "[1.5,2]",
+    "[ ]",
+    "[-9223372036854775808,9223372036854775807]",
+    "[9223372036854775808]",
+    '[1,2,"a",3,9.5]',
+    '[{"name":"a","price":1},3,{}]',
+    '[{"name":"a","price":1},{"name":"b","price":-0.0}]',
+]
+ORDERS = [
+    '{"id":1, "items":[{"name":1,"price":"x"},3,{}],"ok":"maybe","tags":[1]}',
+    '{"id":1.5, "items":{},"ok":2, "note": 3, "tags":"x", "rank":256}',
+    '{"id":null, "items":null,"ok":null, "note": null,"tags":null,"rank":null}',
+    '{"id":"7","items":[],"tags":["é","\\n"],"ok":"off"}',
+    '{"ok":true,"rank":"255","tags":[],"items":[{"price":1.5,"name":"x"}],"note":"","id":-1}',
+    '{"unknown":{"deep":[1,2,3]}, "id":1}',
+]
+
+
+def quoted(text: str) -> str:
+    return json.dumps(text)
+
+
+def escaped(data: bytes) -> str:
+    return "".join(
+        chr(byte) if 32 <= byte < 127 and byte != 92 else f"\\{byte:02x}"
+        for byte in data
+    )
+
+
+app = FastAPI()
+
+
+def add_routes(name: str, kind) -> None:
+    def read_body(x: Annotated[kind, Body()]) -> kind:
+        return x
+
+    app.post(f"/{name}", response_model=kind)(read_body)
+    if name not in SCALARS:
+        return
+
+    def read_query(x: Annotated[kind, Query()]) -> kind:
+        return x
+
+    app.get(f"/{name}", response_model=kind)(read_query)
+
+
+def cases():
+    for name in TYPES:
+        bodies = list(VALUES)
+        if name in ("item", "items", "order"):
+            bodies += ITEMS + LISTS + ORDERS
+        elif name in ("i64s", "f64s"):
+            bodies += LISTS
+        elif name in ("f64",):
+            bodies += [t for t in REALS if t] + [quoted(t) for t in REALS]
+        elif name == "boolean":
+            bodies += [quoted(t) for t in BOOLEANS]
+        elif name == "str":
+            bodies += [quoted(t) for t in TEXTS]
+        elif name == "i64":
+            bodies += [quoted(t) for t in INTEGERS]
+        for body in bodies:
+            yield "body", name, body.encode()
+    for body in INVALID:
+        yield "body", "order", body.encode()
+    for name in SCALARS:
+        texts = TEXTS
+        if name == "f64":
+            texts = REALS
+        elif name == "boolean":
+            texts = BOOLEANS
+        elif name != "str":
+            texts = INTEGERS
+        for text in texts:
+            yield "query", name, text.encode()
+        if name != "str":
+            for text in BYTES:
+                yield "query", name, text
+
+
+def main() -> None:
+    for name, kind in TYPES.items():
+        add_routes(name, kind)
+    client = TestClient(app, raise_server_exceptions=False)
+    seen = set()
+    for case in cases():
+        if case in seen:
+            continue
+        seen.add(case)
+        where, name, data = case
+        if where == "body":
+            answer = client.post(
+                f"/{name}", content=data, headers={"content-type": "application/json"}
+            )
+        else:
+            text = "".join(f"%{byte:02X}" for byte in data)
+            answer = client.get(f"/{name}?x={text}")
+        if answer.status_code not in (200, 422):
+            continue
+        print(
+            where,
+            name,
+            answer.status_code,
+            escaped(data),
+            escaped(answer.content),
+            sep="\t",
+        )
+
+
+if __name__ == "__main__":
+    main()

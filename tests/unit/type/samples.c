@@ -1,0 +1,166 @@
+#include "samples.h"
+
+#include "base/macros.h"
+
+#include "base/banned.h"
+
+#define TEXT(literal)                                                          \
+    {                                                                          \
+        "" literal, sizeof(literal) - 1                                        \
+    }
+
+#define SCALAR(variable, kind_, ctype)                                         \
+    const struct inlay_type variable = {                                       \
+        .kind = INLAY_KIND_##kind_,                                            \
+        .size = sizeof(ctype),                                                 \
+        .align = _Alignof(ctype),                                              \
+        .name = TEXT(#ctype),                                                  \
+    }
+
+SCALAR(sample_i8, INT, int8_t);
+SCALAR(sample_i16, INT, int16_t);
+SCALAR(sample_i32, INT, int32_t);
+SCALAR(sample_i64, INT, int64_t);
+SCALAR(sample_u8, UINT, uint8_t);
+SCALAR(sample_u16, UINT, uint16_t);
+SCALAR(sample_u32, UINT, uint32_t);
+SCALAR(sample_u64, UINT, uint64_t);
+SCALAR(sample_f32, FLOAT, float);
+SCALAR(sample_f64, FLOAT, double);
+SCALAR(sample_bool, BOOL, bool);
+SCALAR(sample_cstr, CSTR, const char *);
+SCALAR(sample_str, STR, inlay_str);
+
+const struct inlay_type sample_void = {
+    .kind = INLAY_KIND_VOID,
+    .align = 1,
+    .name = TEXT("void"),
+};
+
+const struct inlay_type sample_union = {
+    .kind = INLAY_KIND_UNSUPPORTED,
+    .size = 8,
+    .align = 8,
+    .name = TEXT("union x"),
+    .reason = TEXT("union x has no JSON form"),
+};
+
+#define OPTIONAL(ctype, elem_)                                                 \
+    const struct inlay_type ctype##_type = {                                   \
+        .kind = INLAY_KIND_OPTIONAL,                                           \
+        .size = sizeof(ctype),                                                 \
+        .align = _Alignof(ctype),                                              \
+        .name = TEXT(#ctype),                                                  \
+        .elem = &(elem_),                                                      \
+        .has_offset = offsetof(ctype, has),                                    \
+        .value_offset = offsetof(ctype, value),                                \
+    }
+
+#define SLICE(ctype, elem_)                                                    \
+    const struct inlay_type ctype##_type = {                                   \
+        .kind = INLAY_KIND_SLICE,                                              \
+        .size = sizeof(ctype),                                                 \
+        .align = _Alignof(ctype),                                              \
+        .name = TEXT(#ctype),                                                  \
+        .elem = &(elem_),                                                      \
+        .ptr_offset = offsetof(ctype, ptr),                                    \
+        .len_offset = offsetof(ctype, len),                                    \
+    }
+
+OPTIONAL(sample_maybe_i64, sample_i64);
+OPTIONAL(sample_maybe_u8, sample_u8);
+OPTIONAL(sample_maybe_str, sample_str);
+OPTIONAL(sample_maybe_item, sample_item_type);
+SLICE(sample_i64s, sample_i64);
+SLICE(sample_f64s, sample_f64);
+SLICE(sample_strs, sample_str);
+SLICE(sample_items, sample_item_type);
+
+#define FIELD(tag, member, type_)                                              \
+    {                                                                          \
+        .name = TEXT(#member), .type = &(type_),                               \
+        .offset = offsetof(struct tag, member),                                \
+    }
+
+#define STRUCT(tag, short_name, fields_)                                       \
+    const struct inlay_type tag##_type = {                                     \
+        .kind = INLAY_KIND_STRUCT,                                             \
+        .size = sizeof(struct tag),                                            \
+        .align = _Alignof(struct tag),                                         \
+        .name = TEXT(short_name),                                              \
+        .fields = fields_,                                                     \
+        .nfields = inlay_array_size(fields_),                                  \
+    }
+
+static const struct inlay_field item_fields[] = {
+    FIELD(sample_item, name, sample_str),
+    FIELD(sample_item, price, sample_f64),
+};
+STRUCT(sample_item, "Item", item_fields);
+
+static const struct inlay_field order_fields[] = {
+    FIELD(sample_order, id, sample_i64),
+    FIELD(sample_order, items, sample_items_type),
+    FIELD(sample_order, note, sample_maybe_str_type),
+    FIELD(sample_order, tags, sample_strs_type),
+    FIELD(sample_order, rank, sample_maybe_u8_type),
+    FIELD(sample_order, ok, sample_bool),
+};
+STRUCT(sample_order, "Order", order_fields);
+
+const struct inlay_type sample_nodes_type = {
+    .kind = INLAY_KIND_SLICE,
+    .size = sizeof(sample_items),
+    .align = _Alignof(sample_items),
+    .name = TEXT("nodes"),
+    .elem = &sample_node_type,
+    .ptr_offset = offsetof(sample_items, ptr),
+    .len_offset = offsetof(sample_items, len),
+};
+static const struct inlay_field node_fields[] = {
+    FIELD(sample_node, value, sample_i32),
+    FIELD(sample_node, kids, sample_nodes_type),
+};
+STRUCT(sample_node, "Node", node_fields);
+
+static const struct inlay_field misc_fields[] = {
+    FIELD(sample_misc, i8, sample_i8),
+    FIELD(sample_misc, i16, sample_i16),
+    FIELD(sample_misc, i32, sample_i32),
+    FIELD(sample_misc, u16, sample_u16),
+    FIELD(sample_misc, u32, sample_u32),
+    FIELD(sample_misc, u64, sample_u64),
+    FIELD(sample_misc, f32, sample_f32),
+    FIELD(sample_misc, cstr, sample_cstr),
+    FIELD(sample_misc, maybe_item, sample_maybe_item_type),
+    FIELD(sample_misc, order, sample_order_type),
+    FIELD(sample_misc, node, sample_node_type),
+};
+STRUCT(sample_misc, "Misc", misc_fields);
+
+const struct inlay_type *sample_by_name(struct inlay_str name)
+{
+    static const struct {
+        const char *name;
+        const struct inlay_type *type;
+    } types[] = {
+        {"i8", &sample_i8},
+        {"i64", &sample_i64},
+        {"u8", &sample_u8},
+        {"u64", &sample_u64},
+        {"f64", &sample_f64},
+        {"boolean", &sample_bool},
+        {"str", &sample_str},
+        {"maybe_i64", &sample_maybe_i64_type},
+        {"i64s", &sample_i64s_type},
+        {"f64s", &sample_f64s_type},
+        {"item", &sample_item_type},
+        {"items", &sample_items_type},
+        {"order", &sample_order_type},
+    };
+
+    for (size_t i = 0; i < inlay_array_size(types); i++)
+        if (inlay_str_equal(name, inlay_str_from(types[i].name)))
+            return types[i].type;
+    return NULL;
+}
