@@ -1,0 +1,305 @@
+/*
+ * elf.c - what the file offers, by its symbols and records. The truth about
+ * what is exported is .dynsym; debug information only describes it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <link.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dwarf/reader.h"
+
+#include "base/banned.h"
+
+/* The linker puts it at our own ELF header, which names our machine. */
+extern const ElfW(Ehdr) __ehdr_start __attribute__((visibility("hidden")));
+
+static struct inlay_error *check_header(struct inlay_reader *reader)
+{
+    GElf_Ehdr header;
+
+    if (elf_kind(reader->elf) != ELF_K_ELF ||
+        !gelf_getehdr(reader->elf, &header))
+        return inlay_error_create(INLAY_ERROR_IMPORT, "%s: not an ELF file",
+                                  reader->path);
+    if (header.e_type != ET_DYN)
+        return inlay_error_create(INLAY_ERROR_IMPORT,
+                                  "%s: not a shared object (compile with "
+                                  "-shared)",
+                                  reader->path);
+    if (header.e_machine != __ehdr_start.e_machine ||
+        header.e_ident[EI_CLASS] != __ehdr_start.e_ident[EI_CLASS] ||
+        header.e_ident[EI_DATA] != __ehdr_start.e_ident[EI_DATA])
+        return inlay_error_create(
+            INLAY_ERROR_IMPORT, "%s: built for another machine", reader->path);
+    return NULL;
+}
+
+static bool is_exported_function(const GElf_Sym *symbol)
+{
+    int bind = GELF_ST_BIND(symbol->st_info);
+    int visibility = GELF_ST_VISIBILITY(symbol->st_other);
+
+    return GELF_ST_TYPE(symbol->st_info) == STT_FUNC &&
+           symbol->st_shndx != SHN_UNDEF &&
+           (bind == STB_GLOBAL || bind == STB_WEAK) &&
+           (visibility == STV_DEFAULT || visibility == STV_PROTECTED);
+}
+
+static int compare_wanted(const void *left, const void *right)
+{
+    const struct inlay_wanted *a = left, *b = right;
+
+    if (a->address != b->address)
+        return a->address < b->address ? -1 : 1;
+    if (!a->name || !b->name)
+        return !a->name - !b->name;
+    return strcmp(a->name, b->name);
+}
+
+/* A growing list of what is wanted. */
+static struct inlay_error *want(struct inlay_buf *list,
+                                uint64_t address,
+                                const char *name)
+{
+    struct inlay_wanted wanted = {
+        .address = address,
+        .name = name,
+        .recorded = !name,
+    };
+
+    if (inlay_buf_append(list, &wanted, sizeof(wanted)) < 0)
+        return inlay_error_no_memory();
+    return NULL;
+}
+
+static struct inlay_error *read_symbols(struct inlay_reader *reader,
+                                        Elf_Scn *section,
+                                        const GElf_Shdr *header,
+                                        struct inlay_buf *list)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = data ? data->d_size / sizeof(Elf64_Sym) : 0;
+    GElf_Sym symbol;
+
+    for (size_t i = 1; i < count; i++) {
+        if (!gelf_getsym(data, (int)i, &symbol))
+            break;
+        if (!is_exported_function(&symbol))
+            continue;
+        const char *name =
+            elf_strptr(reader->elf, header->sh_link, symbol.st_name);
+        if (!name || !*name)
+            continue;
+        struct inlay_error *error = want(list, symbol.st_value, name);
+        if (error)
+            return error;
+    }
+    return NULL;
+}
+
+/* Sections whose records begin with a function, and the records' size. */
+struct record_kind {
+    const struct inlay_section *section;
+    size_t size;
+};
+
+static bool is_function_slot(const struct record_kind kinds[3],
+                             uint64_t address)
+{
+    for (int i = 0; i < 3; i++) {
+        uint64_t at = address - kinds[i].section->address;
+
+        if (at < kinds[i].section->size && at % kinds[i].size == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Relative relocations into records carry the functions' addresses. */
+static struct inlay_error *read_relocations(Elf_Scn *section,
+                                            const struct record_kind *kinds,
+                                            struct inlay_buf *list)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t count = data ? data->d_size / sizeof(Elf64_Rela) : 0;
+    GElf_Rela rela;
+
+    for (size_t i = 0; i < count; i++) {
+        if (!gelf_getrela(data, (int)i, &rela))
+            break;
+        if (GELF_R_SYM(rela.r_info) || rela.r_addend <= 0 ||
+            !is_function_slot(kinds, rela.r_offset))
+            continue;
+        struct inlay_error *error = want(list, (uint64_t)rela.r_addend, NULL);
+        if (error)
+            return error;
+    }
+    return NULL;
+}
+
+/* Packed relocations (-z pack-relative-relocs) leave them in place. */
+static struct inlay_error *read_slots(Elf_Scn *section,
+                                      const GElf_Shdr *header,
+                                      const struct record_kind *kinds,
+                                      struct inlay_buf *list)
+{
+    Elf_Data *data = elf_getdata(section, NULL);
+    size_t size = data && data->d_buf ? data->d_size : 0;
+
+    for (size_t at = 0; at + 8 <= size; at += 8) {
+        uint64_t address;
+
+        memcpy(&address, (const char *)data->d_buf + at, sizeof(address));
+        if (!address || !is_function_slot(kinds, header->sh_addr + at))
+            continue;
+        struct inlay_error *error = want(list, address, NULL);
+        if (error)
+            return error;
+    }
+    return NULL;
+}
+
+static struct inlay_section *record_section(struct inlay_debug *debug,
+                                            const char *name)
+{
+    if (strcmp(name, "inlay_api") == 0)
+        return &debug->api;
+    if (strcmp(name, "inlay_route") == 0)
+        return &debug->route;
+    if (strcmp(name, "inlay_default") == 0)
+        return &debug->defaults;
+    if (strcmp(name, "inlay_status") == 0)
+        return &debug->status;
+    return NULL;
+}
+
+static struct inlay_error *find_sections(struct inlay_reader *reader)
+{
+    size_t names;
+    GElf_Shdr header;
+
+    if (elf_getshdrstrndx(reader->elf, &names) < 0)
+        return inlay_error_create(INLAY_ERROR_IMPORT,
+                                  "%s: has no section names", reader->path);
+    for (Elf_Scn *at = NULL; (at = elf_nextscn(reader->elf, at));) {
+        const char *name;
+        struct inlay_section *section;
+
+        if (!gelf_getshdr(at, &header) ||
+            !(name = elf_strptr(reader->elf, names, header.sh_name)))
+            continue;
+        section = record_section(reader->debug, name);
+        if (section && header.sh_type == SHT_PROGBITS &&
+            (header.sh_flags & SHF_ALLOC))
+            *section = (struct inlay_section){header.sh_addr, header.sh_size};
+    }
+    return NULL;
+}
+
+static struct inlay_error *list_wanted(struct inlay_reader *reader,
+                                       struct inlay_buf *list)
+{
+    struct inlay_debug *debug = reader->debug;
+    const struct record_kind kinds[3] = {
+        {&debug->route, sizeof(struct inlay_route_record)},
+        {&debug->defaults, sizeof(struct inlay_default_record)},
+        {&debug->status, sizeof(struct inlay_status_record)},
+    };
+    struct inlay_error *error = NULL;
+    GElf_Shdr header;
+
+    for (Elf_Scn *at = NULL; !error && (at = elf_nextscn(reader->elf, at));) {
+        if (!gelf_getshdr(at, &header))
+            continue;
+        if (header.sh_type == SHT_DYNSYM)
+            error = read_symbols(reader, at, &header, list);
+        else if (header.sh_type == SHT_RELA)
+            error = read_relocations(at, kinds, list);
+        else if (header.sh_type == SHT_PROGBITS &&
+                 (header.sh_flags & SHF_ALLOC) &&
+                 is_function_slot(kinds, header.sh_addr))
+            error = read_slots(at, &header, kinds, list);
+    }
+    return error;
+}
+
+/* Several records on one function, or a symbol's, are one wish. */
+static size_t merge_wanted(struct inlay_wanted *all, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        struct inlay_wanted *last = kept ? &all[kept - 1] : NULL;
+
+        if (last && last->address == all[i].address && !all[i].name) {
+            last->recorded = true;
+            continue;
+        }
+        if (last && compare_wanted(last, &all[i]) == 0)
+            continue;
+        all[kept++] = all[i];
+    }
+    return kept;
+}
+
+static struct inlay_error *read_wanted(struct inlay_reader *reader)
+{
+    struct inlay_buf list;
+
+    inlay_buf_init(&list, (size_t)64 << 20);
+    struct inlay_error *error = list_wanted(reader, &list);
+    size_t count = inlay_buf_len(&list) / sizeof(struct inlay_wanted);
+    if (!error && count) {
+        struct inlay_wanted *all =
+            inlay_arena_zalloc_array(&reader->scratch, count, sizeof(*all));
+
+        if (all) {
+            memcpy(all, list.data + list.start, count * sizeof(*all));
+            qsort(all, count, sizeof(*all), compare_wanted);
+            reader->wanted = all;
+            reader->nwanted = merge_wanted(all, count);
+        } else {
+            error = inlay_error_no_memory();
+        }
+    }
+    inlay_buf_deinit(&list);
+    return error;
+}
+
+struct inlay_error *inlay_elf_open(struct inlay_reader *reader)
+{
+    struct inlay_error *error;
+
+    elf_version(EV_CURRENT);
+    reader->fd = open(reader->path, O_RDONLY | O_CLOEXEC);
+    if (reader->fd < 0)
+        return inlay_error_create(INLAY_ERROR_IMPORT, "cannot open %s: %s",
+                                  reader->path, strerror(errno));
+    reader->elf = elf_begin(reader->fd, ELF_C_READ, NULL);
+    if (!reader->elf)
+        return inlay_error_create(INLAY_ERROR_IMPORT, "%s: not an ELF file",
+                                  reader->path);
+    if ((error = check_header(reader)) || (error = find_sections(reader)))
+        return error;
+    reader->dwarf = dwarf_begin_elf(reader->elf, DWARF_C_READ, NULL);
+    if (!reader->dwarf)
+        return inlay_error_create(INLAY_ERROR_IMPORT,
+                                  "%s: has no debug information (compile "
+                                  "with -g, do not strip)",
+                                  reader->path);
+    return read_wanted(reader);
+}
+
+void inlay_elf_close(struct inlay_reader *reader)
+{
+    if (reader->dwarf)
+        dwarf_end(reader->dwarf);
+    if (reader->elf)
+        elf_end(reader->elf);
+    if (reader->fd >= 0)
+        close(reader->fd);
+}

@@ -1,0 +1,85 @@
+/* problem.c - searching a type for what has no Python form. */
+#include "dwarf/reader.h"
+
+#include "base/banned.h"
+
+#define DEPTH_MOST 64
+
+static const struct inlay_type too_deep = {
+    .kind = INLAY_KIND_UNSUPPORTED,
+    .align = 1,
+    .name = {"it", 2},
+    .decl = {.file = {"", 0}},
+    .reason = {"types nest too deeply", 21},
+};
+
+/* Every compound is entered once per search: slices can form rings. */
+static bool enter(struct inlay_reader *reader, const struct inlay_type *type)
+{
+    struct inlay_compound *compound = inlay_container_of(
+        (struct inlay_type *)type, struct inlay_compound, type);
+
+    if (compound->mark == reader->mark || !inlay_die_step(reader))
+        return false;
+    compound->mark = reader->mark;
+    return true;
+}
+
+static struct inlay_problem search(struct inlay_reader *reader,
+                                   const struct inlay_type *type,
+                                   int depth);
+
+static struct inlay_problem search_fields(struct inlay_reader *reader,
+                                          const struct inlay_type *type,
+                                          int depth)
+{
+    struct inlay_problem problem = {0};
+
+    for (size_t i = 0; i < type->nfields; i++) {
+        problem = search(reader, type->fields[i].type, depth + 1);
+        if (!problem.type)
+            continue;
+        if (!problem.field) {
+            problem.field = &type->fields[i];
+            problem.owner = type;
+        }
+        break;
+    }
+    return problem;
+}
+
+static struct inlay_problem search(struct inlay_reader *reader,
+                                   const struct inlay_type *type,
+                                   int depth)
+{
+    struct inlay_problem none = {0};
+
+    if (depth > DEPTH_MOST)
+        return (struct inlay_problem){.type = &too_deep};
+    switch (type->kind) {
+    case INLAY_KIND_UNSUPPORTED:
+        return (struct inlay_problem){.type = type};
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OPTIONAL:
+        return enter(reader, type) ? search(reader, type->elem, depth + 1)
+                                   : none;
+    case INLAY_KIND_STRUCT:
+        return enter(reader, type) ? search_fields(reader, type, depth) : none;
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+    case INLAY_KIND_FLOAT:
+    case INLAY_KIND_CSTR:
+    case INLAY_KIND_STR:
+        break;
+    }
+    return none;
+}
+
+struct inlay_problem inlay_types_problem(struct inlay_reader *reader,
+                                         const struct inlay_type *type)
+{
+    reader->mark++;
+    return search(reader, type, 0);
+}

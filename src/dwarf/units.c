@@ -1,0 +1,193 @@
+/*
+ * units.c - finds the DIE of every wanted function. By address, not by name:
+ * names have aliases and static twins. Units without wanted code are not
+ * entered.
+ */
+#include <dwarf.h>
+#include <string.h>
+
+#include "dwarf/reader.h"
+
+#include "base/banned.h"
+
+/* The first wanted function at or behind `address`. */
+static size_t lower_bound(const struct inlay_reader *reader, uint64_t address)
+{
+    size_t low = 0, high = reader->nwanted;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (reader->wanted[middle].address < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static bool is_wanted(const struct inlay_reader *reader, uint64_t address)
+{
+    size_t at = lower_bound(reader, address);
+
+    return at < reader->nwanted && reader->wanted[at].address == address;
+}
+
+static bool unit_is_wanted(struct inlay_reader *reader, Dwarf_Die *unit)
+{
+    ptrdiff_t offset = 0;
+    Dwarf_Addr base, start, end;
+    bool any = false;
+
+    while ((offset = dwarf_ranges(unit, offset, &base, &start, &end)) > 0) {
+        if (!inlay_die_step(reader))
+            return false;
+        any = true;
+        size_t at = lower_bound(reader, start);
+        if (at < reader->nwanted && reader->wanted[at].address < end)
+            return true;
+    }
+    return !any;
+}
+
+/*
+ * Where its code starts. A function split into a hot and a cold part has no
+ * low_pc, only ranges: the entry is the one with a symbol.
+ */
+static bool function_entry(struct inlay_reader *reader,
+                           Dwarf_Die *die,
+                           uint64_t *ret)
+{
+    ptrdiff_t offset = 0;
+    Dwarf_Addr base, start, end;
+
+    if (dwarf_lowpc(die, &start) == 0) {
+        *ret = start;
+        return true;
+    }
+    bool any = false;
+    while ((offset = dwarf_ranges(die, offset, &base, &start, &end)) > 0) {
+        if (!inlay_die_step(reader))
+            return any;
+        if (!any || is_wanted(reader, start))
+            *ret = start;
+        any = true;
+        if (is_wanted(reader, start))
+            break;
+    }
+    return any;
+}
+
+static void offer(struct inlay_wanted *wanted,
+                  Dwarf_Die *die,
+                  enum inlay_match match)
+{
+    if (match > wanted->match) {
+        wanted->match = match;
+        wanted->die = *die;
+    }
+}
+
+static void match_address(struct inlay_reader *reader,
+                          Dwarf_Die *die,
+                          uint64_t address)
+{
+    const char *name = dwarf_diename(die);
+
+    for (size_t i = lower_bound(reader, address);
+         i < reader->nwanted && reader->wanted[i].address == address; i++) {
+        struct inlay_wanted *wanted = &reader->wanted[i];
+        bool named = !wanted->name || (name && !strcmp(wanted->name, name));
+
+        offer(wanted, die, named ? INLAY_MATCH_BOTH : INLAY_MATCH_ADDRESS);
+    }
+}
+
+/* gcc's identical code folding leaves the twin a DIE without an address. */
+static void match_name(struct inlay_reader *reader, Dwarf_Die *die)
+{
+    const char *name = dwarf_diename(die);
+
+    if (!name || inlay_die_flag(die, DW_AT_declaration) ||
+        !inlay_die_flag(die, DW_AT_external))
+        return;
+    for (size_t i = 0; i < reader->nwanted; i++) {
+        struct inlay_wanted *wanted = &reader->wanted[i];
+
+        if (!inlay_die_step(reader))
+            return;
+        if (wanted->name && strcmp(wanted->name, name) == 0)
+            offer(wanted, die, INLAY_MATCH_NAME);
+    }
+}
+
+static void visit(struct inlay_reader *reader, Dwarf_Die *die)
+{
+    uint64_t entry;
+
+    switch (dwarf_tag(die)) {
+    case DW_TAG_subprogram:
+        if (inlay_die_flag(die, DW_AT_prototyped))
+            reader->prototyped = true;
+        if (function_entry(reader, die, &entry))
+            match_address(reader, die, entry);
+        else
+            match_name(reader, die);
+        break;
+    case DW_TAG_base_type:
+    case DW_TAG_structure_type:
+    case DW_TAG_pointer_type:
+    case DW_TAG_typedef:
+        reader->typed = true;
+        break;
+    default:
+        break;
+    }
+}
+
+static void visit_unit(struct inlay_reader *reader, Dwarf_Die *unit)
+{
+    Dwarf_Die child;
+
+    if (dwarf_child(unit, &child))
+        return;
+    do {
+        if (!inlay_die_step(reader))
+            return;
+        visit(reader, &child);
+    } while (dwarf_siblingof(&child, &child) == 0);
+}
+
+struct inlay_error *inlay_units_match(struct inlay_reader *reader)
+{
+    Dwarf_CU *unit = NULL, *next;
+    Dwarf_Die die, split;
+    uint8_t type;
+    int found;
+
+    while ((found = dwarf_get_units(reader->dwarf, unit, &next, NULL, &type,
+                                    &die, &split)) == 0) {
+        Dwarf_Die *root = &die;
+
+        unit = next;
+        if (!inlay_die_step(reader))
+            break;
+        if (type == DW_UT_skeleton) {
+            if (dwarf_tag(&split) == DW_TAG_invalid)
+                return inlay_error_create(
+                    INLAY_ERROR_IMPORT,
+                    "%s: its debug information is in a .dwo file that is not "
+                    "there (compile without -gsplit-dwarf)",
+                    reader->path);
+            root = &split;
+        }
+        if (dwarf_tag(root) == DW_TAG_compile_unit &&
+            unit_is_wanted(reader, &die))
+            visit_unit(reader, root);
+    }
+    if (found < 0 && !reader->error)
+        return inlay_error_create(INLAY_ERROR_IMPORT,
+                                  "%s: debug information can't be read: %s",
+                                  reader->path, dwarf_errmsg(-1));
+    return inlay_take(reader->error);
+}

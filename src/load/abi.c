@@ -1,0 +1,96 @@
+/* abi.c - what the rules of all machines need: the scalars of a type. */
+#include "load/abi.h"
+
+#include "base/banned.h"
+
+struct leaves {
+    struct inlay_leaf *items;
+    size_t count;
+};
+
+static void add_leaf(struct leaves *leaves,
+                     uint32_t offset,
+                     uint32_t size,
+                     bool real)
+{
+    if (leaves->count < INLAY_LEAVES_MOST)
+        leaves->items[leaves->count] = (struct inlay_leaf){offset, size, real};
+    if (leaves->count <= INLAY_LEAVES_MOST)
+        leaves->count++;
+}
+
+static void collect(struct leaves *leaves,
+                    const struct inlay_type *type,
+                    uint32_t offset)
+{
+    if (leaves->count > INLAY_LEAVES_MOST)
+        return;
+    switch (type->kind) {
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_UNSUPPORTED:
+        break;
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+    case INLAY_KIND_CSTR:
+        add_leaf(leaves, offset, type->size, false);
+        break;
+    case INLAY_KIND_FLOAT:
+        add_leaf(leaves, offset, type->size, true);
+        break;
+    case INLAY_KIND_STR:
+    case INLAY_KIND_SLICE:
+        add_leaf(leaves, offset, 8, false);
+        add_leaf(leaves, offset + 8, 8, false);
+        break;
+    case INLAY_KIND_OPTIONAL:
+        add_leaf(leaves, offset + type->has_offset, 1, false);
+        collect(leaves, type->elem, offset + type->value_offset);
+        break;
+    case INLAY_KIND_STRUCT:
+        for (size_t i = 0; i < type->nfields; i++)
+            collect(leaves, type->fields[i].type,
+                    offset + type->fields[i].offset);
+        break;
+    }
+}
+
+size_t inlay_abi_leaves(const struct inlay_type *type,
+                        struct inlay_leaf leaves[INLAY_LEAVES_MOST])
+{
+    struct leaves list = {leaves, 0};
+
+    collect(&list, type, 0);
+    return list.count;
+}
+
+enum inlay_move_op inlay_abi_scalar(const struct inlay_type *type)
+{
+    bool is_signed = type->kind == INLAY_KIND_INT;
+
+    switch (type->kind) {
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+    case INLAY_KIND_FLOAT:
+    case INLAY_KIND_CSTR:
+        break;
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_STR:
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OPTIONAL:
+    case INLAY_KIND_STRUCT:
+    case INLAY_KIND_UNSUPPORTED:
+        return INLAY_MOVE_COPY;
+    }
+    switch (type->size) {
+    case 1:
+        return is_signed ? INLAY_MOVE_I1 : INLAY_MOVE_U1;
+    case 2:
+        return is_signed ? INLAY_MOVE_I2 : INLAY_MOVE_U2;
+    case 4:
+        return is_signed ? INLAY_MOVE_I4 : INLAY_MOVE_U4;
+    default:
+        return INLAY_MOVE_WORD;
+    }
+}

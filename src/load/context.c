@@ -1,0 +1,162 @@
+/* context.c - the services of inlay.h, for the thread's running call. */
+#include "load/context.h"
+
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "base/banned.h"
+
+__thread struct inlay_context *inlay_context_current
+    __attribute__((tls_model("initial-exec")));
+
+static const struct {
+    int status;
+    struct inlay_str text;
+} kinds[] = {[INLAY_OK] = {200, {"OK", 2}},
+#define KIND(name, status, text, exception)                                    \
+    [INLAY_##name] = {status, {text, sizeof(text) - 1}},
+             INLAY_ERROR_KINDS(KIND)
+#undef KIND
+};
+
+static bool is_kind(int kind)
+{
+    return kind > 0 && (size_t)kind < inlay_array_size(kinds);
+}
+
+int inlay_error_kind_status(int kind)
+{
+    return kinds[is_kind(kind) || kind == INLAY_OK ? kind : INLAY_INTERNAL]
+        .status;
+}
+
+struct inlay_str inlay_error_kind_text(int kind)
+{
+    return kinds[is_kind(kind) || kind == INLAY_OK ? kind : INLAY_INTERNAL]
+        .text;
+}
+
+static void fail_no_memory(struct inlay_context *context)
+{
+    context->dirty = true;
+    if (context->error)
+        return;
+    context->error = INLAY_NO_MEMORY;
+    context->error_text = INLAY_STR("out of memory for this call");
+}
+
+static struct inlay_str print(struct inlay_context *context,
+                              const char *format,
+                              va_list args) inlay_printf(2, 0);
+
+/* Text in the call's arena; ptr is NULL without memory. */
+static struct inlay_str print(struct inlay_context *context,
+                              const char *format,
+                              va_list args)
+{
+    va_list again;
+    struct inlay_str text = {NULL, 0};
+
+    va_copy(again, args);
+    int len = vsnprintf(NULL, 0, format, args);
+    if (len >= 0) {
+        char *ptr = inlay_arena_alloc(context->arena, (size_t)len + 1);
+
+        if (ptr) {
+            vsnprintf(ptr, (size_t)len + 1, format, again);
+            text = inlay_str_make(ptr, (size_t)len);
+        }
+    }
+    va_end(again);
+    return text;
+}
+
+static void *api_alloc(size_t size)
+{
+    struct inlay_context *context = inlay_context_current;
+
+    if (!context)
+        return NULL;
+    context->dirty = true;
+    /* An empty arena has no byte to point to. */
+    void *ptr = inlay_arena_zalloc(context->arena, size ? size : 1);
+    if (!ptr)
+        fail_no_memory(context);
+    return ptr;
+}
+
+static void api_fail(int kind, const char *format, ...) inlay_printf(2, 3);
+
+static void api_fail(int kind, const char *format, ...)
+{
+    struct inlay_context *context = inlay_context_current;
+    va_list args;
+
+    if (!context || context->error)
+        return;
+    context->dirty = true;
+    context->error = is_kind(kind) ? kind : INLAY_INTERNAL;
+    context->error_text = INLAY_STR("");
+    if (!format)
+        return;
+    va_start(args, format);
+    struct inlay_str text = print(context, format, args);
+    va_end(args);
+    context->error_text =
+        text.ptr ? text : INLAY_STR("(no memory for the message)");
+}
+
+static struct inlay_str api_format(const char *format, ...) inlay_printf(1, 2);
+
+static struct inlay_str api_format(const char *format, ...)
+{
+    struct inlay_context *context = inlay_context_current;
+    va_list args;
+
+    if (!context || !format)
+        return inlay_str_make(NULL, 0);
+    context->dirty = true;
+    va_start(args, format);
+    struct inlay_str text = print(context, format, args);
+    va_end(args);
+    if (!text.ptr)
+        fail_no_memory(context);
+    return text;
+}
+
+static struct inlay_str api_copy(struct inlay_str text)
+{
+    struct inlay_context *context = inlay_context_current;
+    struct inlay_str copy = {NULL, 0};
+
+    if (!context)
+        return copy;
+    context->dirty = true;
+    if (text.len <= PTRDIFF_MAX)
+        copy = inlay_arena_copy(context->arena, text);
+    if (!copy.ptr)
+        fail_no_memory(context);
+    return copy;
+}
+
+static void api_defer(void (*fn)(void *), void *arg)
+{
+    struct inlay_context *context = inlay_context_current;
+
+    if (!context || !fn)
+        return;
+    context->dirty = true;
+    if (inlay_arena_defer(context->arena, fn, arg) < 0)
+        fail_no_memory(context);
+}
+
+const struct inlay_api inlay_api_table = {
+    .abi = INLAY_ABI,
+    .size = sizeof(struct inlay_api),
+    .alloc = api_alloc,
+    .fail = api_fail,
+    .format = api_format,
+    .copy = api_copy,
+    .defer = api_defer,
+};

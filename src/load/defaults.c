@@ -1,0 +1,225 @@
+/* defaults.c - INLAY_DEFAULT: a literal becomes a value of the parameter. */
+#include <math.h>
+#include <string.h>
+
+#include "load/records.h"
+
+#include "base/banned.h"
+
+static struct inlay_error *wrong_kind(const struct inlay_type *type,
+                                      const char *hint)
+{
+    return inlay_records_wrong("the parameter has type %.*s: write %s",
+                               inlay_str_arg(type->name), hint);
+}
+
+static struct inlay_error *put_int(const struct inlay_default_record *default_,
+                                   void *at,
+                                   const struct inlay_type *type)
+{
+    int64_t value = default_->integer;
+
+    if (default_->kind != INLAY_DEFAULT_INT)
+        return wrong_kind(type, "an integer");
+    if (value < inlay_int_least(type->size) ||
+        value > inlay_int_most(type->size))
+        return inlay_records_wrong("%lld does not fit %.*s (%lld to %lld)",
+                                   (long long)value, inlay_str_arg(type->name),
+                                   (long long)inlay_int_least(type->size),
+                                   (long long)inlay_int_most(type->size));
+    inlay_int_store(at, type->size, (uint64_t)value);
+    return NULL;
+}
+
+static struct inlay_error *put_uint(const struct inlay_default_record *default_,
+                                    void *at,
+                                    const struct inlay_type *type)
+{
+    int64_t value = default_->integer;
+    const char *text = default_->text;
+
+    if (default_->kind != INLAY_DEFAULT_INT)
+        return wrong_kind(type, "an integer");
+    /* A record keeps 2^63 and above as negative numbers. */
+    while (*text == '(' || *text == ' ')
+        text++;
+    bool is_negative = value < 0 && (type->size < 8 || *text == '-');
+    if (is_negative || (uint64_t)value > inlay_uint_most(type->size))
+        return inlay_records_wrong(
+            "%lld does not fit %.*s (0 to %llu)", (long long)value,
+            inlay_str_arg(type->name),
+            (unsigned long long)inlay_uint_most(type->size));
+    inlay_int_store(at, type->size, (uint64_t)value);
+    return NULL;
+}
+
+static struct inlay_error *put_bool(const struct inlay_default_record *default_,
+                                    void *at,
+                                    const struct inlay_type *type)
+{
+    if (default_->kind != INLAY_DEFAULT_INT || default_->integer < 0 ||
+        default_->integer > 1)
+        return wrong_kind(type, "true or false");
+    *(bool *)at = default_->integer == 1;
+    return NULL;
+}
+
+static struct inlay_error *put_float(
+    const struct inlay_default_record *default_,
+    void *at,
+    const struct inlay_type *type)
+{
+    double value = default_->real;
+
+    if (default_->kind == INLAY_DEFAULT_INT)
+        value = (double)default_->integer;
+    else if (default_->kind != INLAY_DEFAULT_DOUBLE)
+        return wrong_kind(type, "a number");
+    if (!isfinite(value) || (type->size == 4 && !isfinite((float)value)))
+        return inlay_records_wrong("%s does not fit %.*s", default_->text,
+                                   inlay_str_arg(type->name));
+    if (type->size == 4)
+        *(float *)at = (float)value;
+    else
+        *(double *)at = value;
+    return NULL;
+}
+
+static bool is_null(const struct inlay_default_record *default_)
+{
+    return default_->kind == INLAY_DEFAULT_NULL ||
+           (default_->kind == INLAY_DEFAULT_STRING && !default_->string);
+}
+
+/* Literals live as long as the module: for ever. */
+static struct inlay_error *put_text(const struct inlay_default_record *default_,
+                                    void *at,
+                                    const struct inlay_type *type)
+{
+    struct inlay_str text = inlay_str_from(default_->string);
+
+    if (type->kind == INLAY_KIND_CSTR && is_null(default_))
+        return NULL;
+    if (default_->kind != INLAY_DEFAULT_STRING || is_null(default_))
+        return wrong_kind(type, "a string");
+    if (!inlay_utf8_valid(text))
+        return inlay_records_wrong("the string is not UTF-8");
+    if (type->kind == INLAY_KIND_CSTR)
+        *(const char **)at = default_->string;
+    else
+        *(struct inlay_str *)at = text;
+    return NULL;
+}
+
+static struct inlay_error *put(const struct inlay_default_record *default_,
+                               void *at,
+                               const struct inlay_type *type)
+{
+    switch (type->kind) {
+    case INLAY_KIND_BOOL:
+        return put_bool(default_, at, type);
+    case INLAY_KIND_INT:
+        return put_int(default_, at, type);
+    case INLAY_KIND_UINT:
+        return put_uint(default_, at, type);
+    case INLAY_KIND_FLOAT:
+        return put_float(default_, at, type);
+    case INLAY_KIND_CSTR:
+    case INLAY_KIND_STR:
+        return put_text(default_, at, type);
+    case INLAY_KIND_OPTIONAL:
+        if (is_null(default_))
+            return NULL;
+        *((bool *)at + type->has_offset) = true;
+        return put(default_, (char *)at + type->value_offset, type->elem);
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_STRUCT:
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_UNSUPPORTED:
+        break;
+    }
+    return inlay_records_wrong(
+        "a parameter of type %.*s can't have a default: make it an "
+        "INLAY_OPTIONAL",
+        inlay_str_arg(type->name));
+}
+
+static struct inlay_param *find_param(const struct inlay_func *func,
+                                      struct inlay_str name)
+{
+    for (size_t i = 0; i < func->nparams; i++) {
+        if (inlay_str_equal(func->params[i].name, name))
+            return &func->params[i];
+    }
+    return NULL;
+}
+
+static struct inlay_error *apply_to(struct inlay_module *module,
+                                    const struct inlay_default_record *default_,
+                                    const struct inlay_func *func)
+{
+    struct inlay_param *param =
+        find_param(func, inlay_str_from(default_->param));
+
+    if (!param)
+        return inlay_records_wrong("%.*s has no parameter %s",
+                                   inlay_str_arg(func->name), default_->param);
+    if (param->fallback_text.len)
+        return inlay_records_wrong("%s has a default already", default_->param);
+    void *value = inlay_arena_zalloc(&module->arena, param->type->size);
+    if (!value)
+        return inlay_error_no_memory();
+    struct inlay_error *error = put(default_, value, param->type);
+    if (error)
+        return error;
+    param->fallback = value;
+    param->fallback_text = inlay_str_from(default_->text);
+    return NULL;
+}
+
+/* One function can have several names: each has parameters of its own. */
+static struct inlay_error *apply(struct inlay_module *module,
+                                 const struct inlay_default_record *default_,
+                                 struct inlay_str *name_ret)
+{
+    struct inlay_callable *callable;
+    struct inlay_error *error;
+
+    if (!default_->param || !default_->text)
+        return inlay_records_wrong("the record is empty");
+    error = inlay_records_function(module, default_->func, &callable);
+    if (error)
+        return error;
+    *name_ret = callable->func->name;
+    for (size_t i = 0; !error && i < module->ncallables; i++) {
+        if (module->callables[i].func->entry == callable->func->entry)
+            error = apply_to(module, default_, module->callables[i].func);
+    }
+    return error;
+}
+
+struct inlay_error *inlay_defaults_apply(struct inlay_module *module,
+                                         const struct inlay_debug *debug)
+{
+    struct inlay_records records;
+    struct inlay_error *error;
+
+    error = inlay_records_find(module, &debug->defaults,
+                               sizeof(struct inlay_default_record), &records);
+    for (size_t i = 0; !error && i < records.count; i++) {
+        const struct inlay_default_record *default_ =
+            (const struct inlay_default_record *)records.items + i;
+        struct inlay_str name = INLAY_STR("...");
+
+        error = apply(module, default_, &name);
+        if (!error)
+            continue;
+        struct inlay_str what = inlay_arena_format(
+            &module->arena, "INLAY_DEFAULT(%.*s, %s, %s)", inlay_str_arg(name),
+            default_->param ? default_->param : "",
+            default_->text ? default_->text : "");
+        error = inlay_records_error(error, default_->file, default_->line,
+                                    what.ptr ? what.ptr : "INLAY_DEFAULT");
+    }
+    return error;
+}
