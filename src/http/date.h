@@ -1,0 +1,19 @@
+/* date.h - the Date header (RFC 9110 5.6.7), made once a second. */
+#ifndef INLAY_HTTP_DATE_H
+#define INLAY_HTTP_DATE_H
+
+#include <time.h>
+
+#include "base/str.h"
+
+#define INLAY_DATE_LEN 29 /* "Sun, 06 Nov 1994 08:49:37 GMT" */
+
+struct inlay_date {
+    time_t second; /* what `text` says; 0: nothing yet */
+    char text[INLAY_DATE_LEN + 1];
+};
+
+/* The text for `now` (Unix time); remade only when the second changed. */
+struct inlay_str inlay_date_text(struct inlay_date *date, time_t now);
+
+#endif

@@ -1,0 +1,52 @@
+#include "http/header.h"
+
+#include "base/banned.h"
+
+/* tchar of RFC 9110 5.6.2, a bit each. */
+static const uint32_t token_chars[8] = {
+    0,          /* controls */
+    0x03ff6cfa, /* ! # $ % & ' * + - . 0-9 */
+    0xc7fffffe, /* A-Z ^ _ */
+    0x57ffffff, /* ` a-z | ~ */
+};
+
+bool inlay_token_char(char c)
+{
+    unsigned char u = (unsigned char)c;
+
+    return (token_chars[u >> 5] >> (u & 31)) & 1;
+}
+
+bool inlay_header_name_valid(struct inlay_str name)
+{
+    for (size_t i = 0; i < name.len; i++)
+        if (!inlay_token_char(name.ptr[i]))
+            return false;
+    return name.len > 0;
+}
+
+bool inlay_header_value_valid(struct inlay_str value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+        if ((c < ' ' && c != '\t') || c == 0x7f)
+            return false;
+    }
+    return true;
+}
+
+bool inlay_header_has_token(struct inlay_str list, struct inlay_str token)
+{
+    size_t at = 0;
+
+    while (at < list.len) {
+        const char *from = list.ptr + at;
+        const char *comma = memchr(from, ',', list.len - at);
+        size_t len = comma ? (size_t)(comma - from) : list.len - at;
+        struct inlay_str item = inlay_str_trim(inlay_str_make(from, len));
+        if (inlay_str_equal_nocase(item, token))
+            return true;
+        at += len + 1;
+    }
+    return false;
+}

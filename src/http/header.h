@@ -1,0 +1,24 @@
+/* header.h - a header field as a pair of views. */
+#ifndef INLAY_HTTP_HEADER_H
+#define INLAY_HTTP_HEADER_H
+
+#include "base/str.h"
+
+struct inlay_header {
+    struct inlay_str name;  /* lower case in requests */
+    struct inlay_str value; /* blanks at both ends taken off */
+};
+
+/* RFC 9110 5.6.2: tchar. */
+bool inlay_token_char(char c);
+
+/* RFC 9110 5.6.2: a token of one or more characters. */
+bool inlay_header_name_valid(struct inlay_str name);
+
+/* RFC 9110 5.5: no CR, LF, NUL or other control but tab. */
+bool inlay_header_value_valid(struct inlay_str value);
+
+/* Is `token` (lower case) in a comma-separated list, without case? */
+bool inlay_header_has_token(struct inlay_str list, struct inlay_str token);
+
+#endif
