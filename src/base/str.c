@@ -108,24 +108,53 @@ static const char digit_pairs[] =
     "6061626364656667686970717273747576777879"
     "8081828384858687888990919293949596979899";
 
+/* Decimal digits of a value; 1 for 0. */
+static size_t count_digits(uint64_t value)
+{
+    static const uint64_t powers[] = {
+        0,
+        10,
+        100,
+        1000,
+        10000,
+        100000,
+        1000000,
+        10000000,
+        100000000,
+        1000000000,
+        10000000000,
+        100000000000,
+        1000000000000,
+        10000000000000,
+        100000000000000,
+        1000000000000000,
+        10000000000000000,
+        100000000000000000,
+        1000000000000000000,
+        10000000000000000000u,
+    };
+    unsigned bits = 64 - (unsigned)__builtin_clzll(value | 1);
+    /* 1233 / 4096 is log10(2): too small by less than one digit. */
+    unsigned tens = bits * 1233 >> 12;
+
+    return tens + (value >= powers[tens]);
+}
+
+/* Written in place from the end: the length is known first. */
 size_t inlay_format_u64(char *buf, uint64_t value)
 {
-    char tmp[20];
-    size_t at = sizeof(tmp);
+    size_t len = count_digits(value), at = len;
 
     while (value >= 100) {
         at -= 2;
-        memcpy(tmp + at, digit_pairs + value % 100 * 2, 2);
+        memcpy(buf + at, digit_pairs + value % 100 * 2, 2);
         value /= 100;
     }
-    if (value >= 10) {
-        at -= 2;
-        memcpy(tmp + at, digit_pairs + value * 2, 2);
-    } else {
-        tmp[--at] = (char)('0' + value);
-    }
-    memcpy(buf, tmp + at, sizeof(tmp) - at);
-    return sizeof(tmp) - at;
+    if (value >= 10)
+        memcpy(buf, digit_pairs + value * 2, 2);
+    else
+        buf[0] = (char)('0' + value);
+    return len;
 }
 
 size_t inlay_format_i64(char *buf, int64_t value)

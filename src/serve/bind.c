@@ -1,0 +1,268 @@
+#include "serve/bind.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "serve/route.h"
+#include "type/text.h"
+
+#include "base/banned.h"
+
+struct inlay_error *inlay_bind_error(const struct inlay_route_decl *decl,
+                                     const char *format,
+                                     ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    return inlay_error_create(INLAY_ERROR_IMPORT, "%.*s:%u: %.*s %.*s: %s",
+                              inlay_str_arg(decl->decl.file), decl->decl.line,
+                              inlay_str_arg(decl->methods),
+                              inlay_str_arg(decl->path), text);
+}
+
+static struct inlay_error *param_error(const struct inlay_route_decl *decl,
+                                       const struct inlay_param *param,
+                                       struct inlay_arena *arena,
+                                       const char *why)
+{
+    struct inlay_str type = inlay_type_describe(param->type, arena);
+
+    return inlay_bind_error(decl, "parameter %.*s (%.*s) of %.*s %s",
+                            inlay_str_arg(param->name), inlay_str_arg(type),
+                            inlay_str_arg(decl->callable->func->name), why);
+}
+
+/* A slice of values that have a text form, or an optional of one. */
+static bool is_many(const struct inlay_type *type)
+{
+    if (type->kind == INLAY_KIND_OPTIONAL)
+        type = type->elem;
+    return type->kind == INLAY_KIND_SLICE && inlay_text_readable(type->elem);
+}
+
+/* A struct or slice, or an optional of one. */
+static bool is_document(const struct inlay_type *type)
+{
+    if (type->kind == INLAY_KIND_OPTIONAL)
+        type = type->elem;
+    return type->kind == INLAY_KIND_STRUCT || type->kind == INLAY_KIND_SLICE;
+}
+
+/* {has = false}: what an absent optional field is. */
+static const void *absent(const struct inlay_type *type,
+                          struct inlay_arena *arena)
+{
+    return type->kind == INLAY_KIND_OPTIONAL
+               ? inlay_arena_zalloc(arena, type->size)
+               : NULL;
+}
+
+/* The number of the parameter in the path, or -1. */
+static int path_index(struct inlay_str path, struct inlay_str name)
+{
+    struct inlay_str found, kind;
+
+    for (int i = 0; inlay_route_next_param(&path, &found, &kind); i++)
+        if (inlay_str_equal(found, name))
+            return i;
+    return -1;
+}
+
+/* Room for a value of `type` at the end of the block; false: too much. */
+static bool place(struct inlay_bind *bind,
+                  const struct inlay_type *type,
+                  uint32_t *ret)
+{
+    uint64_t align = type->align ? type->align : 1;
+    uint64_t at = (bind->size + align - 1) & ~(align - 1);
+
+    if (align > 16 || at + type->size > INT32_MAX)
+        return false;
+    *ret = (uint32_t)at;
+    bind->size = (uint32_t)(at + type->size);
+    return true;
+}
+
+static void add_item(struct inlay_bind *bind,
+                     const struct inlay_bind_item *item)
+{
+    bind->items[bind->nitems++] = *item;
+}
+
+static struct inlay_error *bind_model(const struct inlay_route_decl *decl,
+                                      struct inlay_arena *arena,
+                                      struct inlay_bind *bind,
+                                      struct inlay_bind_param *ret)
+{
+    const struct inlay_type *type = ret->param->type;
+
+    ret->source = INLAY_BIND_MODEL;
+    ret->nitems = type->nfields;
+    for (size_t i = 0; i < type->nfields; i++) {
+        const struct inlay_field *field = &type->fields[i];
+        struct inlay_bind_item item = {
+            .name = field->name,
+            .type = field->type,
+            .fallback = absent(field->type, arena),
+            .offset = ret->offset + field->offset,
+            .many = is_many(field->type),
+        };
+
+        if (!item.many && !inlay_text_readable(field->type)) {
+            struct inlay_str name = inlay_type_describe(field->type, arena);
+
+            return inlay_bind_error(
+                decl,
+                "%.*s is read from the query here, and its field %.*s (%.*s, "
+                "%.*s:%u) has no form as text",
+                inlay_str_arg(ret->param->name), inlay_str_arg(field->name),
+                inlay_str_arg(name), inlay_str_arg(field->decl.file),
+                field->decl.line);
+        }
+        if (field->type->kind == INLAY_KIND_OPTIONAL && !item.fallback)
+            return inlay_error_no_memory();
+        add_item(bind, &item);
+    }
+    return NULL;
+}
+
+static struct inlay_error *bind_query(const struct inlay_route_decl *decl,
+                                      struct inlay_arena *arena,
+                                      struct inlay_bind *bind,
+                                      struct inlay_bind_param *ret)
+{
+    const struct inlay_param *param = ret->param;
+    bool many = is_many(param->type);
+
+    if (!many && !inlay_text_readable(param->type))
+        return param_error(decl, param, arena,
+                           "has no place in a request: not in the path, no "
+                           "form as text for the query, and these methods "
+                           "have no body");
+    ret->source = INLAY_BIND_QUERY;
+    ret->nitems = 1;
+    add_item(bind, &(struct inlay_bind_item){
+                       .name = param->name,
+                       .type = param->type,
+                       .fallback = param->fallback,
+                       .offset = ret->offset,
+                       .many = many,
+                   });
+    return NULL;
+}
+
+static struct inlay_error *bind_param(const struct inlay_route_decl *decl,
+                                      const struct inlay_param *param,
+                                      bool with_body,
+                                      struct inlay_arena *arena,
+                                      struct inlay_bind *bind)
+{
+    struct inlay_bind_param *bound = &bind->params[bind->nparams];
+    int index = path_index(decl->path, param->name);
+
+    *bound = (struct inlay_bind_param){.param = param, .first = bind->nitems};
+    if (!param->name.len)
+        return inlay_bind_error(
+            decl, "parameter %zu of %.*s has no name to look it up by",
+            bind->nparams + 1, inlay_str_arg(decl->callable->func->name));
+    if (!place(bind, param->type, &bound->offset))
+        return param_error(decl, param, arena, "is too large");
+    bind->nparams++;
+    if (index >= 0) {
+        if (!inlay_text_readable(param->type))
+            return param_error(decl, param, arena,
+                               "is in the path, and has no form as text");
+        bound->source = INLAY_BIND_PATH;
+        bound->first = (size_t)index;
+        bind->npath++;
+        return NULL;
+    }
+    if (with_body && is_document(param->type)) {
+        bound->source = INLAY_BIND_BODY;
+        bind->nbody++;
+        return NULL;
+    }
+    if (param->type->kind == INLAY_KIND_STRUCT)
+        return bind_model(decl, arena, bind, bound);
+    return bind_query(decl, arena, bind, bound);
+}
+
+static struct inlay_error *check_bound(const struct inlay_route_decl *decl,
+                                       const struct inlay_bind *bind)
+{
+    struct inlay_str rest = decl->path, name, kind;
+    const struct inlay_func *func = decl->callable->func;
+
+    while (inlay_route_next_param(&rest, &name, &kind)) {
+        bool used = false;
+
+        for (size_t i = 0; i < func->nparams; i++)
+            used = used || inlay_str_equal(func->params[i].name, name);
+        if (!used)
+            return inlay_bind_error(decl, "{%.*s} names no parameter of %.*s",
+                                    inlay_str_arg(name),
+                                    inlay_str_arg(func->name));
+    }
+    for (size_t i = 0; i < bind->nitems; i++)
+        for (size_t j = 0; j < i; j++)
+            if (inlay_str_equal(bind->items[i].name, bind->items[j].name))
+                return inlay_bind_error(
+                    decl, "two parameters are called %.*s in the query",
+                    inlay_str_arg(bind->items[i].name));
+    return NULL;
+}
+
+/* Names of the query that the parameters can need at most. */
+static size_t count_items(const struct inlay_func *func)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < func->nparams; i++) {
+        const struct inlay_type *type = func->params[i].type;
+
+        count += type->kind == INLAY_KIND_STRUCT ? type->nfields : 1;
+    }
+    return count;
+}
+
+struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
+                                      bool with_body,
+                                      struct inlay_arena *arena,
+                                      struct inlay_bind **ret)
+{
+    const struct inlay_func *func = decl->callable->func;
+    struct inlay_bind *bind = inlay_arena_new(arena, struct inlay_bind);
+    struct inlay_error *error;
+
+    if (!decl->callable->plan || func->reason.len)
+        return inlay_bind_error(decl, "%.*s can't be called: %.*s",
+                                inlay_str_arg(func->name),
+                                inlay_str_arg(func->reason));
+    if (!bind)
+        return inlay_error_no_memory();
+    bind->callable = decl->callable;
+    bind->params = inlay_arena_zalloc_array(arena, func->nparams + 1,
+                                            sizeof(*bind->params));
+    bind->items = inlay_arena_zalloc_array(arena, count_items(func) + 1,
+                                           sizeof(*bind->items));
+    if (!bind->params || !bind->items)
+        return inlay_error_no_memory();
+    bind->size = (uint32_t)(func->nparams * sizeof(void *));
+    for (size_t i = 0; i < func->nparams; i++) {
+        error = bind_param(decl, &func->params[i], with_body, arena, bind);
+        if (error)
+            return error;
+    }
+    error = check_bound(decl, bind);
+    if (error)
+        return error;
+    if (!place(bind, func->result, &bind->result_offset))
+        return inlay_bind_error(decl, "the result of %.*s is too large",
+                                inlay_str_arg(func->name));
+    *ret = bind;
+    return NULL;
+}

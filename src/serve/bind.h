@@ -1,0 +1,96 @@
+/*
+ * bind.h - where each parameter of a native route comes from: path, query or
+ * JSON body. Worked out once when the route is bound (bind.c), then followed
+ * for each request (native_read.c), whose values are laid out in one block:
+ *
+ *     void *args[nparams] | value of parameter 0 | 1 | ... | result
+ */
+#ifndef INLAY_SERVE_BIND_H
+#define INLAY_SERVE_BIND_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "load/module.h"
+#include "type/json.h"
+#include "type/violation.h"
+
+enum inlay_bind_source {
+    INLAY_BIND_PATH,
+    INLAY_BIND_QUERY, /* one name */
+    INLAY_BIND_MODEL, /* a struct, each field a name of the query */
+    INLAY_BIND_BODY,  /* the JSON body, or a member of it */
+};
+
+/* What is looked up in the query by name. */
+struct inlay_bind_item {
+    struct inlay_str name;
+    const struct inlay_type *type;
+    const void *fallback; /* NULL: must be given */
+    uint32_t offset;      /* of the value in the block */
+    bool many;            /* a slice, or an optional one: all values */
+};
+
+struct inlay_bind_param {
+    enum inlay_bind_source source;
+    const struct inlay_param *param;
+    uint32_t offset; /* of the value in the block */
+    size_t first;    /* PATH: number of the path's parameter; else an item */
+    size_t nitems;   /* QUERY: 1; MODEL: fields */
+};
+
+struct inlay_bind {
+    const struct inlay_callable *callable;
+    struct inlay_bind_param *params; /* as the function has them */
+    size_t nparams;
+    struct inlay_bind_item *items;
+    size_t nitems;
+    size_t nbody; /* parameters from the body; 2 and more: by name */
+    size_t npath;
+    uint32_t size; /* of the block */
+    uint32_t result_offset;
+};
+
+/*
+ * `with_body`: structs and slices come from the JSON body, else from the
+ * query. INLAY_ERROR_IMPORT names the record's file:line, the parameter and
+ * why it has no place. The result lives in the arena.
+ */
+struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
+                                      bool with_body,
+                                      struct inlay_arena *arena,
+                                      struct inlay_bind **ret);
+
+/* An error about `decl`: "file:line: METHODS path: …". */
+struct inlay_error *inlay_bind_error(const struct inlay_route_decl *decl,
+                                     const char *format,
+                                     ...) inlay_printf(2, 3);
+
+/* --- Hot ---------------------------------------------------------------- */
+
+struct inlay_bind_input {
+    const struct inlay_str *path; /* values of the path's parameters */
+    struct inlay_str query;       /* raw */
+    struct inlay_str body;
+    bool body_is_json; /* what its content-type says */
+};
+
+enum inlay_bind_status {
+    INLAY_BIND_OK = 0,
+    INLAY_BIND_INVALID = -1,   /* 422: the violations say what */
+    INLAY_BIND_BAD_BODY = -2,  /* 400: not even text */
+    INLAY_BIND_NO_MEMORY = -3, /* 503 */
+    INLAY_BIND_TOO_LARGE = -4, /* 413: the body takes more than a request may */
+};
+
+/*
+ * All values of a request, in the arena: args_ret is ready to be called with,
+ * result_ret is room for the result.
+ */
+enum inlay_bind_status inlay_bind_read(const struct inlay_bind *bind,
+                                       const struct inlay_bind_input *input,
+                                       struct inlay_arena *arena,
+                                       struct inlay_violations *violations,
+                                       void ***args_ret,
+                                       void **result_ret);
+
+#endif

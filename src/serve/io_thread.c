@@ -1,0 +1,270 @@
+/*
+ * One I/O thread: its loop, its listeners, the cap of connections. At the cap
+ * its listeners stop, and look again a moment later: clients wait in the
+ * kernel's listen queue meanwhile, nobody is turned away.
+ */
+#include <signal.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "serve/access_log.h"
+#include "serve/session.h"
+
+#include "base/banned.h"
+
+#define ACCEPT_AGAIN_MS 20
+#define DRAIN_MS 250
+#define ACCESS_LINES_MOST (1u << 20)
+
+/* --- The lines that every answer has ------------------------------------ */
+
+static void make_common(struct inlay_io_thread *thread)
+{
+    const struct inlay_server_config *config = &thread->server->config;
+    char *at = thread->common;
+
+    thread->common_at = thread->loop.now;
+    thread->common_date_len = 0;
+    if (config->date_header) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_REALTIME_COARSE, &now);
+        struct inlay_str date = inlay_date_text(&thread->date, now.tv_sec);
+        memcpy(at, "date: ", 6);
+        memcpy(at + 6, date.ptr, date.len);
+        memcpy(at + 6 + date.len, "\r\n", 2);
+        at += 8 + date.len;
+        thread->common_date_len = (size_t)(at - thread->common);
+    }
+    if (config->server_header) {
+        memcpy(at, "server: inlay\r\n", 15);
+        at += 15;
+    }
+    thread->common_len = (size_t)(at - thread->common);
+}
+
+struct inlay_str inlay_io_thread_common(struct inlay_io_thread *thread)
+{
+    if (thread->common_at != thread->loop.now)
+        make_common(thread);
+    return inlay_str_make(thread->common, thread->common_len);
+}
+
+/* --- Accepting ---------------------------------------------------------- */
+
+static size_t cap_of(const struct inlay_io_thread *thread)
+{
+    size_t cap = thread->server->config.limits.connections;
+
+    return cap ? cap : SIZE_MAX;
+}
+
+static void stop_accepting(struct inlay_io_thread *thread)
+{
+    if (!thread->accepting)
+        return;
+    thread->accepting = false;
+    for (size_t i = 0; i < thread->server->config.nlisten_fds; i++)
+        inlay_listener_stop(&thread->listeners[i]);
+}
+
+static void on_accept(struct inlay_listener *listener,
+                      int fd,
+                      const struct inlay_address *peer)
+{
+    struct inlay_io_thread *thread = listener->arg;
+    atomic_size_t *open = &thread->server->open_connections;
+
+    if (inlay_session_create(thread, fd, peer) < 0)
+        return;
+    thread->nconnections++;
+    if (atomic_fetch_add(open, 1) + 1 < cap_of(thread))
+        return;
+    stop_accepting(thread);
+    inlay_timer_start(&thread->loop, &thread->accept_timers,
+                      &thread->accept_again);
+}
+
+static struct inlay_error *start_accepting(struct inlay_io_thread *thread)
+{
+    const struct inlay_server_config *config = &thread->server->config;
+
+    for (size_t i = 0; i < config->nlisten_fds; i++) {
+        struct inlay_error *error =
+            inlay_listener_init(&thread->listeners[i], &thread->loop,
+                                config->listen_fds[i], on_accept, thread);
+        if (!error)
+            continue;
+        while (i-- > 0)
+            inlay_listener_stop(&thread->listeners[i]);
+        return error;
+    }
+    thread->accepting = true;
+    return NULL;
+}
+
+static void on_accept_again(struct inlay_timer *timer)
+{
+    struct inlay_io_thread *thread =
+        inlay_container_of(timer, struct inlay_io_thread, accept_again);
+    struct inlay_server *server = thread->server;
+
+    if (thread->draining)
+        return;
+    if (atomic_load(&server->open_connections) < cap_of(thread)) {
+        struct inlay_error *error = start_accepting(thread);
+
+        if (!error)
+            return;
+        inlay_log_write(&server->config.log, INLAY_LOG_WARNING, "%s",
+                        error->message);
+        inlay_error_destroy(error);
+    }
+    inlay_timer_start(&thread->loop, &thread->accept_timers, timer);
+}
+
+void inlay_io_thread_leave(struct inlay_io_thread *thread)
+{
+    thread->nconnections--;
+    atomic_fetch_sub(&thread->server->open_connections, 1);
+}
+
+/* --- Mail --------------------------------------------------------------- */
+
+static void on_drain(struct inlay_mail *mail)
+{
+    struct inlay_io_thread *thread =
+        inlay_container_of(mail, struct inlay_io_thread, drain_mail);
+
+    thread->draining = true;
+    stop_accepting(thread);
+    inlay_timer_stop(&thread->accept_again);
+    inlay_list_for_each (node, &thread->connections)
+        inlay_session_drain(inlay_list_entry(node, struct inlay_session, node));
+}
+
+static void on_stop(struct inlay_mail *mail)
+{
+    struct inlay_io_thread *thread =
+        inlay_container_of(mail, struct inlay_io_thread, stop_mail);
+
+    /* Who waits in the listen queue has connected: he is still served. */
+    for (size_t i = 0;
+         thread->accepting && i < thread->server->config.nlisten_fds; i++)
+        thread->listeners[i].watch.on_event(&thread->listeners[i].watch, 0);
+    thread->draining = true;
+    stop_accepting(thread);
+    inlay_timer_stop(&thread->accept_again);
+    inlay_list_for_each (node, &thread->connections)
+        inlay_conn_close(
+            &inlay_list_entry(node, struct inlay_session, node)->conn);
+    inlay_loop_stop(&thread->loop);
+}
+
+void inlay_io_thread_drain(struct inlay_io_thread *thread)
+{
+    if (!atomic_exchange(&thread->drain_posted, true))
+        inlay_loop_post(&thread->loop, &thread->drain_mail);
+}
+
+void inlay_io_thread_stop(struct inlay_io_thread *thread)
+{
+    inlay_loop_post(&thread->loop, &thread->stop_mail);
+    pthread_join(thread->handle, NULL);
+}
+
+/* --- The thread --------------------------------------------------------- */
+
+static void *run(void *arg)
+{
+    struct inlay_io_thread *thread = arg;
+    char name[16];
+
+    snprintf(name, sizeof(name), "inlay-io-%u", thread->index % 1000);
+    pthread_setname_np(pthread_self(), name);
+    inlay_loop_run(&thread->loop);
+    return NULL;
+}
+
+static struct inlay_error *start_blocked(struct inlay_io_thread *thread)
+{
+    sigset_t all, before;
+
+    /* A thread inherits the mask: signals are for the main thread. */
+    sigfillset(&all);
+    int status = pthread_sigmask(SIG_SETMASK, &all, &before);
+    if (status)
+        return inlay_error_system(status, "cannot block signals");
+    status = pthread_create(&thread->handle, NULL, run, thread);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (status)
+        return inlay_error_system(status, "cannot start an I/O thread");
+    return NULL;
+}
+
+struct inlay_error *inlay_io_thread_start(struct inlay_io_thread *thread)
+{
+    struct inlay_error *error = start_accepting(thread);
+
+    if (error)
+        return error;
+    error = start_blocked(thread);
+    if (error)
+        stop_accepting(thread);
+    return error;
+}
+
+static void init_timers(struct inlay_io_thread *thread)
+{
+    const struct inlay_limits *limits = &thread->server->config.limits;
+    struct inlay_loop *loop = &thread->loop;
+
+    inlay_timer_queue_init(loop, &thread->header_timers, limits->header_timeout,
+                           inlay_session_expire);
+    inlay_timer_queue_init(loop, &thread->body_timers, limits->body_timeout,
+                           inlay_session_expire);
+    inlay_timer_queue_init(loop, &thread->keep_alive_timers,
+                           limits->keep_alive_timeout, inlay_session_expire);
+    inlay_timer_queue_init(loop, &thread->write_timers, limits->write_timeout,
+                           inlay_session_expire_write);
+    inlay_timer_queue_init(loop, &thread->accept_timers, ACCEPT_AGAIN_MS,
+                           on_accept_again);
+    inlay_timer_queue_init(loop, &thread->drain_timers, DRAIN_MS,
+                           inlay_session_expire);
+    inlay_timer_init(&thread->accept_again);
+}
+
+struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
+                                         struct inlay_server *server,
+                                         unsigned index)
+{
+    *thread = (struct inlay_io_thread){.server = server, .index = index};
+    size_t count = inlay_max(server->config.nlisten_fds, (size_t)1);
+    thread->listeners = inlay_calloc(count, sizeof(*thread->listeners));
+    if (!thread->listeners)
+        return inlay_error_no_memory();
+    struct inlay_error *error = inlay_loop_init(&thread->loop);
+    if (error) {
+        inlay_free(thread->listeners);
+        return error;
+    }
+    inlay_list_init(&thread->connections);
+    inlay_buf_init(&thread->access_lines, ACCESS_LINES_MOST);
+    thread->access_flush.run = inlay_access_log_flush;
+    inlay_list_init(&thread->access_flush.node);
+    thread->drain_mail.on_receive = on_drain;
+    thread->stop_mail.on_receive = on_stop;
+    atomic_init(&thread->drain_posted, false);
+    init_timers(thread);
+    make_common(thread);
+    return NULL;
+}
+
+void inlay_io_thread_deinit(struct inlay_io_thread *thread)
+{
+    inlay_loop_deinit(&thread->loop);
+    inlay_exchange_free_spare(thread);
+    inlay_buf_deinit(&thread->access_lines);
+    inlay_buf_deinit(&thread->scratch);
+    inlay_free(thread->listeners);
+}

@@ -1,0 +1,247 @@
+#include "serve/native.h"
+
+#include "base/mem.h"
+#include "serve/native_route.h"
+
+#include "base/banned.h"
+
+#define NATIVE_MEMORY ((size_t)256 << 20)
+
+static void on_drained(struct inlay_handler *handler,
+                       struct inlay_request *request)
+{
+    (void)handler;
+    (void)request;
+}
+
+/* A body that was being collected lies in the request's arena. */
+static void on_abort(struct inlay_handler *handler,
+                     struct inlay_request *request)
+{
+    (void)handler;
+    (void)request;
+}
+
+static void destroy(struct inlay_handler *handler)
+{
+    struct inlay_native *native = inlay_native_of(handler);
+
+    inlay_route_tree_destroy(native->tree);
+    inlay_arena_deinit(&native->arena);
+    inlay_free(native);
+}
+
+static const struct inlay_handler_ops native_ops = {
+    .on_request = inlay_native_on_request,
+    .on_body = inlay_native_on_body,
+    .on_drained = on_drained,
+    .on_abort = on_abort,
+    .destroy = destroy,
+};
+
+/* RFC 9110: answers with these have no content. */
+static bool has_no_content(int status)
+{
+    return status < 200 || status == 204 || status == 205 || status == 304;
+}
+
+static struct inlay_error *set_status(struct inlay_native_route *route)
+{
+    const struct inlay_route_decl *decl = route->decl;
+    const struct inlay_func *func = decl->callable->func;
+    bool is_void = func->result->kind == INLAY_KIND_VOID;
+
+    route->status = decl->status ? decl->status : is_void ? 204 : 200;
+    route->no_content = is_void || has_no_content(route->status);
+    if (route->status < 200 || route->status > 599)
+        return inlay_bind_error(decl, "status %d is not in 200 to 599",
+                                route->status);
+    if (!is_void && has_no_content(route->status))
+        return inlay_bind_error(
+            decl, "status %d has no content, and %.*s returns %.*s",
+            route->status, inlay_str_arg(func->name),
+            inlay_str_arg(func->result->name));
+    return NULL;
+}
+
+/* The route that has the path and one of the methods already, or NULL. */
+static const struct inlay_native_route *find_twin(
+    struct inlay_native *native,
+    const struct inlay_native_route *route)
+{
+    for (size_t i = 0; i < native->nroutes; i++) {
+        const struct inlay_native_route *other = &native->routes[i];
+        struct inlay_route_tree *tree = NULL;
+        struct inlay_error *error = inlay_route_tree_create(&tree);
+
+        if (!error)
+            error = inlay_route_tree_add(tree, other->methods,
+                                         other->decl->path, native);
+        if (!error)
+            error = inlay_route_tree_add(tree, route->methods,
+                                         route->decl->path, native);
+        bool clash = error != NULL;
+        inlay_error_destroy(error);
+        inlay_route_tree_destroy(tree);
+        if (clash)
+            return other;
+    }
+    return NULL;
+}
+
+static struct inlay_error *add_route(struct inlay_native *native,
+                                     const struct inlay_module *module,
+                                     const struct inlay_route_decl *decl,
+                                     struct inlay_str methods,
+                                     bool with_body)
+{
+    struct inlay_native_route *route = &native->routes[native->nroutes];
+    struct inlay_bind *bind = NULL;
+    struct inlay_error *error;
+
+    *route = (struct inlay_native_route){
+        .decl = decl, .module = module, .methods = methods};
+    error = set_status(route);
+    if (error)
+        return error;
+    error = inlay_bind_create(decl, with_body, &native->arena, &bind);
+    if (error)
+        return error;
+    route->bind = bind;
+
+    _cleanup_error_ struct inlay_error *bad =
+        inlay_route_tree_add(native->tree, methods, decl->path, route);
+    if (!bad) {
+        native->nroutes++;
+        return NULL;
+    }
+    if (bad->code != INLAY_ERROR_VALUE)
+        return inlay_error_no_memory();
+    const struct inlay_native_route *twin = find_twin(native, route);
+    if (twin)
+        return inlay_bind_error(
+            decl, "%s; the first is at %.*s:%u", bad->message,
+            inlay_str_arg(twin->decl->decl.file), twin->decl->decl.line);
+    return inlay_bind_error(decl, "%s", bad->message);
+}
+
+static bool takes_body(struct inlay_str method)
+{
+    return inlay_str_is(method, "POST") || inlay_str_is(method, "PUT") ||
+           inlay_str_is(method, "PATCH");
+}
+
+/* The methods of `all` that take a body, or those that don't: "GET,HEAD". */
+static struct inlay_str pick_methods(struct inlay_str all,
+                                     bool with_body,
+                                     struct inlay_arena *arena)
+{
+    char *text = inlay_arena_alloc(arena, all.len + 1);
+    size_t len = 0;
+
+    if (!text)
+        return (struct inlay_str){NULL, 0};
+    for (size_t at = 0; at <= all.len;) {
+        const char *comma =
+            at < all.len ? memchr(all.ptr + at, ',', all.len - at) : NULL;
+        size_t end = comma ? (size_t)(comma - all.ptr) : all.len;
+        struct inlay_str method =
+            inlay_str_trim(inlay_str_make(all.ptr + at, end - at));
+
+        at = end + 1;
+        if (takes_body(method) != with_body)
+            continue;
+        if (len)
+            text[len++] = ',';
+        if (method.len)
+            memcpy(text + len, method.ptr, method.len);
+        len += method.len;
+    }
+    return inlay_str_make(text, len);
+}
+
+static struct inlay_error *add_decl(struct inlay_native *native,
+                                    const struct inlay_module *module,
+                                    const struct inlay_route_decl *decl)
+{
+    for (int with_body = 0; with_body < 2; with_body++) {
+        struct inlay_str methods =
+            pick_methods(decl->methods, with_body, &native->arena);
+
+        if (!methods.ptr)
+            return inlay_error_no_memory();
+        if (!methods.len && (with_body || decl->methods.len))
+            continue;
+        struct inlay_error *error =
+            add_route(native, module, decl, methods, with_body);
+        if (error)
+            return error;
+    }
+    return NULL;
+}
+
+static struct inlay_error *add_modules(struct inlay_native *native,
+                                       struct inlay_module *const *modules,
+                                       size_t nmodules)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < nmodules; i++)
+        count += modules[i]->nroutes * 2;
+    native->routes = inlay_arena_zalloc_array(&native->arena, count + 1,
+                                              sizeof(*native->routes));
+    if (!native->routes)
+        return inlay_error_no_memory();
+    for (size_t i = 0; i < nmodules; i++) {
+        for (size_t j = 0; j < modules[i]->nroutes; j++) {
+            struct inlay_error *error =
+                add_decl(native, modules[i], &modules[i]->routes[j]);
+
+            if (error)
+                return error;
+        }
+    }
+    return NULL;
+}
+
+struct inlay_error *inlay_native_create(struct inlay_module *const *modules,
+                                        size_t nmodules,
+                                        struct inlay_handler **ret)
+{
+    struct inlay_native *native = inlay_calloc(1, sizeof(*native));
+    struct inlay_error *error;
+
+    if (!native)
+        return inlay_error_no_memory();
+    native->handler.ops = &native_ops;
+    inlay_arena_init(&native->arena, NATIVE_MEMORY);
+    error = inlay_route_tree_create(&native->tree);
+    if (!error)
+        error = add_modules(native, modules, nmodules);
+    if (error) {
+        destroy(&native->handler);
+        return error;
+    }
+    *ret = &native->handler;
+    return NULL;
+}
+
+size_t inlay_native_count(const struct inlay_handler *native)
+{
+    return inlay_native_of(native)->nroutes;
+}
+
+struct inlay_native_info inlay_native_info(const struct inlay_handler *native,
+                                           size_t index)
+{
+    const struct inlay_native_route *route =
+        &inlay_native_of(native)->routes[index];
+
+    return (struct inlay_native_info){
+        .methods = route->methods,
+        .path = route->decl->path,
+        .function = route->decl->callable->func->name,
+        .module = route->module->name,
+        .decl = route->decl->decl,
+    };
+}

@@ -1,0 +1,167 @@
+#include "serve/request.h"
+
+#include "base/mem.h"
+#include "http/url.h"
+#include "serve/session.h"
+
+#include "base/banned.h"
+
+#define SPARE_MOST 64 /* requests kept per thread, each with 4 KiB or less */
+
+struct inlay_str inlay_request_header(const struct inlay_request *request,
+                                      struct inlay_str name)
+{
+    for (size_t i = 0; i < request->nheaders; i++) {
+        if (inlay_str_equal(request->headers[i].name, name))
+            return request->headers[i].value;
+    }
+    return (struct inlay_str){NULL, 0};
+}
+
+void inlay_request_pause(struct inlay_request *request)
+{
+    if (!request->body_done)
+        request->stream->pause(request);
+}
+
+void inlay_request_resume(struct inlay_request *request)
+{
+    if (!request->body_done)
+        request->stream->resume(request);
+}
+
+void inlay_request_want_body(struct inlay_request *request)
+{
+    request->body_wanted = true;
+    request->stream->want_body(request);
+}
+
+/* --- Lasting heads ------------------------------------------------------ */
+
+static struct inlay_str put(char **at, struct inlay_str text)
+{
+    struct inlay_str copy = {*at, text.len};
+
+    if (text.len)
+        memcpy(*at, text.ptr, text.len);
+    *at += text.len;
+    return copy;
+}
+
+int inlay_request_retain(struct inlay_request *request)
+{
+    bool decoded = request->path.ptr != request->raw_path.ptr;
+    size_t size = request->method.len + request->raw_path.len +
+                  request->query.len +
+                  request->nheaders * sizeof(struct inlay_header);
+
+    if (request->retained)
+        return 0;
+    for (size_t i = 0; i < request->nheaders; i++)
+        size += request->headers[i].name.len + request->headers[i].value.len;
+    struct inlay_header *headers = inlay_arena_alloc(&request->arena, size);
+    if (!headers)
+        return -1;
+    char *at = (char *)(headers + request->nheaders);
+    for (size_t i = 0; i < request->nheaders; i++) {
+        headers[i].name = put(&at, request->headers[i].name);
+        headers[i].value = put(&at, request->headers[i].value);
+    }
+    request->headers = headers;
+    request->method = put(&at, request->method);
+    request->raw_path = put(&at, request->raw_path);
+    request->query = put(&at, request->query);
+    if (!decoded)
+        request->path = request->raw_path;
+    request->retained = true;
+    return 0;
+}
+
+/* --- From the spare list and back --------------------------------------- */
+
+static struct inlay_exchange *take_spare(struct inlay_io_thread *thread)
+{
+    struct inlay_exchange *exchange = thread->spare;
+
+    if (inlay_likely(exchange != NULL)) {
+        thread->spare = exchange->next;
+        thread->nspare--;
+        return exchange;
+    }
+    exchange = inlay_malloc(sizeof(*exchange));
+    if (exchange)
+        inlay_arena_init(&exchange->request.arena,
+                         thread->server->config.limits.request_memory);
+    return exchange;
+}
+
+struct inlay_exchange *inlay_exchange_create(
+    struct inlay_session *session,
+    const struct inlay_http1_head *head)
+{
+    struct inlay_exchange *exchange = take_spare(session->thread);
+
+    if (!exchange)
+        return NULL;
+    struct inlay_request *request = &exchange->request;
+    struct inlay_arena arena = request->arena;
+    *request = (struct inlay_request){
+        .thread = session->thread,
+        .arena = arena,
+        .method_id = head->method_id,
+        .method = head->method,
+        .raw_path = head->path,
+        .query = head->query,
+        .headers = head->headers,
+        .nheaders = head->nheaders,
+        .http_major = 1,
+        .http_minor = head->minor,
+        .scheme = INLAY_STR("http"),
+        .client = &session->client,
+        .local = &session->local,
+        .has_body = head->chunked || head->content_length > 0,
+        .content_length = head->content_length,
+        .native_allow = INLAY_STR(""),
+        .stream = &inlay_http1_stream,
+        .length = -1,
+        .close = !head->keep_alive,
+    };
+    request->body_done = !request->has_body;
+    exchange->session = session;
+    exchange->next = NULL;
+    exchange->eof_told = false;
+    request->path = inlay_url_decode(head->path, false, &request->arena);
+    if (inlay_unlikely(!request->path.ptr)) {
+        inlay_exchange_destroy(exchange);
+        return NULL;
+    }
+    return exchange;
+}
+
+void inlay_exchange_destroy(struct inlay_exchange *exchange)
+{
+    struct inlay_io_thread *thread = exchange->request.thread;
+
+    exchange->session = NULL;
+    if (thread->nspare >= SPARE_MOST) {
+        inlay_arena_deinit(&exchange->request.arena);
+        inlay_free(exchange);
+        return;
+    }
+    inlay_arena_reset(&exchange->request.arena);
+    exchange->next = thread->spare;
+    thread->spare = exchange;
+    thread->nspare++;
+}
+
+void inlay_exchange_free_spare(struct inlay_io_thread *thread)
+{
+    while (thread->spare) {
+        struct inlay_exchange *exchange = thread->spare;
+
+        thread->spare = exchange->next;
+        inlay_arena_deinit(&exchange->request.arena);
+        inlay_free(exchange);
+    }
+    thread->nspare = 0;
+}

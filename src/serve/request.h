@@ -1,0 +1,87 @@
+/*
+ * request.h - one request from its head to the end of its answer. Owned by
+ * its connection's I/O thread. Everything it holds lives in its arena.
+ */
+#ifndef INLAY_SERVE_REQUEST_H
+#define INLAY_SERVE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "http/header.h"
+#include "http/http1.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "serve/handler.h"
+
+struct inlay_io_thread;
+struct inlay_stream_ops;
+
+struct inlay_request {
+    struct inlay_io_thread *thread;
+    struct inlay_arena arena; /* limit: limits->request_memory */
+
+    /* The head. Views valid until the request ends. */
+    enum inlay_method method_id;
+    struct inlay_str method;
+    struct inlay_str raw_path;    /* as sent, without the query */
+    struct inlay_str path;        /* percent-decoded once, never normalised */
+    struct inlay_str query;       /* raw */
+    struct inlay_header *headers; /* names in lower case, in order */
+    size_t nheaders;
+    uint8_t http_major, http_minor; /* 1, 1 */
+    struct inlay_str scheme;        /* "http" */
+    const struct inlay_address *client, *local;
+
+    bool has_body;          /* on_body will be called */
+    int64_t content_length; /* -1: none given */
+    bool body_done;         /* the whole body has arrived */
+    bool body_wanted;       /* inlay_request_want_body was called */
+    bool retained;          /* the head is in the arena */
+
+    /* Who answers; set while it is PENDING. */
+    struct inlay_handler *handler;
+    void *handler_data; /* the handler's own */
+
+    /* Methods that native routes have for this path, "GET, HEAD"; merged
+     * into the Allow header of a 405, whoever gives it. "" when none. */
+    struct inlay_str native_allow;
+
+    /* The answer, for response.c, the access log and metrics. */
+    const struct inlay_stream_ops *stream;
+    int status;                /* 0: not started */
+    bool started, ended;       /* head written; answer complete */
+    bool head_only;            /* HEAD, 204, 304: no body goes out */
+    bool chunked;              /* transfer-encoding: chunked */
+    int64_t length;            /* announced content-length, -1: none */
+    uint64_t sent;             /* body bytes written by the handler */
+    bool close;                /* connection ends after this answer */
+    bool has_date, has_server; /* the handler gives these headers itself */
+    uint64_t began;            /* inlay_clock_ns at the head; 0: not measured */
+};
+
+/* The value of the first header of that (lower-case) name; ptr NULL: none. */
+struct inlay_str inlay_request_header(const struct inlay_request *request,
+                                      struct inlay_str name);
+
+/*
+ * Stop and go on reading the body: the client is held back, memory stays
+ * bounded. Only of a PENDING request whose body is not done.
+ */
+void inlay_request_pause(struct inlay_request *request);
+void inlay_request_resume(struct inlay_request *request);
+
+/* The body is wanted: sends "100 Continue" when the client waits for it. */
+void inlay_request_want_body(struct inlay_request *request);
+
+/*
+ * Copies the head's views into the arena, so that they last as long as the
+ * request; done for every request that on_request leaves PENDING. A handler
+ * that shows the request to another thread calls it before it does. 0, or -1
+ * without memory.
+ */
+int inlay_request_retain(struct inlay_request *request);
+
+#endif

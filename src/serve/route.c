@@ -1,0 +1,548 @@
+#include "serve/route.h"
+
+#include "base/mem.h"
+
+#include "base/banned.h"
+
+#define TREE_MEMORY ((size_t)64 << 20)
+#define MOST_SEGMENTS 64
+
+enum segment_kind {
+    SEGMENT_LITERAL,
+    SEGMENT_ANY,   /* {id} */
+    SEGMENT_INT,   /* {id:int} */
+    SEGMENT_FLOAT, /* {x:float} */
+    SEGMENT_REST,  /* {rest:path} */
+};
+
+struct segment {
+    enum segment_kind kind;
+    struct inlay_str text; /* LITERAL: itself */
+};
+
+struct method {
+    struct inlay_str name;
+    void *target;
+    bool implied; /* HEAD, which came with GET */
+};
+
+/* Where the segments from the root to here lead; the root is before all. */
+struct node {
+    struct segment segment;
+    struct node **literals; /* sorted by length, then bytes */
+    struct node **params;   /* ANY, INT, FLOAT, in order of addition */
+    struct node *rest;
+    size_t nliterals, nparams;
+    struct method *methods; /* none: the path goes on from here */
+    size_t nmethods;
+    struct inlay_str allow;
+};
+
+struct inlay_route_tree {
+    struct inlay_arena arena;
+    struct node root;
+};
+
+bool inlay_route_next_param(struct inlay_str *rest,
+                            struct inlay_str *name_ret,
+                            struct inlay_str *kind_ret)
+{
+    const char *end = rest->ptr + rest->len;
+    const char *open = rest->len ? memchr(rest->ptr, '{', rest->len) : NULL;
+
+    if (!open)
+        return false;
+    const char *close = memchr(open, '}', (size_t)(end - open));
+    if (!close)
+        return false;
+    struct inlay_str inner =
+        inlay_str_make(open + 1, (size_t)(close - open - 1));
+    const char *colon = inner.len ? memchr(inner.ptr, ':', inner.len) : NULL;
+
+    *name_ret = inner;
+    *kind_ret = inlay_str_make(close, 0);
+    if (colon) {
+        *name_ret = inlay_str_make(inner.ptr, (size_t)(colon - inner.ptr));
+        *kind_ret = inlay_str_make(colon + 1, (size_t)(close - colon - 1));
+    }
+    *rest = inlay_str_make(close + 1, (size_t)(end - close - 1));
+    return true;
+}
+
+/* --- Building ----------------------------------------------------------- */
+
+struct inlay_error *inlay_route_tree_create(struct inlay_route_tree **ret)
+{
+    struct inlay_route_tree *tree = inlay_calloc(1, sizeof(*tree));
+
+    if (!tree)
+        return inlay_error_no_memory();
+    inlay_arena_init(&tree->arena, TREE_MEMORY);
+    *ret = tree;
+    return NULL;
+}
+
+void inlay_route_tree_destroy(struct inlay_route_tree *tree)
+{
+    if (!tree)
+        return;
+    inlay_arena_deinit(&tree->arena);
+    inlay_free(tree);
+}
+
+static bool is_name(struct inlay_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = inlay_ascii_lower(name.ptr[i]);
+
+        if (!((c >= 'a' && c <= 'z') || c == '_' ||
+              (i > 0 && c >= '0' && c <= '9')))
+            return false;
+    }
+    return name.len > 0;
+}
+
+static struct inlay_error *bad_path(struct inlay_str path, const char *why)
+{
+    return inlay_error_create(INLAY_ERROR_VALUE, "route path \"%.*s\": %s",
+                              inlay_str_arg(path), why);
+}
+
+static struct inlay_error *check_names(struct inlay_str path)
+{
+    struct inlay_str names[INLAY_ROUTE_PARAMS], rest = path, name, kind;
+    size_t count = 0;
+
+    while (inlay_route_next_param(&rest, &name, &kind)) {
+        if (!is_name(name))
+            return bad_path(path, "a parameter's name is not an identifier");
+        if (count == INLAY_ROUTE_PARAMS)
+            return bad_path(path, "more than 16 parameters");
+        for (size_t i = 0; i < count; i++)
+            if (inlay_str_equal(names[i], name))
+                return bad_path(path, "two parameters have the same name");
+        names[count++] = name;
+    }
+    return NULL;
+}
+
+static struct inlay_error *parse_segment(struct inlay_str path,
+                                         struct inlay_str text,
+                                         struct segment *ret)
+{
+    struct inlay_str rest = text, name, kind;
+
+    *ret = (struct segment){SEGMENT_LITERAL, text};
+    if (!text.len ||
+        (!memchr(text.ptr, '{', text.len) && !memchr(text.ptr, '}', text.len)))
+        return NULL;
+    if (text.ptr[0] != '{' || !inlay_route_next_param(&rest, &name, &kind) ||
+        rest.len)
+        return bad_path(path,
+                        "a parameter must be a whole segment, as in /{id}/");
+    ret->text = inlay_str_make(text.ptr, 0);
+    if (!kind.len || inlay_str_is(kind, "str"))
+        ret->kind = SEGMENT_ANY;
+    else if (inlay_str_is(kind, "int"))
+        ret->kind = SEGMENT_INT;
+    else if (inlay_str_is(kind, "float"))
+        ret->kind = SEGMENT_FLOAT;
+    else if (inlay_str_is(kind, "path"))
+        ret->kind = SEGMENT_REST;
+    else
+        return bad_path(path,
+                        "a parameter's kind is not int, float, str or path");
+    return NULL;
+}
+
+/* By length first: one comparison of numbers settles most. */
+static int compare(struct inlay_str a, struct inlay_str b)
+{
+    if (a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return a.len ? memcmp(a.ptr, b.ptr, a.len) : 0;
+}
+
+/* Where `text` is among the literals, or would be. */
+static size_t literal_index(const struct node *node, struct inlay_str text)
+{
+    size_t low = 0, high = node->nliterals;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compare(node->literals[middle]->segment.text, text) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+/* `array` with room for one more behind its `count` entries, or NULL. */
+static void *with_room(struct inlay_arena *arena,
+                       void *array,
+                       size_t count,
+                       size_t size)
+{
+    if (count & (count - 1))
+        return array; /* not a power of two: the last growth left room */
+    void *grown = inlay_arena_zalloc_array(arena, count ? count * 2 : 1, size);
+    if (grown && count)
+        memcpy(grown, array, count * size);
+    return grown;
+}
+
+/* The child for `segment`, made when there is none; NULL without memory. */
+static struct node *child_for(struct inlay_route_tree *tree,
+                              struct node *node,
+                              const struct segment *segment)
+{
+    size_t at = 0;
+
+    if (segment->kind == SEGMENT_LITERAL) {
+        at = literal_index(node, segment->text);
+        if (at < node->nliterals &&
+            inlay_str_equal(node->literals[at]->segment.text, segment->text))
+            return node->literals[at];
+    } else if (segment->kind == SEGMENT_REST) {
+        if (node->rest)
+            return node->rest;
+    } else {
+        for (size_t i = 0; i < node->nparams; i++)
+            if (node->params[i]->segment.kind == segment->kind)
+                return node->params[i];
+    }
+
+    struct node *child = inlay_arena_new(&tree->arena, struct node);
+    if (!child)
+        return NULL;
+    child->segment.kind = segment->kind;
+    child->segment.text = inlay_arena_copy(&tree->arena, segment->text);
+    if (!child->segment.text.ptr)
+        return NULL;
+    if (segment->kind == SEGMENT_REST) {
+        node->rest = child;
+        return child;
+    }
+
+    bool literal = segment->kind == SEGMENT_LITERAL;
+    struct node ***array = literal ? &node->literals : &node->params;
+    size_t *count = literal ? &node->nliterals : &node->nparams;
+    struct node **grown =
+        with_room(&tree->arena, *array, *count, sizeof(struct node *));
+    if (!grown)
+        return NULL;
+    *array = grown;
+    if (!literal)
+        at = *count;
+    memmove(grown + at + 1, grown + at, (*count - at) * sizeof(*grown));
+    grown[at] = child;
+    *count += 1;
+    return child;
+}
+
+static struct method *method_find(const struct node *node,
+                                  struct inlay_str name)
+{
+    for (size_t i = 0; i < node->nmethods; i++)
+        if (inlay_str_equal(node->methods[i].name, name))
+            return &node->methods[i];
+    return NULL;
+}
+
+static int method_put(struct inlay_route_tree *tree,
+                      struct node *node,
+                      struct inlay_str name,
+                      void *target,
+                      bool implied)
+{
+    struct method *old = method_find(node, name);
+
+    if (old) {
+        old->target = target;
+        old->implied = implied;
+        return 0;
+    }
+    struct method *grown = with_room(&tree->arena, node->methods,
+                                     node->nmethods, sizeof(struct method));
+    if (!grown)
+        return -1;
+    node->methods = grown;
+    name = inlay_arena_copy(&tree->arena, name);
+    if (!name.ptr)
+        return -1;
+    grown[node->nmethods++] = (struct method){name, target, implied};
+    return 0;
+}
+
+static int write_allow(struct inlay_route_tree *tree, struct node *node)
+{
+    struct inlay_str allow = {NULL, 0};
+
+    for (size_t i = 0; i < node->nmethods; i++) {
+        struct inlay_str name = node->methods[i].name;
+
+        allow =
+            inlay_arena_format(&tree->arena, "%.*s%s%.*s", inlay_str_arg(allow),
+                               i ? ", " : "", inlay_str_arg(name));
+        if (!allow.ptr)
+            return -1;
+    }
+    node->allow = allow;
+    return 0;
+}
+
+/* The next method of "GET,HEAD"; false at the end. */
+static bool next_method(struct inlay_str *rest, struct inlay_str *ret)
+{
+    if (!rest->len)
+        return false;
+    const char *comma = memchr(rest->ptr, ',', rest->len);
+    size_t len = comma ? (size_t)(comma - rest->ptr) : rest->len;
+    size_t taken = comma ? len + 1 : len;
+
+    *ret = inlay_str_trim(inlay_str_make(rest->ptr, len));
+    *rest = inlay_str_make(rest->ptr + taken, rest->len - taken);
+    return true;
+}
+
+static struct inlay_error *check_methods(const struct node *node,
+                                         struct inlay_str methods,
+                                         struct inlay_str path)
+{
+    struct inlay_str rest = methods, name;
+
+    if (!methods.len)
+        return bad_path(path, "no method");
+    while (next_method(&rest, &name)) {
+        if (!name.len)
+            return bad_path(path, "an empty method");
+        for (size_t i = 0; i < name.len; i++)
+            if (name.ptr[i] < 'A' || name.ptr[i] > 'Z')
+                return bad_path(path, "a method is not in capital letters");
+        const struct method *old = method_find(node, name);
+        if (old && !old->implied)
+            return inlay_error_create(INLAY_ERROR_VALUE,
+                                      "%.*s %.*s is there twice",
+                                      inlay_str_arg(name), inlay_str_arg(path));
+    }
+    return NULL;
+}
+
+static struct inlay_error *parse_path(struct inlay_str path,
+                                      struct segment *segments,
+                                      size_t *count_ret)
+{
+    size_t count = 0, at = 1;
+    struct inlay_error *error;
+
+    if (!path.len || path.ptr[0] != '/')
+        return bad_path(path, "it does not begin with /");
+    if (!inlay_utf8_valid(path) || memchr(path.ptr, '\0', path.len))
+        return bad_path(path, "it is not text");
+    error = check_names(path);
+    if (error)
+        return error;
+    do {
+        const char *slash = memchr(path.ptr + at, '/', path.len - at);
+        size_t end = slash ? (size_t)(slash - path.ptr) : path.len;
+
+        if (count == MOST_SEGMENTS)
+            return bad_path(path, "more than 64 segments");
+        error = parse_segment(path, inlay_str_make(path.ptr + at, end - at),
+                              &segments[count]);
+        if (error)
+            return error;
+        at = end + 1;
+        if (segments[count++].kind == SEGMENT_REST && slash)
+            return bad_path(path, "nothing can follow a {…:path} parameter");
+    } while (at <= path.len);
+    *count_ret = count;
+    return NULL;
+}
+
+struct inlay_error *inlay_route_tree_add(struct inlay_route_tree *tree,
+                                         struct inlay_str methods,
+                                         struct inlay_str path,
+                                         void *target)
+{
+    struct segment segments[MOST_SEGMENTS];
+    size_t count = 0;
+    struct node *node = &tree->root;
+    struct inlay_error *error = parse_path(path, segments, &count);
+
+    if (error)
+        return error;
+    for (size_t i = 0; i < count; i++) {
+        node = child_for(tree, node, &segments[i]);
+        if (!node)
+            return inlay_error_no_memory();
+    }
+    error = check_methods(node, methods, path);
+    if (error)
+        return error;
+
+    struct inlay_str rest = methods, name;
+    while (next_method(&rest, &name)) {
+        if (method_put(tree, node, name, target, false) < 0)
+            return inlay_error_no_memory();
+        if (inlay_str_is(name, "GET") &&
+            !method_find(node, INLAY_STR("HEAD")) &&
+            method_put(tree, node, INLAY_STR("HEAD"), target, true) < 0)
+            return inlay_error_no_memory();
+    }
+    if (write_allow(tree, node) < 0)
+        return inlay_error_no_memory();
+    return NULL;
+}
+
+/* --- Looking up --------------------------------------------------------- */
+
+struct search {
+    struct inlay_str method, path;
+    struct inlay_route_match *match;
+    bool known;
+};
+
+/* Digits with a sign before; `fraction`: also "1.5". */
+static bool is_number(struct inlay_str text, bool fraction)
+{
+    bool digit = false;
+
+    for (size_t i = text.ptr[0] == '-'; i < text.len; i++) {
+        if (text.ptr[i] == '.' && fraction && digit) {
+            fraction = digit = false;
+            continue;
+        }
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        digit = true;
+    }
+    return digit;
+}
+
+/* Can a parameter of this kind be `text`, which is not empty? */
+static bool takes(enum segment_kind kind, struct inlay_str text)
+{
+    switch (kind) {
+    case SEGMENT_INT:
+        return is_number(text, false);
+    case SEGMENT_FLOAT:
+        return is_number(text, true);
+    case SEGMENT_LITERAL:
+    case SEGMENT_ANY:
+    case SEGMENT_REST:
+        break;
+    }
+    return true;
+}
+
+/* A further path knows it, with other methods: they join the list. */
+static void allow_more(struct search *search, const struct node *node)
+{
+    struct inlay_route_match *match = search->match;
+    size_t len = match->allow.len, size = sizeof(match->allow_text);
+
+    if (len > size)
+        return;
+    if (match->allow.ptr != match->allow_text)
+        memcpy(match->allow_text, match->allow.ptr, len);
+    for (size_t i = 0; i < node->nmethods; i++) {
+        struct inlay_str name = node->methods[i].name, listed;
+        struct inlay_str rest = inlay_str_make(match->allow_text, len);
+        bool there = false;
+
+        while (!there && next_method(&rest, &listed))
+            there = inlay_str_equal(listed, name);
+        if (there || size - len < name.len + 2)
+            continue;
+        memcpy(match->allow_text + len, ", ", 2);
+        memcpy(match->allow_text + len + 2, name.ptr, name.len);
+        len += name.len + 2;
+    }
+    match->allow = inlay_str_make(match->allow_text, len);
+}
+
+/* The path ends at `node`; true when it also has the method. */
+static bool arrive(struct search *search,
+                   const struct node *node,
+                   size_t nparams)
+{
+    struct inlay_route_match *match = search->match;
+
+    if (!node->nmethods)
+        return false;
+    const struct method *method = method_find(node, search->method);
+    if (method || !search->known)
+        match->allow = node->allow;
+    else
+        allow_more(search, node);
+    search->known = true;
+    if (!method)
+        return false;
+    match->target = method->target;
+    match->nparams = nparams;
+    return true;
+}
+
+/*
+ * Tries what can follow `node`, whose next segment begins at `at`. Every node
+ * of the tree is entered at most once in a search, so that is its bound.
+ */
+static bool descend(struct search *search,
+                    const struct node *node,
+                    size_t at,
+                    size_t nparams)
+{
+    struct inlay_str path = search->path;
+    struct inlay_str rest = inlay_str_make(path.ptr + at, path.len - at);
+    const char *slash = rest.len ? memchr(rest.ptr, '/', rest.len) : NULL;
+    struct inlay_str text =
+        slash ? inlay_str_make(rest.ptr, (size_t)(slash - rest.ptr)) : rest;
+    size_t next = at + text.len + 1;
+
+    if (node->nliterals) {
+        size_t i = literal_index(node, text);
+
+        if (i < node->nliterals) {
+            const struct node *child = node->literals[i];
+
+            if (inlay_str_equal(child->segment.text, text) &&
+                (slash ? descend(search, child, next, nparams)
+                       : arrive(search, child, nparams)))
+                return true;
+        }
+    }
+    for (size_t i = 0; text.len && i < node->nparams; i++) {
+        const struct node *child = node->params[i];
+
+        if (!takes(child->segment.kind, text))
+            continue;
+        search->match->params[nparams] = text;
+        if (slash ? descend(search, child, next, nparams + 1)
+                  : arrive(search, child, nparams + 1))
+            return true;
+    }
+    if (node->rest) {
+        search->match->params[nparams] = rest;
+        return arrive(search, node->rest, nparams + 1);
+    }
+    return false;
+}
+
+bool inlay_route_tree_find(const struct inlay_route_tree *tree,
+                           struct inlay_str method,
+                           struct inlay_str path,
+                           struct inlay_route_match *match)
+{
+    struct search search = {.method = method, .path = path, .match = match};
+
+    match->target = NULL;
+    match->allow = inlay_str_make("", 0);
+    match->nparams = 0;
+    if (!path.len || path.ptr[0] != '/')
+        return false;
+    descend(&search, &tree->root, 1, 0);
+    return search.known;
+}

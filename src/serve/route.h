@@ -1,0 +1,59 @@
+/*
+ * route.h - paths with parameters -> targets: a tree of segments. `{id}` is
+ * one segment without '/', `{id:int}` one of digits with a sign, `{x:float}`
+ * one that may have a fraction, `{rest:path}` everything that is left.
+ * Literal segments win over parameters, parameters over {rest:path};
+ * otherwise the order of addition. Built cold, then read by any thread.
+ */
+#ifndef INLAY_SERVE_ROUTE_H
+#define INLAY_SERVE_ROUTE_H
+
+#include "base/arena.h"
+#include "base/error.h"
+#include "base/str.h"
+
+#define INLAY_ROUTE_PARAMS 16 /* in one path at most */
+
+struct inlay_route_tree;
+
+struct inlay_route_match {
+    void *target; /* of the method asked for; NULL: other methods only */
+    struct inlay_str allow; /* "GET, HEAD, POST": methods of this path */
+    struct inlay_str params[INLAY_ROUTE_PARAMS]; /* views of the path */
+    size_t nparams;
+    /* What `allow` is a view of when several routes know the path. */
+    char allow_text[128];
+};
+
+struct inlay_error *inlay_route_tree_create(struct inlay_route_tree **ret);
+void inlay_route_tree_destroy(struct inlay_route_tree *tree);
+
+/*
+ * `methods`: "GET" or "GET,HEAD"; GET brings HEAD with it unless that has a
+ * target of its own. INLAY_ERROR_VALUE: bad path, or the same method and
+ * shape of path twice.
+ */
+struct inlay_error *inlay_route_tree_add(struct inlay_route_tree *tree,
+                                         struct inlay_str methods,
+                                         struct inlay_str path,
+                                         void *target);
+
+/*
+ * true when the path is known; see match->target for the method. When the
+ * best path lacks the method and another one has it, that one answers.
+ */
+bool inlay_route_tree_find(const struct inlay_route_tree *tree,
+                           struct inlay_str method,
+                           struct inlay_str path,
+                           struct inlay_route_match *match);
+
+/*
+ * The parameters of a route's path, in order: `rest` starts as the path and
+ * is advanced. `kind_ret` is what stands behind the colon, or "". false at
+ * the end, or where braces do not match.
+ */
+bool inlay_route_next_param(struct inlay_str *rest,
+                            struct inlay_str *name_ret,
+                            struct inlay_str *kind_ret);
+
+#endif

@@ -1,0 +1,148 @@
+#include "serve/server.h"
+
+#include "base/mem.h"
+#include "serve/session.h"
+
+#include "base/banned.h"
+
+/* What the configuration points to must last as long as the server. */
+static struct inlay_error *copy_config(struct inlay_server *server,
+                                       const struct inlay_server_config *config)
+{
+    size_t size = config->nlisten_fds * sizeof(int);
+
+    server->config = *config;
+    server->listen_fds = inlay_malloc(inlay_max(size, sizeof(int)));
+    server->root_path = inlay_malloc(config->root_path.len + 1);
+    if (!server->listen_fds || !server->root_path)
+        return inlay_error_no_memory();
+    if (size)
+        memcpy(server->listen_fds, config->listen_fds, size);
+    server->config.listen_fds = server->listen_fds;
+    if (config->root_path.len)
+        memcpy(server->root_path, config->root_path.ptr, config->root_path.len);
+    server->root_path[config->root_path.len] = '\0';
+    server->config.root_path.ptr = server->root_path;
+    return NULL;
+}
+
+static struct inlay_error *init_server(struct inlay_server *server,
+                                       const struct inlay_server_config *config)
+{
+    struct inlay_error *error = copy_config(server, config);
+
+    if (error)
+        return error;
+    error = inlay_fallback_create(&server->fallback);
+    if (error)
+        return error;
+    server->threads =
+        inlay_calloc(config->io_threads, sizeof(*server->threads));
+    if (!server->threads)
+        return inlay_error_no_memory();
+    for (unsigned i = 0; i < config->io_threads; i++) {
+        error = inlay_io_thread_init(&server->threads[i], server, i);
+        if (error)
+            return error;
+        server->nthreads++;
+    }
+    return NULL;
+}
+
+struct inlay_error *inlay_server_create(
+    const struct inlay_server_config *config,
+    struct inlay_server **ret)
+{
+    if (config->io_threads < 1 || config->io_threads > 1024)
+        return inlay_error_create(INLAY_ERROR_VALUE,
+                                  "io_threads must be 1 to 1024, not %u",
+                                  config->io_threads);
+    struct inlay_server *server = inlay_calloc(1, sizeof(*server));
+    if (!server)
+        return inlay_error_no_memory();
+    struct inlay_error *error = init_server(server, config);
+    if (error) {
+        inlay_server_destroy(server);
+        return error;
+    }
+    *ret = server;
+    return NULL;
+}
+
+struct inlay_error *inlay_server_add_handler(struct inlay_server *server,
+                                             struct inlay_handler *handler)
+{
+    if (server->running)
+        return inlay_error_create(INLAY_ERROR_STATE,
+                                  "the server is already running");
+    struct inlay_handler **handlers =
+        inlay_realloc(server->handlers,
+                      (server->nhandlers + 1) * sizeof(struct inlay_handler *));
+    if (!handlers)
+        return inlay_error_no_memory();
+    server->handlers = handlers;
+    handlers[server->nhandlers++] = handler;
+    return NULL;
+}
+
+struct inlay_error *inlay_server_start(struct inlay_server *server)
+{
+    if (server->running)
+        return inlay_error_create(INLAY_ERROR_STATE,
+                                  "the server is already running");
+    for (unsigned i = 0; i < server->nthreads; i++) {
+        struct inlay_error *error = inlay_io_thread_start(&server->threads[i]);
+
+        if (!error)
+            continue;
+        while (i-- > 0)
+            inlay_io_thread_stop(&server->threads[i]);
+        return error;
+    }
+    server->running = true;
+    return NULL;
+}
+
+void inlay_server_drain(struct inlay_server *server)
+{
+    for (unsigned i = 0; i < server->nthreads; i++)
+        inlay_io_thread_drain(&server->threads[i]);
+}
+
+size_t inlay_server_connections(const struct inlay_server *server)
+{
+    return atomic_load(&server->open_connections);
+}
+
+bool inlay_server_accepting(const struct inlay_server *server)
+{
+    for (unsigned i = 0; i < server->nthreads; i++) {
+        if (atomic_load(&server->threads[i].accepting))
+            return true;
+    }
+    return false;
+}
+
+static void destroy_handler(struct inlay_handler *handler)
+{
+    if (handler && handler->ops->destroy)
+        handler->ops->destroy(handler);
+}
+
+void inlay_server_destroy(struct inlay_server *server)
+{
+    if (!server)
+        return;
+    for (unsigned i = 0; server->running && i < server->nthreads; i++)
+        inlay_io_thread_stop(&server->threads[i]);
+    for (size_t i = 0; i < server->nhandlers; i++)
+        destroy_handler(server->handlers[i]);
+    destroy_handler(server->fallback);
+    for (unsigned i = 0; i < server->nthreads; i++)
+        inlay_io_thread_deinit(&server->threads[i]);
+    inlay_free(server->threads);
+    inlay_free(server->handlers);
+    inlay_free(server->listen_fds);
+    inlay_free(server->root_path);
+    inlay_free(server);
+}
