@@ -123,7 +123,8 @@ void *inlay_arena_zalloc(struct inlay_arena *arena, size_t size)
     return ptr ? memset(ptr, 0, size) : NULL;
 }
 
-void *inlay_arena_zalloc_array(struct inlay_arena *arena, size_t count,
+void *inlay_arena_zalloc_array(struct inlay_arena *arena,
+                               size_t count,
                                size_t size)
 {
     size_t total;
@@ -147,7 +148,8 @@ struct inlay_str inlay_arena_copy(struct inlay_arena *arena,
 }
 
 struct inlay_str inlay_arena_format(struct inlay_arena *arena,
-                                    const char *format, ...)
+                                    const char *format,
+                                    ...)
 {
     va_list args, again;
     struct inlay_str text = {NULL, 0};

@@ -53,7 +53,8 @@ void *inlay_arena_zalloc(struct inlay_arena *arena, size_t size);
 /* A zeroed struct; a zeroed array, NULL when its size overflows. */
 #define inlay_arena_new(arena, type)                                           \
     ((type *)inlay_arena_zalloc((arena), sizeof(type)))
-void *inlay_arena_zalloc_array(struct inlay_arena *arena, size_t count,
+void *inlay_arena_zalloc_array(struct inlay_arena *arena,
+                               size_t count,
                                size_t size);
 
 /*
@@ -63,8 +64,8 @@ void *inlay_arena_zalloc_array(struct inlay_arena *arena, size_t count,
 struct inlay_str inlay_arena_copy(struct inlay_arena *arena,
                                   struct inlay_str text);
 struct inlay_str inlay_arena_format(struct inlay_arena *arena,
-                                    const char *format, ...)
-    inlay_printf(2, 3);
+                                    const char *format,
+                                    ...) inlay_printf(2, 3);
 
 /* fn(arg) runs at reset or deinit, last in first out. -1 without memory. */
 int inlay_arena_defer(struct inlay_arena *arena, void (*fn)(void *), void *arg);

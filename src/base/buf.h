@@ -64,7 +64,8 @@ static inline void inlay_buf_added(struct inlay_buf *buf, size_t count)
 }
 
 /* 0, or -1 (and nothing appended) past the limit or without memory. */
-static inline int inlay_buf_append(struct inlay_buf *buf, const void *data,
+static inline int inlay_buf_append(struct inlay_buf *buf,
+                                   const void *data,
                                    size_t len)
 {
     if (inlay_unlikely(inlay_buf_reserve(buf, len) < 0))

@@ -19,7 +19,10 @@ struct inlay_error *inlay_error_no_memory(void)
 
 /* libc's malloc on purpose: an error must be reportable in failing-nth tests. */
 static inlay_printf(3, 0) struct inlay_error *error_make(
-    enum inlay_error_code code, int system, const char *format, va_list args)
+    enum inlay_error_code code,
+    int system,
+    const char *format,
+    va_list args)
 {
     struct inlay_error *error = calloc(1, sizeof(*error));
     char reason[128] = "";
@@ -48,7 +51,8 @@ fail:
 }
 
 struct inlay_error *inlay_error_create(enum inlay_error_code code,
-                                       const char *format, ...)
+                                       const char *format,
+                                       ...)
 {
     va_list args;
 

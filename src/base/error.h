@@ -31,8 +31,8 @@ struct inlay_error {
 
 /* Never NULL: without memory it is a static "out of memory". */
 struct inlay_error *inlay_error_create(enum inlay_error_code code,
-                                       const char *format, ...)
-    inlay_printf(2, 3);
+                                       const char *format,
+                                       ...) inlay_printf(2, 3);
 
 /* With errno's own text after a colon: "cannot open x: No such file…". */
 struct inlay_error *inlay_error_system(int system, const char *format, ...)

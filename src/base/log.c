@@ -34,8 +34,10 @@ static void write_stderr(enum inlay_log_level level, struct inlay_str text)
         return;
 }
 
-void inlay_log_write(const struct inlay_log *log, enum inlay_log_level level,
-                     const char *format, ...)
+void inlay_log_write(const struct inlay_log *log,
+                     enum inlay_log_level level,
+                     const char *format,
+                     ...)
 {
     char text[LOG_LINE];
     va_list args;

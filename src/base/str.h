@@ -9,7 +9,6 @@
 #define INLAY_CORE 1
 #endif
 #include <inlay.h>
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

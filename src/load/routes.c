@@ -70,7 +70,7 @@ static struct inlay_error *check_name(struct reading *reading,
     return NULL;
 }
 
-static bool is_convertor(struct inlay_str text)
+static bool is_converter(struct inlay_str text)
 {
     return inlay_str_is(text, "str") || inlay_str_is(text, "int") ||
            inlay_str_is(text, "float") || inlay_str_is(text, "path");
@@ -82,7 +82,7 @@ static struct inlay_error *read_braces(struct reading *reading)
     struct inlay_str rest = {reading->path.ptr + reading->at,
                              reading->path.len - reading->at};
     const char *end = memchr(rest.ptr, '}', rest.len);
-    struct inlay_str name, convertor = INLAY_STR("str");
+    struct inlay_str name, converter = INLAY_STR("str");
 
     if (!end)
         return inlay_records_wrong("the path has a { without a }");
@@ -90,16 +90,16 @@ static struct inlay_error *read_braces(struct reading *reading)
     const char *colon = memchr(rest.ptr, ':', len);
     name = inlay_str_make(rest.ptr, colon ? (size_t)(colon - rest.ptr) : len);
     if (colon)
-        convertor = inlay_str_make(colon + 1, (size_t)(end - colon) - 1);
+        converter = inlay_str_make(colon + 1, (size_t)(end - colon) - 1);
     reading->at += len + 1;
     if (!name.len || memchr(name.ptr, '{', name.len))
         return inlay_records_wrong("a { in the path is not followed by name}");
-    if (!is_convertor(convertor))
+    if (!is_converter(converter))
         return inlay_records_wrong(
             "{%.*s:%.*s}: the part behind the colon is one of str, "
             "int, float, path",
-            inlay_str_arg(name), inlay_str_arg(convertor));
-    if (inlay_str_is(convertor, "path") && reading->at != reading->path.len)
+            inlay_str_arg(name), inlay_str_arg(converter));
+    if (inlay_str_is(converter, "path") && reading->at != reading->path.len)
         return inlay_records_wrong("{%.*s:path} has to end the path",
                                    inlay_str_arg(name));
     if (reading->at < reading->path.len &&

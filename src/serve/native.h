@@ -16,10 +16,9 @@
  * routes for one method and path, a parameter that has no place in a request,
  * a type that has no text or JSON form.
  */
-struct inlay_error *
-inlay_native_create(struct inlay_module *const *modules,
-                    size_t nmodules,
-                    struct inlay_handler **ret);
+struct inlay_error *inlay_native_create(struct inlay_module *const *modules,
+                                        size_t nmodules,
+                                        struct inlay_handler **ret);
 
 /* One line per bound route, for banners and `inlay routes`. */
 struct inlay_native_info {
@@ -27,8 +26,8 @@ struct inlay_native_info {
     struct inlay_source decl;
 };
 size_t inlay_native_count(const struct inlay_handler *native);
-struct inlay_native_info
-inlay_native_info(const struct inlay_handler *native, size_t index);
+struct inlay_native_info inlay_native_info(const struct inlay_handler *native,
+                                           size_t index);
 
 /*
  * OpenAPI 3.1 of the native routes, as FastAPI would describe the same:

@@ -54,15 +54,15 @@ enum inlay_json_status inlay_json_read(const struct inlay_json_doc *doc,
  * or it is optional. As with FastAPI, a document that is no object has no
  * members.
  */
-enum inlay_json_status
-inlay_json_read_member(const struct inlay_json_doc *doc,
-                       struct inlay_str name,
-                       const struct inlay_type *type,
-                       const void *fallback,
-                       struct inlay_arena *arena,
-                       const struct inlay_place *place,
-                       struct inlay_violations *violations,
-                       void *ret);
+enum inlay_json_status inlay_json_read_member(
+    const struct inlay_json_doc *doc,
+    struct inlay_str name,
+    const struct inlay_type *type,
+    const void *fallback,
+    struct inlay_arena *arena,
+    const struct inlay_place *place,
+    struct inlay_violations *violations,
+    void *ret);
 
 /*
  * A value of `type` as JSON, appended. NaN and infinity become null, text

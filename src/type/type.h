@@ -104,8 +104,7 @@ struct inlay_str inlay_type_describe(const struct inlay_type *type,
  * or NULL. Depth is bounded: types by value can't be recursive, and slices
  * of a struct that holds such a slice are followed 16 deep.
  */
-const struct inlay_type *
-inlay_type_unsupported(const struct inlay_type *type);
+const struct inlay_type *inlay_type_unsupported(const struct inlay_type *type);
 
 /* Smallest and largest value of an INT or UINT type of `size` bytes. */
 static inline int64_t inlay_int_least(uint32_t size)

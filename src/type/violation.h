@@ -42,8 +42,7 @@
       "Input should be a valid dictionary or object to extract fields from")   \
     X(GREATER_EQUAL, "greater_than_equal",                                     \
       "Input should be greater than or equal to %s")                           \
-    X(LESS_EQUAL, "less_than_equal",                                           \
-      "Input should be less than or equal to %s")
+    X(LESS_EQUAL, "less_than_equal", "Input should be less than or equal to %s")
 
 enum inlay_fault {
 #define INLAY_FAULT_ENUM_(name, type, message) INLAY_FAULT_##name,

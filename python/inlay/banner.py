@@ -1,0 +1,62 @@
+"""What is served how: the lines that `inlay run` prints when it is ready."""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import Any
+
+from . import __version__
+from .config import Config
+from .logs import log
+
+_SHOWN = 12  # native routes listed one by one
+
+
+def show(config: Config, sockets: list[socket.socket], ready: dict[str, Any]) -> None:
+    """Log the banner; `ready` is the first worker's message."""
+    native = ready["native"]
+    log.info("Inlay %s, Python %s, %s", __version__, ready["python"], ready["loop"])
+    log.info("  %s", _native_line(native))
+    for route in native[:_SHOWN]:
+        log.info(
+            "    %-6s %s -> %s.%s",
+            route["methods"],
+            route["path"],
+            route["module"],
+            route["function"],
+        )
+    if len(native) > _SHOWN:
+        log.info("    and %d more", len(native) - _SHOWN)
+    if ready["app"] is not None:
+        log.info("  ASGI application %s (%s)", config.target, ready["app"])
+    log.info(
+        "  %s, each with %s",
+        _count(config.workers, "worker"),
+        _count(config.io_threads, "I/O thread"),
+    )
+    for address in _addresses(config, sockets):
+        log.info("Inlay running on %s (Press CTRL+C to quit)", address)
+    sys.stderr.flush()
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _native_line(native: list[dict[str, Any]]) -> str:
+    if not native:
+        return "no native routes"
+    return f"{_count(len(native), 'native route')}, answered without Python:"
+
+
+def _addresses(config: Config, sockets: list[socket.socket]) -> list[str]:
+    if config.uds is not None:
+        return [config.address]
+    found = []
+    for sock in sockets:
+        host, port = sock.getsockname()[:2]
+        found.append(
+            f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        )
+    return found

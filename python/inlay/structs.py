@@ -1,0 +1,34 @@
+"""Struct classes as dataclasses: dataclasses.asdict, replace, fields."""
+
+from __future__ import annotations
+
+from inlay._core import Struct
+
+
+class _FromDataclass:
+    """An attribute of dataclasses, made when somebody asks a class for it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def __get__(self, instance: object, owner: type[Struct]) -> object:
+        if owner is Struct:
+            raise AttributeError(self.name)
+        import dataclasses
+
+        fields: list[tuple[str, object, object]] = []
+        for name in owner.__match_args__:
+            if name in owner.__inlay_optional__:
+                default = dataclasses.field(default=None)
+            else:
+                default = dataclasses.field()
+            fields.append((name, owner.__annotations__[name], default))
+        twin = dataclasses.make_dataclass(owner.__name__, fields, kw_only=True)
+        value = getattr(twin, self.name)
+        setattr(owner, self.name, value)
+        return value
+
+
+def install() -> None:
+    for name in ("__dataclass_fields__", "__dataclass_params__"):
+        setattr(Struct, name, _FromDataclass(name))

@@ -1,0 +1,130 @@
+"""TARGET of `inlay run` -> the ASGI application, imported in the worker.
+
+`module:attribute` (the attribute may be dotted), or a `.c` file, which is
+served without an ASGI application.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from .config import Config
+from .errors import CompileError
+
+ASGIApp = Callable[..., Any]
+
+
+class TargetError(Exception):
+    """TARGET can't be served; the message says what to do."""
+
+
+def add_app_dir(app_dir: str) -> None:
+    """Put the application's folder first on the module path."""
+    path = os.path.abspath(app_dir or ".")
+    if path not in sys.path[:1]:
+        sys.path.insert(0, path)
+
+
+def load(config: Config) -> ASGIApp | None:
+    """The application as an ASGI 3 callable; None for a `.c` file.
+
+    Raises TargetError, whose message holds the traceback when the import
+    itself failed.
+    """
+    import inlay  # noqa: F401 - the import hook
+
+    if config.target.endswith(".c"):
+        _load_c(config)
+        return None
+    module_name, _, attribute = config.target.partition(":")
+    if not module_name or not attribute:
+        raise TargetError(
+            f'"{config.target}" is not a target: write "module:attribute", '
+            'for example "app:app", or the path of a .c file'
+        )
+    add_app_dir(config.app_dir)
+    found = _attribute(_import(module_name, config), module_name, attribute)
+    if config.factory:
+        found = _call_factory(found, config.target)
+    if not callable(found):
+        raise TargetError(
+            f'"{config.target}" is {type(found).__name__}, not an ASGI application'
+        )
+    return _asgi3(found)
+
+
+def _load_c(config: Config) -> None:
+    for folder in (".", config.app_dir or "."):
+        path = os.path.abspath(os.path.join(folder, config.target))
+        if os.path.isfile(path):
+            break
+    else:
+        raise TargetError(f"there is no file {config.target}")
+    add_app_dir(os.path.dirname(path))
+    _import(os.path.basename(path)[:-2], config)
+
+
+def _import(name: str, config: Config) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(error.name + ".")):
+            folder = os.path.abspath(config.app_dir or ".")
+            raise TargetError(
+                f'there is no module "{name}" (looked in {folder} first; '
+                "--app-dir names another folder)"
+            ) from None
+        raise TargetError(_failed(name)) from None
+    except CompileError as error:
+        # It already says where and what, in the compiler's words.
+        raise TargetError(str(error)) from None
+    except Exception:
+        raise TargetError(_failed(name)) from None
+
+
+def _failed(name: str) -> str:
+    return f'importing "{name}" failed:\n\n{traceback.format_exc()}'
+
+
+def _attribute(module: Any, module_name: str, attribute: str) -> Any:
+    found = module
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise TargetError(
+                f'module "{module_name}" has no attribute "{attribute}"'
+            ) from None
+    return found
+
+
+def _call_factory(factory: Any, target: str) -> Any:
+    try:
+        return factory()
+    except Exception:
+        raise TargetError(
+            f'the factory "{target}" failed:\n\n{traceback.format_exc()}'
+        ) from None
+
+
+def _asgi3(app: Any) -> ASGIApp:
+    """The app itself, or an ASGI 2 one (called in two steps) as ASGI 3."""
+    if inspect.isclass(app):
+        double = hasattr(app, "__await__") is False
+    elif inspect.isfunction(app) or inspect.ismethod(app):
+        double = len(inspect.signature(app).parameters) == 1
+    else:
+        double = False
+    if not double:
+        return app  # type: ignore[no-any-return]
+
+    async def asgi2(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope)(receive, send)
+
+    return asgi2

@@ -1,0 +1,210 @@
+"""A worker process: the application on the main thread, C on the I/O threads.
+
+Started by the supervisor as `main CONFIG PIPES`; not for use by hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from . import _core, logs, openapi, target
+from .config import Config
+from .lifespan import Lifespan, LifespanError
+from .logs import log
+
+EXIT_STARTUP = 3
+_POLL = 0.02  # seconds between looks at what is still running
+
+
+def new_loop(choice: str) -> asyncio.AbstractEventLoop:
+    """An event loop: uvloop's when installed (`auto`) or asked for."""
+    if choice in ("auto", "uvloop"):
+        try:
+            import uvloop
+
+            return uvloop.new_event_loop()
+        except ImportError:
+            if choice == "uvloop":
+                raise target.TargetError(
+                    "--loop uvloop: uvloop is not installed (pip install uvloop)"
+                ) from None
+    return asyncio.new_event_loop()
+
+
+def limits(config: Config) -> dict[str, int]:
+    """The limits as the C server takes them; times in ms."""
+    return {
+        "head_bytes": config.limit_head_bytes,
+        "header_count": config.limit_header_count,
+        "body_bytes": config.limit_body_bytes,
+        "native_body_bytes": config.limit_native_body_bytes,
+        "request_memory": config.limit_request_memory,
+        "connections": config.limit_connections,
+        "body_window": config.body_window,
+        "write_window": config.write_window,
+        "header_timeout": int(config.timeout_header * 1000),
+        "body_timeout": int(config.timeout_body * 1000),
+        "keep_alive_timeout": int(config.timeout_keep_alive * 1000),
+        "write_timeout": int(config.timeout_write * 1000),
+    }
+
+
+def watch_parent(control: int, grace: float, stop: Callable[[], None]) -> None:
+    """End this process when the supervisor does, however it died.
+
+    The control pipe has no writer left then. A thread of its own waits for
+    it, so that an application that blocks the loop is ended too.
+    """
+
+    def wait() -> None:
+        with contextlib.suppress(OSError):
+            while os.read(control, 512):
+                pass
+        stop()
+        time.sleep(grace + 2.0)
+        os._exit(1)
+
+    threading.Thread(target=wait, name="inlay-parent", daemon=True).start()
+
+
+class Worker:
+    """Start-up, serving and shutdown of one process."""
+
+    def __init__(self, config: Config, listen: list[int], status: int) -> None:
+        self.config = config
+        self.listen = listen
+        self.status = status
+        self.stop_asked: asyncio.Event | None = None
+
+    async def run(self, control: int) -> int:
+        loop = asyncio.get_running_loop()
+        stop = self.stop_asked = asyncio.Event()
+        # Ctrl-C reaches the whole terminal group: the supervisor decides.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        loop.add_signal_handler(signal.SIGTERM, stop.set)
+
+        def stop_soon() -> None:
+            loop.call_soon_threadsafe(stop.set)
+
+        watch_parent(control, self.config.timeout_graceful_shutdown, stop_soon)
+        app = target.load(self.config)
+        lifespan = Lifespan(app, self.config.lifespan)
+        await lifespan.startup()
+        server = _core.Server(
+            app,
+            self.listen,
+            loop=loop,
+            state=lifespan.state,
+            root_path=self.config.root_path,
+            io_threads=self.config.io_threads,
+            access_log=self.config.access_log,
+            date_header=self.config.date_header,
+            server_header=self.config.server_header,
+            log_level=logs.LEVELS[self.config.log_level],
+            limits=limits(self.config),
+        )
+        if app is not None:
+            openapi.install(app, server.openapi())
+        server.start()
+        try:
+            self.report(app, server)
+            await stop.wait()
+            await self.drain(server)
+        finally:
+            server.stop()
+        await lifespan.shutdown()
+        return 0
+
+    async def drain(self, server: Any) -> None:
+        """No new requests; those that run may end until the deadline."""
+        server.drain()
+        while server.accepting():
+            await asyncio.sleep(_POLL / 10)
+        # New clients are to be refused, not to wait in a queue of ours.
+        for fd in self.listen:
+            os.close(fd)
+        deadline = time.monotonic() + self.config.timeout_graceful_shutdown
+        while server.connections() > 0 or server.in_flight() > 0:
+            if time.monotonic() >= deadline:
+                log.warning(
+                    "%d requests did not end within %g s: cut",
+                    max(server.in_flight(), server.connections()),
+                    self.config.timeout_graceful_shutdown,
+                )
+                server.cancel()
+                await asyncio.sleep(0)
+                break
+            await asyncio.sleep(_POLL)
+
+    def report(self, app: Any, server: Any) -> None:
+        """Tell the supervisor what is served how, for its banner."""
+        line = json.dumps(
+            {
+                "type": "ready",
+                "app": _describe_app(app),
+                "native": server.native_routes(),
+                "loop": type(asyncio.get_running_loop()).__module__.split(".")[0],
+                "python": platform.python_version(),
+            }
+        )
+        with contextlib.suppress(OSError):
+            os.write(self.status, line.encode() + b"\n")
+        os.close(self.status)
+
+
+def _describe_app(app: Any) -> str | None:
+    if app is None:
+        return None
+    owner = openapi.find_documented(app) or app
+    return getattr(owner, "__name__", None) or type(owner).__name__
+
+
+def _finish(loop: asyncio.AbstractEventLoop) -> None:
+    """What asyncio.run does at the end, within bounds."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=2.0))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+def main() -> None:
+    """Entry point; ends the process."""
+    config = Config.from_json(sys.argv[1])
+    pipes = json.loads(sys.argv[2])
+    for fd in (*pipes["listen"], pipes["status"], pipes["control"]):
+        os.set_inheritable(fd, False)
+    # What the application sees is the command that was typed.
+    sys.argv[1:] = [config.target]
+    logs.configure(config.log_level, config.use_colors)
+    worker = Worker(config, pipes["listen"], pipes["status"])
+    code = 1
+    try:
+        loop = new_loop(config.loop)
+        asyncio.set_event_loop(loop)
+        code = loop.run_until_complete(worker.run(pipes["control"]))
+        _finish(loop)
+    except target.TargetError as error:
+        log.error("%s", error)
+    except LifespanError as error:
+        log.error("%s", error)
+        code = EXIT_STARTUP
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    logs.flush()
+    # Threads of the application (sync endpoints) must not hold the exit up.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

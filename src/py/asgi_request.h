@@ -1,0 +1,205 @@
+/*
+ * asgi_request.h - what the files of the ASGI side share: the server object
+ * and the objects of one request. All of it belongs to the thread of the
+ * event loop, with the GIL.
+ */
+#ifndef INLAY_PY_ASGI_REQUEST_H
+#define INLAY_PY_ASGI_REQUEST_H
+
+#include "py/py.h"
+
+#include "base/list.h"
+#include "py/asgi.h"
+#include "py/relay.h"
+
+#define INLAY_ASGI_LINES 512 /* slots of the header cache; a power of two */
+#define INLAY_ASGI_PEERS 64  /* slots of the address cache; a power of two */
+
+/* A request's header line that came before; lines with hash 0 never do. */
+struct inlay_asgi_line {
+    PyObject *pair; /* (name, value), or NULL: free */
+    uint64_t hash;
+    uint16_t name_len, value_len;
+    char text[INLAY_RELAY_LINE];
+};
+
+struct inlay_asgi_peer {
+    PyObject *address; /* (host, port), or NULL: free */
+    int port;
+    size_t len;
+    char host[108];
+};
+
+/* How a request becomes a task, see asgi_task.c. */
+enum inlay_asgi_tasks {
+    INLAY_ASGI_EAGER, /* asyncio.Task(…, eager_start=True): 3.12 and later */
+    INLAY_ASGI_CAPTURED, /* the first step is caught on its way to call_soon */
+    INLAY_ASGI_CREATED,  /* loop.create_task */
+};
+
+/* What requests need of their server. */
+struct inlay_asgi {
+    struct inlay_asgi_state *state; /* of the module; the type keeps it */
+    struct inlay_bridge *bridge;
+    PyObject *app, *loop;
+    PyObject *lifespan_state; /* dict, or NULL: no state in the scope */
+    PyObject *root_path;      /* str */
+    PyObject *raw_root_path;  /* bytes */
+    PyObject *scope;          /* dict with all keys, copied per request */
+    PyObject *asgi_versions;  /* dict, copied per request */
+    PyObject *methods[INLAY_METHOD_TRACE + 1];
+    PyObject *context; /* what each request's context is a copy of */
+    PyObject *create_future, *create_task;
+    PyObject *loop_dict; /* INLAY_ASGI_CAPTURED: loop.__dict__ */
+    PyObject *capture;   /* INLAY_ASGI_CAPTURED: set as call_soon there */
+    enum inlay_asgi_tasks tasks;
+    struct inlay_list requests;    /* running: of struct inlay_asgi_request */
+    bool stopping;                 /* cancelled tasks are not news any more */
+    struct inlay_asgi_line *lines; /* INLAY_ASGI_LINES */
+    struct inlay_asgi_peer *peers; /* INLAY_ASGI_PEERS */
+};
+
+/* inlay._core.Server */
+struct inlay_server_object {
+    PyObject_HEAD
+    struct inlay_asgi asgi;
+    struct inlay_server *server;  /* NULL: stopped */
+    struct inlay_handler *native; /* the server's; NULL: no native routes */
+    size_t ended;                 /* requests, once the server is gone */
+    bool reading;                 /* the loop watches the bridge */
+    bool started;
+};
+
+/*
+ * A request, which is also the coroutine that its task runs: it calls the
+ * application, passes on what that awaits, and ends the answer when the
+ * application does. References go task -> request -> application's coroutine
+ * -> send and receive -> request; the end cuts that circle.
+ */
+struct inlay_asgi_request {
+    PyObject_HEAD
+    struct inlay_list node;             /* in asgi->requests, or none */
+    struct inlay_server_object *server; /* strong */
+    struct inlay_relay *relay;          /* one reference */
+    PyObject *coroutine; /* what the application returned; NULL: not called */
+    PyObject *task;      /* once it has been suspended, to cancel it */
+    struct inlay_list waits; /* of struct inlay_asgi_wait, in futures */
+    int64_t expected;        /* body bytes still announced; -1: not known */
+    bool started;            /* http.response.start was given */
+    bool complete;           /* the answer is */
+    bool bodiless;           /* HEAD, 204, 304: lengths are not compared */
+    bool body_over;          /* receive() gave the last part of the body */
+    bool wanted;             /* receive() was called */
+    bool left;               /* receive() said http.disconnect before the end */
+    bool finished;           /* the application is done */
+};
+
+/* The two callables. */
+struct inlay_asgi_callable {
+    PyObject_HEAD
+    vectorcallfunc vectorcall;
+    struct inlay_asgi_request *request; /* strong */
+};
+
+enum inlay_asgi_wait_kind {
+    INLAY_ASGI_RECEIVE, /* ends with a message */
+    INLAY_ASGI_DRAIN,   /* ends when there is room for more of the answer */
+};
+
+static inline struct inlay_asgi_state *inlay_asgi_state(
+    const struct inlay_asgi_request *request)
+{
+    return request->server->asgi.state;
+}
+
+/* --- asgi_await.c -------------------------------------------------------- */
+
+/* A finished awaitable; steals `value`. NULL in: NULL out. */
+PyObject *inlay_asgi_ready(struct inlay_asgi_state *state, PyObject *value);
+
+/* One that raises the pending exception where it is awaited. */
+PyObject *inlay_asgi_failed(struct inlay_asgi_state *state);
+
+PyObject *inlay_asgi_wait(struct inlay_asgi_request *request,
+                          enum inlay_asgi_wait_kind kind);
+
+/* Whoever waits looks again. Keeps the pending exception. */
+void inlay_asgi_wake(struct inlay_asgi_request *request);
+
+/* throw() of awaitables that do not catch: raises what was passed. */
+PyObject *inlay_asgi_throw(PyObject *const *args, Py_ssize_t nargs);
+
+/* The value of a finished awaitable as StopIteration; steals `value`. */
+PyObject *inlay_asgi_stop_iteration(PyObject *value);
+
+/* --- asgi_scope.c -------------------------------------------------------- */
+
+/* What all scopes of a server have in common. 0 or -1. */
+int inlay_asgi_scope_init(struct inlay_asgi *asgi);
+PyObject *inlay_asgi_scope(struct inlay_asgi *asgi, struct inlay_relay *relay);
+
+/* --- asgi_receive.c, asgi_send.c ----------------------------------------- */
+
+PyObject *inlay_asgi_receive_create(struct inlay_asgi_request *request);
+PyObject *inlay_asgi_send_create(struct inlay_asgi_request *request);
+
+PyObject *inlay_asgi_send_call(PyObject *self,
+                               PyObject *const *args,
+                               size_t nargsf,
+                               PyObject *kwnames);
+
+/* The next message; NULL without an exception: none yet. */
+PyObject *inlay_asgi_message(struct inlay_asgi_request *request);
+
+/* Raises ClientDisconnected. Always NULL. */
+PyObject *inlay_asgi_raise_disconnected(struct inlay_asgi_state *state);
+
+/* --- asgi_task.c --------------------------------------------------------- */
+
+/* How this server's loop is to run tasks. 0 or -1. */
+int inlay_asgi_tasks_init(struct inlay_asgi *asgi);
+
+/* Runs the request's first step, or schedules it. 0, or -1: no task. */
+int inlay_asgi_task_run(struct inlay_asgi_request *request);
+
+/* --- asgi_finish.c ------------------------------------------------------- */
+
+/* The application returned `result`: completes or cuts the answer. */
+void inlay_asgi_returned(struct inlay_asgi_request *request, PyObject *result);
+
+/*
+ * It raised the pending exception: logs it, answers 500 or cuts the answer.
+ * True: the exception is still pending, for the task to see.
+ */
+bool inlay_asgi_raised(struct inlay_asgi_request *request);
+
+/* --- asgi_request.c ------------------------------------------------------ */
+
+/* News of a relay: a new request, bytes, room, or its end. Takes the
+ * reference. Exceptions are reported, not left pending. */
+void inlay_asgi_handle(struct inlay_server_object *server,
+                       struct inlay_relay *relay);
+
+/* logger.log(level, text), with the exception if it isn't NULL. Keeps the
+ * pending exception. */
+void inlay_asgi_log(struct inlay_asgi_state *state,
+                    int level,
+                    PyObject *exception,
+                    const char *format,
+                    ...);
+
+/* --- Parts of inlay_py_server_init: create types. 0 or -1. --------------- */
+
+int inlay_asgi_await_init(PyObject *module, struct inlay_asgi_state *state);
+int inlay_asgi_callables_init(PyObject *module, struct inlay_asgi_state *state);
+int inlay_asgi_task_init(PyObject *module, struct inlay_asgi_state *state);
+int inlay_asgi_request_init(PyObject *module, struct inlay_asgi_state *state);
+
+int inlay_asgi_server_init(PyObject *module, struct inlay_asgi_state *state);
+
+/* A heap type of the module, owned by *ret. */
+int inlay_asgi_type_create(PyObject *module,
+                           PyType_Spec *spec,
+                           PyTypeObject **ret);
+
+#endif

@@ -1,0 +1,403 @@
+/* relay.c - the bridge, and the Python thread's side of a relay. */
+#include "py/relay.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "py/relay_io.h"
+
+#include "base/banned.h"
+
+#define INLINE_BODY 16384 /* a body up to this goes beside its head */
+#define NOTES 1000        /* messages kept for a Python that is busy */
+
+/* --- The bridge ---------------------------------------------------------- */
+
+static void lanes_init(struct inlay_bridge *bridge)
+{
+    for (unsigned i = 0; i < bridge->nlanes; i++) {
+        struct inlay_lane *lane = &bridge->lanes[i];
+
+        lane->bridge = bridge;
+        lane->last = &lane->first;
+        inlay_list_init(&lane->flush.node);
+        lane->flush.run = inlay_lane_flush;
+    }
+}
+
+struct inlay_error *inlay_bridge_create(const struct inlay_limits *limits,
+                                        unsigned io_threads,
+                                        struct inlay_bridge **ret)
+{
+    struct inlay_bridge *bridge = inlay_calloc(1, sizeof(*bridge));
+
+    if (!bridge)
+        return inlay_error_no_memory();
+    bridge->handler.ops = &inlay_bridge_ops;
+    atomic_init(&bridge->refs, 2);
+    bridge->body_window = limits->body_window;
+    bridge->write_window = limits->write_window;
+    bridge->last = &bridge->first;
+    bridge->notes_last = &bridge->notes;
+    bridge->out_last = &bridge->out;
+    bridge->nlanes = io_threads;
+    bridge->lanes = inlay_calloc(io_threads, sizeof(*bridge->lanes));
+    bridge->wake = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (!bridge->lanes || bridge->wake < 0) {
+        struct inlay_error *error = bridge->lanes
+                                        ? inlay_error_system(errno, "eventfd")
+                                        : inlay_error_no_memory();
+
+        if (bridge->wake >= 0)
+            close(bridge->wake);
+        inlay_free(bridge->lanes);
+        inlay_free(bridge);
+        return error;
+    }
+    pthread_mutex_init(&bridge->lock, NULL);
+    atomic_init(&bridge->idle, true);
+    lanes_init(bridge);
+    *ret = bridge;
+    return NULL;
+}
+
+void inlay_bridge_unref(struct inlay_bridge *bridge)
+{
+    if (atomic_fetch_sub(&bridge->refs, 1) != 1)
+        return;
+    for (struct inlay_relay *relay; (relay = bridge->batch);) {
+        bridge->batch = relay->next;
+        inlay_relay_unref(relay);
+    }
+    for (struct inlay_relay *relay; (relay = bridge->first);) {
+        bridge->first = relay->next;
+        inlay_relay_unref(relay);
+    }
+    for (struct inlay_bridge_note *note; (note = bridge->notes);) {
+        bridge->notes = note->next;
+        inlay_free(note);
+    }
+    close(bridge->wake);
+    pthread_mutex_destroy(&bridge->lock);
+    inlay_free(bridge->lanes);
+    inlay_free(bridge);
+}
+
+void inlay_bridge_ring(struct inlay_bridge *bridge)
+{
+    uint64_t one = 1;
+
+    if (atomic_load(&bridge->idle) && atomic_exchange(&bridge->idle, false))
+        (void)!write(bridge->wake, &one, sizeof(one));
+}
+
+void inlay_bridge_log(void *arg,
+                      enum inlay_log_level level,
+                      struct inlay_str text)
+{
+    struct inlay_bridge *bridge = arg;
+    struct inlay_bridge_note *note = inlay_malloc(sizeof(*note) + text.len);
+
+    if (!note)
+        return;
+    note->next = NULL;
+    note->level = level;
+    note->len = text.len;
+    memcpy(note->text, text.ptr, text.len);
+    pthread_mutex_lock(&bridge->lock);
+    bool full = bridge->nnotes >= NOTES;
+    if (!full) {
+        *bridge->notes_last = note;
+        bridge->notes_last = &note->next;
+        bridge->nnotes++;
+    }
+    pthread_mutex_unlock(&bridge->lock);
+    if (full)
+        inlay_free(note);
+    else
+        inlay_bridge_ring(bridge);
+}
+
+struct inlay_bridge_note *inlay_bridge_note(struct inlay_bridge *bridge)
+{
+    pthread_mutex_lock(&bridge->lock);
+    struct inlay_bridge_note *note = bridge->notes;
+    if (note) {
+        bridge->notes = note->next;
+        bridge->nnotes--;
+        if (!bridge->notes)
+            bridge->notes_last = &bridge->notes;
+    }
+    pthread_mutex_unlock(&bridge->lock);
+    return note;
+}
+
+static struct inlay_relay *take_queue(struct inlay_bridge *bridge)
+{
+    pthread_mutex_lock(&bridge->lock);
+    struct inlay_relay *all = bridge->first;
+    bridge->first = NULL;
+    bridge->last = &bridge->first;
+    pthread_mutex_unlock(&bridge->lock);
+    return all;
+}
+
+/*
+ * The token `idle` says who writes to the eventfd. It is put back only when
+ * the queue is empty, so that while something is left the descriptor stays
+ * readable and the event loop calls again on its next turn.
+ */
+static struct inlay_relay *refill(struct inlay_bridge *bridge)
+{
+    struct inlay_relay *all = take_queue(bridge);
+    uint64_t count;
+
+    if (all)
+        return all;
+    (void)!read(bridge->wake, &count, sizeof(count));
+    atomic_store(&bridge->idle, true);
+    all = take_queue(bridge);
+    if (all)
+        inlay_bridge_ring(bridge);
+    return all;
+}
+
+struct inlay_relay *inlay_bridge_next(struct inlay_bridge *bridge)
+{
+    if (!bridge->batch)
+        bridge->batch = refill(bridge);
+    struct inlay_relay *relay = bridge->batch;
+    if (relay) {
+        bridge->batch = relay->next;
+        /* From here on the I/O thread may queue it again. */
+        atomic_store(&relay->to_python, false);
+    }
+    return relay;
+}
+
+/* --- Letters to the I/O thread ------------------------------------------- */
+
+static void flush_out(struct inlay_bridge *bridge)
+{
+    struct inlay_relay *relay = bridge->out;
+
+    bridge->out = NULL;
+    bridge->out_last = &bridge->out;
+    while (relay) {
+        struct inlay_relay *next = (void *)relay->mail.next;
+
+        inlay_loop_post(&relay->thread->loop, &relay->mail);
+        relay = next;
+    }
+}
+
+/* Never for a relay that is gone: its thread may have ended. */
+static void post_io(struct inlay_relay *relay)
+{
+    struct inlay_bridge *bridge = relay->bridge;
+
+    if (atomic_exchange(&relay->to_io, true))
+        return;
+    atomic_fetch_add(&relay->refs, 1);
+    if (!bridge->batching) {
+        inlay_loop_post(&relay->thread->loop, &relay->mail);
+        return;
+    }
+    relay->mail.next = NULL;
+    *bridge->out_last = relay;
+    bridge->out_last = (void *)&relay->mail.next;
+}
+
+void inlay_bridge_batch_begin(struct inlay_bridge *bridge)
+{
+    bridge->batching = true;
+}
+
+void inlay_bridge_batch_end(struct inlay_bridge *bridge)
+{
+    bridge->batching = false;
+    flush_out(bridge);
+}
+
+/* --- The Python side of a relay ------------------------------------------ */
+
+void inlay_relay_unref(struct inlay_relay *relay)
+{
+    if (atomic_fetch_sub(&relay->refs, 1) == 1)
+        inlay_relay_free(relay);
+}
+
+bool inlay_relay_gone(struct inlay_relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    bool gone = relay->gone;
+    pthread_mutex_unlock(&relay->lock);
+    return gone;
+}
+
+bool inlay_relay_left(struct inlay_relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    bool left = relay->gone || relay->eof;
+    pthread_mutex_unlock(&relay->lock);
+    return left;
+}
+
+void inlay_relay_want_body(struct inlay_relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    bool post = !relay->gone;
+    relay->want_body = true;
+    pthread_mutex_unlock(&relay->lock);
+    if (post)
+        post_io(relay);
+}
+
+enum inlay_relay_status inlay_relay_body_begin(struct inlay_relay *relay,
+                                               struct inlay_str *bytes_ret,
+                                               bool *last_ret)
+{
+    pthread_mutex_lock(&relay->lock);
+    if (relay->gone) {
+        pthread_mutex_unlock(&relay->lock);
+        return INLAY_RELAY_GONE;
+    }
+    if (inlay_buf_len(&relay->body) > 0 || relay->body_last) {
+        *bytes_ret = inlay_buf_view(&relay->body);
+        *last_ret = relay->body_last;
+        return INLAY_RELAY_OK;
+    }
+    relay->hungry = true;
+    pthread_mutex_unlock(&relay->lock);
+    return INLAY_RELAY_WAIT;
+}
+
+void inlay_relay_body_end(struct inlay_relay *relay)
+{
+    /* The I/O thread paused itself when the window was full. */
+    bool resume = !relay->body_last &&
+                  inlay_buf_len(&relay->body) >= relay->bridge->body_window;
+
+    inlay_buf_clear(&relay->body);
+    if (resume)
+        relay->resume = true;
+    pthread_mutex_unlock(&relay->lock);
+    if (resume)
+        post_io(relay);
+}
+
+void inlay_relay_start(struct inlay_relay *relay, int status)
+{
+    inlay_buf_clear(&relay->answer);
+    relay->nheaders = 0;
+    relay->inlined = 0;
+    relay->status = status;
+}
+
+enum inlay_relay_status inlay_relay_header(struct inlay_relay *relay,
+                                           struct inlay_str name,
+                                           struct inlay_str value)
+{
+    struct inlay_buf *out = &relay->answer;
+    uint32_t lens[2] = {(uint32_t)name.len, (uint32_t)value.len};
+
+    if (name.len > INLAY_ANSWER_HEAD || value.len > INLAY_ANSWER_HEAD ||
+        inlay_buf_reserve(out, sizeof(lens) + name.len + value.len) < 0)
+        return INLAY_RELAY_FULL;
+    memcpy(inlay_buf_tail(out), lens, sizeof(lens));
+    inlay_buf_added(out, sizeof(lens));
+    for (size_t i = 0; i < name.len; i++)
+        inlay_buf_tail(out)[i] = inlay_ascii_lower(name.ptr[i]);
+    inlay_buf_added(out, name.len);
+    inlay_buf_append(out, value.ptr, value.len);
+    relay->nheaders++;
+    return INLAY_RELAY_OK;
+}
+
+/*
+ * Puts a whole small body beside the head, anything else in a chunk of its
+ * own, which the connection then takes without another copy.
+ */
+static int box_bytes(struct inlay_relay *relay,
+                     struct inlay_str bytes,
+                     bool whole,
+                     struct inlay_chunk **ret)
+{
+    *ret = NULL;
+    if (bytes.len == 0)
+        return 0;
+    if (whole && bytes.len <= INLINE_BODY &&
+        inlay_buf_append_str(&relay->answer, bytes) == 0) {
+        relay->inlined = bytes.len;
+        return 0;
+    }
+    struct inlay_chunk *chunk = inlay_chunk_create(bytes.len);
+    if (!chunk)
+        return -1;
+    memcpy(chunk->data, bytes.ptr, bytes.len);
+    *ret = chunk;
+    return 0;
+}
+
+enum inlay_relay_status inlay_relay_send(struct inlay_relay *relay,
+                                         struct inlay_str bytes,
+                                         bool more)
+{
+    bool first = !relay->answered;
+    struct inlay_chunk *chunk;
+
+    if (box_bytes(relay, bytes, first && !more, &chunk) < 0)
+        return INLAY_RELAY_FULL;
+    if (first)
+        relay->streamed = more;
+    pthread_mutex_lock(&relay->lock);
+    if (relay->gone) {
+        pthread_mutex_unlock(&relay->lock);
+        if (chunk)
+            inlay_chunk_destroy(chunk);
+        return INLAY_RELAY_GONE;
+    }
+    if (first)
+        relay->start = true;
+    if (chunk) {
+        chunk->next = NULL;
+        *relay->chunks_last = chunk;
+        relay->chunks_last = &chunk->next;
+        relay->boxed += bytes.len;
+    }
+    if (!more)
+        relay->end = true;
+    bool full = relay->boxed + relay->writing > relay->bridge->write_window;
+    pthread_mutex_unlock(&relay->lock);
+    relay->answered = true;
+    post_io(relay);
+    return full ? INLAY_RELAY_WAIT : INLAY_RELAY_OK;
+}
+
+enum inlay_relay_status inlay_relay_writable(struct inlay_relay *relay)
+{
+    enum inlay_relay_status status = INLAY_RELAY_OK;
+
+    pthread_mutex_lock(&relay->lock);
+    if (relay->gone) {
+        status = INLAY_RELAY_GONE;
+    } else if (relay->boxed + relay->writing > relay->bridge->write_window) {
+        relay->blocked = true;
+        status = INLAY_RELAY_WAIT;
+    }
+    pthread_mutex_unlock(&relay->lock);
+    return status;
+}
+
+void inlay_relay_abort(struct inlay_relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    bool post = !relay->gone && !relay->end;
+    relay->abort = true;
+    pthread_mutex_unlock(&relay->lock);
+    relay->answered = true;
+    if (post)
+        post_io(relay);
+}

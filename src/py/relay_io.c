@@ -1,0 +1,601 @@
+/*
+ * relay_io.c - the I/O thread's side of a relay: the handler that is
+ * last in the server's chain. Nothing here takes the GIL or sees Python.
+ */
+#include "py/relay_io.h"
+
+#include <errno.h>
+
+#include "base/mem.h"
+#include "py/relay.h"
+#include "serve/request.h"
+#include "serve/response.h"
+
+#include "base/banned.h"
+
+#define HEAD_KEPT 8192     /* head memory that a spare relay keeps */
+#define BODY_KEPT 4096     /* body and answer memory that it keeps */
+#define SPARES 256         /* per I/O thread */
+#define BODY_SLACK 1048576 /* past the window: what one read may bring */
+#define COPIED 4096        /* chunks up to this are copied, not queued */
+
+/* --- Life of a relay ----------------------------------------------------- */
+
+static struct inlay_lane *lane_of(const struct inlay_relay *relay)
+{
+    return &relay->bridge->lanes[relay->thread->index];
+}
+
+static struct inlay_relay *relay_alloc(struct inlay_bridge *bridge)
+{
+    struct inlay_relay *relay = inlay_calloc(1, sizeof(*relay));
+
+    if (!relay)
+        return NULL;
+    relay->bridge = bridge;
+    pthread_mutex_init(&relay->lock, NULL);
+    inlay_buf_init(&relay->body, bridge->body_window + BODY_SLACK);
+    inlay_buf_init(&relay->answer, 2 * INLAY_ANSWER_HEAD);
+    return relay;
+}
+
+void inlay_relay_free(struct inlay_relay *relay)
+{
+    for (struct inlay_chunk *chunk; (chunk = relay->chunks);) {
+        relay->chunks = chunk->next;
+        inlay_chunk_destroy(chunk);
+    }
+    inlay_buf_deinit(&relay->body);
+    inlay_buf_deinit(&relay->answer);
+    pthread_mutex_destroy(&relay->lock);
+    inlay_free(relay->head);
+    inlay_free(relay);
+}
+
+/* A reference of the I/O thread: the last one puts it among the spares. */
+static void unref_io(struct inlay_relay *relay)
+{
+    struct inlay_lane *lane = lane_of(relay);
+
+    if (atomic_fetch_sub(&relay->refs, 1) != 1)
+        return;
+    if (lane->nspare >= SPARES || relay->chunks) {
+        inlay_relay_free(relay);
+        return;
+    }
+    if (relay->head_size > HEAD_KEPT) {
+        inlay_free(relay->head);
+        relay->head = NULL;
+        relay->head_size = 0;
+    }
+    inlay_buf_clear(&relay->body);
+    inlay_buf_shrink(&relay->body, BODY_KEPT);
+    inlay_buf_clear(&relay->answer);
+    inlay_buf_shrink(&relay->answer, BODY_KEPT);
+    relay->next = lane->spare;
+    lane->spare = relay;
+    lane->nspare++;
+}
+
+static struct inlay_relay *relay_get(struct inlay_bridge *bridge,
+                                     struct inlay_io_thread *thread)
+{
+    struct inlay_lane *lane = &bridge->lanes[thread->index];
+    struct inlay_relay *relay = lane->spare;
+
+    if (relay) {
+        lane->spare = relay->next;
+        lane->nspare--;
+    } else if (!(relay = relay_alloc(bridge))) {
+        return NULL;
+    }
+    relay->thread = thread;
+    atomic_init(&relay->refs, 1);
+    relay->paused = false;
+    relay->websocket = relay->expects_continue = false;
+    relay->owner = NULL;
+    relay->taken = relay->answered = false;
+    relay->nheaders = relay->inlined = 0;
+    relay->body_last = relay->hungry = false;
+    relay->gone = relay->eof = false;
+    relay->start = relay->end = relay->abort = false;
+    relay->want_body = relay->resume = relay->blocked = false;
+    relay->chunks = NULL;
+    relay->chunks_last = &relay->chunks;
+    relay->boxed = relay->writing = 0;
+    return relay;
+}
+
+/* --- Letters to the Python thread ---------------------------------------- */
+
+void inlay_lane_flush(struct inlay_later *later)
+{
+    struct inlay_lane *lane =
+        inlay_container_of(later, struct inlay_lane, flush);
+    struct inlay_bridge *bridge = lane->bridge;
+
+    if (!lane->first)
+        return;
+    pthread_mutex_lock(&bridge->lock);
+    *bridge->last = lane->first;
+    bridge->last = lane->last;
+    pthread_mutex_unlock(&bridge->lock);
+    lane->first = NULL;
+    lane->last = &lane->first;
+    inlay_bridge_ring(bridge);
+}
+
+static void post_python(struct inlay_relay *relay)
+{
+    struct inlay_lane *lane = lane_of(relay);
+
+    if (atomic_exchange(&relay->to_python, true))
+        return;
+    atomic_fetch_add(&relay->refs, 1);
+    relay->next = NULL;
+    *lane->last = relay;
+    lane->last = &relay->next;
+    inlay_loop_later(&relay->thread->loop, &lane->flush);
+}
+
+/* --- The head ------------------------------------------------------------ */
+
+/* Names whose values are no secrets and come again and again. */
+static bool cacheable(struct inlay_str name)
+{
+    switch (name.len) {
+    case 2:
+        return inlay_str_is(name, "te");
+    case 3:
+        return inlay_str_is(name, "dnt");
+    case 4:
+        return inlay_str_is(name, "host");
+    case 6:
+        return inlay_str_is(name, "accept") || inlay_str_is(name, "origin") ||
+               inlay_str_is(name, "pragma");
+    case 8:
+        return inlay_str_is(name, "priority");
+    case 9:
+        return inlay_str_is(name, "sec-ch-ua");
+    case 10:
+        return inlay_str_is(name, "user-agent") ||
+               inlay_str_is(name, "connection") ||
+               inlay_str_is(name, "keep-alive");
+    case 12:
+        return inlay_str_is(name, "content-type");
+    case 13:
+        return inlay_str_is(name, "cache-control");
+    case 14:
+        return inlay_str_is(name, "accept-charset") ||
+               inlay_str_is(name, "content-length") ||
+               inlay_str_is(name, "sec-fetch-mode") ||
+               inlay_str_is(name, "sec-fetch-site") ||
+               inlay_str_is(name, "sec-fetch-dest") ||
+               inlay_str_is(name, "sec-fetch-user");
+    case 15:
+        return inlay_str_is(name, "accept-encoding") ||
+               inlay_str_is(name, "accept-language");
+    case 16:
+        return inlay_str_is(name, "sec-ch-ua-mobile");
+    case 17:
+        return inlay_str_is(name, "transfer-encoding") ||
+               inlay_str_is(name, "x-forwarded-proto");
+    case 18:
+        return inlay_str_is(name, "sec-ch-ua-platform");
+    case 25:
+        return inlay_str_is(name, "upgrade-insecure-requests");
+    default:
+        return false;
+    }
+}
+
+/* Of eight bytes at a time: the cache compares the bytes anyway. */
+static uint64_t hash_bytes(const char *ptr, size_t len)
+{
+    uint64_t hash = len * UINT64_C(0x9e3779b97f4a7c15), word;
+
+    for (; len >= sizeof(word); ptr += sizeof(word), len -= sizeof(word)) {
+        memcpy(&word, ptr, sizeof(word));
+        hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    memcpy(&word, ptr, len);
+    hash = (hash ^ word) * UINT64_C(0xff51afd7ed558ccd);
+    hash ^= hash >> 29;
+    return hash ? hash : 1;
+}
+
+static struct inlay_str put(char **at, struct inlay_str text)
+{
+    char *start = *at;
+
+    if (text.len)
+        memcpy(start, text.ptr, text.len);
+    *at += text.len;
+    return inlay_str_make(start, text.len);
+}
+
+static void copy_line(struct inlay_relay *relay,
+                      struct inlay_relay_line *line,
+                      const struct inlay_header *header,
+                      char **at)
+{
+    size_t len = header->name.len + header->value.len;
+
+    line->name = put(at, header->name);
+    line->value = put(at, header->value);
+    line->hash = len <= INLAY_RELAY_LINE && cacheable(line->name)
+                     ? hash_bytes(line->name.ptr, len)
+                     : 0;
+    if (inlay_unlikely(inlay_str_is(line->name, "expect")))
+        relay->expects_continue = true;
+    if (inlay_unlikely(inlay_str_is(line->name, "upgrade")) &&
+        inlay_header_has_token(line->value, INLAY_STR("websocket")))
+        relay->websocket = true;
+}
+
+static size_t head_bytes(const struct inlay_request *request)
+{
+    size_t bytes = request->nheaders * sizeof(struct inlay_relay_line);
+
+    bytes += request->method.len + request->path.len + request->raw_path.len +
+             request->query.len;
+    bytes += sizeof(request->client->host) + sizeof(request->local->host);
+    for (size_t i = 0; i < request->nheaders; i++)
+        bytes += request->headers[i].name.len + request->headers[i].value.len;
+    return bytes;
+}
+
+/* The request may end while Python still reads the head: it gets a copy. */
+static int copy_head(struct inlay_relay *relay,
+                     const struct inlay_request *request)
+{
+    size_t bytes = head_bytes(request);
+
+    if (bytes > relay->head_size) {
+        size_t size = inlay_max(bytes, (size_t)2048);
+        char *head = inlay_malloc(size);
+
+        if (!head)
+            return -1;
+        inlay_free(relay->head);
+        relay->head = head;
+        relay->head_size = size;
+    }
+    relay->lines = (void *)relay->head;
+    relay->nlines = request->nheaders;
+    char *at = (void *)(relay->lines + relay->nlines);
+    for (size_t i = 0; i < request->nheaders; i++)
+        copy_line(relay, &relay->lines[i], &request->headers[i], &at);
+    relay->method_id = request->method_id;
+    relay->method = put(&at, request->method);
+    relay->path = put(&at, request->path);
+    relay->raw_path = put(&at, request->raw_path);
+    relay->query = put(&at, request->query);
+    relay->client = put(&at, inlay_str_from(request->client->host));
+    relay->local = put(&at, inlay_str_from(request->local->host));
+    relay->client_port = request->client->port;
+    relay->local_port = request->local->port;
+    relay->http_major = request->http_major;
+    relay->http_minor = request->http_minor;
+    relay->https = inlay_str_is(request->scheme, "https");
+    relay->has_body = request->has_body;
+    relay->body_last = !request->has_body;
+    return 0;
+}
+
+/* --- Letters from the Python thread -------------------------------------- */
+
+/* What was in the box. */
+struct letter {
+    bool start, end, abort, want_body, resume;
+    struct inlay_chunk *chunks;
+    size_t bytes;
+};
+
+static void open_box(struct inlay_relay *relay, struct letter *ret)
+{
+    pthread_mutex_lock(&relay->lock);
+    *ret = (struct letter){
+        .start = relay->start,
+        .end = relay->end,
+        .abort = relay->abort,
+        .want_body = relay->want_body,
+        .resume = relay->resume,
+        .chunks = relay->chunks,
+        .bytes = relay->boxed,
+    };
+    relay->start = false;
+    relay->want_body = relay->resume = false;
+    relay->chunks = NULL;
+    relay->chunks_last = &relay->chunks;
+    relay->writing += relay->boxed;
+    relay->boxed = 0;
+    pthread_mutex_unlock(&relay->lock);
+}
+
+static void drop_chunks(struct inlay_chunk *chunks)
+{
+    for (struct inlay_chunk *chunk; (chunk = chunks);) {
+        chunks = chunk->next;
+        inlay_chunk_destroy(chunk);
+    }
+}
+
+/* The request is no longer ours; the reference that came with it goes. */
+static struct inlay_request *let_go(struct inlay_relay *relay)
+{
+    struct inlay_request *request = relay->request;
+
+    relay->request = NULL;
+    request->handler_data = NULL;
+    unref_io(relay);
+    return request;
+}
+
+static void tell_gone(struct inlay_relay *relay)
+{
+    pthread_mutex_lock(&relay->lock);
+    relay->gone = true;
+    pthread_mutex_unlock(&relay->lock);
+    post_python(relay);
+}
+
+/* The packed headers as views, in the request's memory. */
+static struct inlay_header *unpack(struct inlay_relay *relay)
+{
+    const char *at = inlay_buf_view(&relay->answer).ptr;
+    struct inlay_header *headers = inlay_arena_zalloc_array(
+        &relay->request->arena, relay->nheaders + 1, sizeof(*headers));
+
+    for (size_t i = 0; headers && i < relay->nheaders; i++) {
+        uint32_t lens[2];
+
+        memcpy(lens, at, sizeof(lens));
+        at += sizeof(lens);
+        headers[i].name = inlay_str_make(at, lens[0]);
+        headers[i].value = inlay_str_make(at + lens[0], lens[1]);
+        at += lens[0] + lens[1];
+    }
+    return headers;
+}
+
+static int start_answer(struct inlay_relay *relay, const struct letter *letter)
+{
+    struct inlay_header *headers = unpack(relay);
+    struct inlay_str text = inlay_buf_view(&relay->answer);
+    int64_t length = letter->end && !relay->streamed
+                         ? (int64_t)(relay->inlined + letter->bytes)
+                         : -1;
+
+    if (!headers || inlay_response_start(relay->request, relay->status, headers,
+                                         relay->nheaders, length) < 0)
+        return -1;
+    if (relay->inlined == 0)
+        return 0;
+    return inlay_response_write(
+        relay->request,
+        inlay_str_make(text.ptr + text.len - relay->inlined, relay->inlined));
+}
+
+/* 0, or -1: the request ended or is to be given up. Takes the chunks. */
+static int write_chunks(struct inlay_relay *relay, struct inlay_chunk *chunks)
+{
+    for (struct inlay_chunk *chunk; (chunk = chunks);) {
+        int written;
+
+        chunks = chunk->next;
+        chunk->next = NULL;
+        if (chunk->len <= COPIED) {
+            written = inlay_response_write(
+                relay->request, inlay_str_make(chunk->data, chunk->len));
+            inlay_chunk_destroy(chunk);
+        } else {
+            written = inlay_response_write_chunk(relay->request, chunk);
+        }
+        if (written < 0 || !relay->request) {
+            drop_chunks(chunks);
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static void give_up(struct inlay_relay *relay)
+{
+    if (!relay->request)
+        return;
+    tell_gone(relay);
+    inlay_response_abort(let_go(relay));
+}
+
+/* Is there room again? Then Python is told if it waits for that. */
+static void set_writing(struct inlay_relay *relay, size_t writing)
+{
+    pthread_mutex_lock(&relay->lock);
+    relay->writing = writing;
+    bool tell =
+        relay->blocked && relay->boxed + writing <= relay->bridge->write_window;
+    if (tell)
+        relay->blocked = false;
+    pthread_mutex_unlock(&relay->lock);
+    if (tell)
+        post_python(relay);
+}
+
+static void answer(struct inlay_relay *relay, struct letter *letter)
+{
+    if (letter->start && start_answer(relay, letter) < 0) {
+        drop_chunks(letter->chunks);
+        give_up(relay);
+        return;
+    }
+    if (write_chunks(relay, letter->chunks) < 0) {
+        give_up(relay);
+        return;
+    }
+    if (letter->end)
+        inlay_response_end(let_go(relay));
+    else
+        set_writing(relay, inlay_response_queued(relay->request));
+}
+
+/* Carries the letter out; the mail's reference ends here. */
+static void on_mail(struct inlay_mail *mail)
+{
+    struct inlay_relay *relay =
+        inlay_container_of(mail, struct inlay_relay, mail);
+    struct letter letter;
+
+    atomic_store(&relay->to_io, false);
+    open_box(relay, &letter);
+    if (!relay->request) {
+        drop_chunks(letter.chunks);
+    } else {
+        if (letter.want_body)
+            inlay_request_want_body(relay->request);
+        if (letter.start || letter.chunks || letter.end)
+            answer(relay, &letter);
+        if (letter.abort && relay->request)
+            inlay_response_abort(let_go(relay));
+        if (letter.resume && relay->request && relay->paused) {
+            relay->paused = false;
+            inlay_request_resume(relay->request);
+        }
+    }
+    unref_io(relay);
+}
+
+/* --- The handler --------------------------------------------------------- */
+
+static enum inlay_outcome on_request(struct inlay_handler *handler,
+                                     struct inlay_request *request)
+{
+    struct inlay_bridge *bridge =
+        inlay_container_of(handler, struct inlay_bridge, handler);
+    struct inlay_relay *relay = relay_get(bridge, request->thread);
+
+    if (!relay || copy_head(relay, request) < 0) {
+        if (relay)
+            unref_io(relay);
+        inlay_response_error(request, 503, INLAY_STR("Out of memory"));
+        return INLAY_HANDLED;
+    }
+    lane_of(relay)->thread = request->thread;
+    relay->mail.on_receive = on_mail;
+    relay->request = request;
+    request->handler_data = relay;
+    atomic_fetch_add(&bridge->in_flight, 1);
+    post_python(relay);
+    return INLAY_PENDING;
+}
+
+static void on_body(struct inlay_handler *handler inlay_unused,
+                    struct inlay_request *request,
+                    struct inlay_str chunk,
+                    bool last)
+{
+    struct inlay_relay *relay = request->handler_data;
+
+    if (!relay)
+        return;
+    pthread_mutex_lock(&relay->lock);
+    int appended = inlay_buf_append_str(&relay->body, chunk);
+    size_t held = inlay_buf_len(&relay->body);
+    relay->body_last = last && appended == 0;
+    bool tell = relay->hungry && (held > 0 || last);
+    if (tell)
+        relay->hungry = false;
+    bool pause = !last && held >= relay->bridge->body_window;
+    pthread_mutex_unlock(&relay->lock);
+    if (appended < 0) {
+        give_up(relay);
+        return;
+    }
+    if (tell)
+        post_python(relay);
+    if (pause && !relay->paused) {
+        relay->paused = true;
+        inlay_request_pause(request);
+    }
+}
+
+static void on_drained(struct inlay_handler *handler inlay_unused,
+                       struct inlay_request *request)
+{
+    struct inlay_relay *relay = request->handler_data;
+
+    if (relay)
+        set_writing(relay, 0);
+}
+
+static void on_abort(struct inlay_handler *handler inlay_unused,
+                     struct inlay_request *request)
+{
+    struct inlay_relay *relay = request->handler_data;
+
+    if (!relay)
+        return;
+    tell_gone(relay);
+    let_go(relay);
+}
+
+/* Letters that came after the thread's last look into its box. */
+static void return_mail(struct inlay_loop *loop)
+{
+    struct inlay_mail *mail = loop->mail_first;
+
+    while (mail) {
+        struct inlay_mail *next = mail->next;
+
+        if (mail->on_receive == on_mail)
+            on_mail(mail);
+        mail = next;
+    }
+    loop->mail_first = NULL;
+    loop->mail_last = &loop->mail_first;
+}
+
+static void on_eof(struct inlay_handler *handler inlay_unused,
+                   struct inlay_request *request)
+{
+    struct inlay_relay *relay = request->handler_data;
+
+    if (!relay)
+        return;
+    pthread_mutex_lock(&relay->lock);
+    relay->eof = true;
+    pthread_mutex_unlock(&relay->lock);
+    post_python(relay);
+}
+
+/* The I/O threads have ended: what they left behind is put away. */
+static void destroy(struct inlay_handler *handler)
+{
+    struct inlay_bridge *bridge =
+        inlay_container_of(handler, struct inlay_bridge, handler);
+
+    for (unsigned i = 0; i < bridge->nlanes; i++) {
+        struct inlay_lane *lane = &bridge->lanes[i];
+
+        inlay_list_remove(&lane->flush.node);
+        inlay_lane_flush(&lane->flush);
+        if (lane->thread)
+            return_mail(&lane->thread->loop);
+        for (struct inlay_relay *relay; (relay = lane->spare);) {
+            lane->spare = relay->next;
+            inlay_relay_free(relay);
+        }
+    }
+    inlay_bridge_unref(bridge);
+}
+
+const struct inlay_handler_ops inlay_bridge_ops = {
+    .on_request = on_request,
+    .on_body = on_body,
+    .on_drained = on_drained,
+    .on_abort = on_abort,
+    .on_eof = on_eof,
+    .destroy = destroy,
+};

@@ -1,0 +1,546 @@
+/*
+ * server.c - inlay._core.Server: the C server as a worker process uses it.
+ *
+ *   class Server:
+ *       def __init__(self, app, fds, *, loop, state=None, root_path="",
+ *                    io_threads=1, access_log=True, date_header=True,
+ *                    server_header=True, log_level=20, limits={}):
+ *           """app: an ASGI 3 callable, or None: native routes only.
+ *           fds: listening sockets (ints; stay the caller's).
+ *           loop: the event loop whose thread calls everything here.
+ *           state: dict of the lifespan; requests get a shallow copy.
+ *           limits: name of a member of struct inlay_limits -> int; head_bytes,
+ *           header_count, trailer_bytes, body_bytes, native_body_bytes,
+ *           body_window, write_window, request_memory, connections,
+ *           header_timeout, body_timeout, keep_alive_timeout, write_timeout
+ *           (sizes in bytes, times in ms).
+ *           Binds the native routes of all modules loaded so far: ValueError,
+ *           TypeError with file:line when that is impossible."""
+ *       def start(self): """From within the running loop. OSError…"""
+ *       def drain(self): """Accept no more, close idle connections."""
+ *       def accepting(self) -> bool: """Does an I/O thread still accept? Once
+ *           it does not after drain(), close the listening sockets, so that
+ *           clients are refused and not left waiting."""
+ *       def connections(self) -> int: """Open ones."""
+ *       def in_flight(self) -> int: """ASGI requests whose application has
+ *           not returned (background tasks included)."""
+ *       def requests(self) -> int: """Ended ones, native included, ever."""
+ *       def cancel(self, message=None) -> int: """Cancels the tasks of all
+ *           running requests; says how many."""
+ *       def stop(self): """Cuts what is left, joins the I/O threads. More
+ *           than once is allowed; also done when the object goes."""
+ *       def native_routes(self) -> list[dict]: """methods, path, function,
+ *           module, file, line"""
+ *       def openapi(self) -> bytes: """OpenAPI of the native routes, JSON"""
+ *
+ * A worker: lifespan startup; server.start(); wait for the signal; drain();
+ * until the deadline wait for connections() == in_flight() == 0; then
+ * cancel(); stop(); lifespan shutdown. Messages of the core go to
+ * logging.getLogger("inlay.error").
+ */
+#include "py/py.h"
+
+#include <limits.h>
+#include <stddef.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "py/asgi_request.h"
+#include "py/errors.h"
+#include "py/server_config.h"
+#include "py/state.h"
+#include "serve/native.h"
+
+#include "base/banned.h"
+
+#define BATCH_NS 500000u /* a batch of requests ends after about this time */
+#define BATCH 64         /* or after so many letters */
+
+/* --- The batch ----------------------------------------------------------- */
+
+static void write_notes(struct inlay_server_object *self)
+{
+    struct inlay_bridge_note *note;
+
+    while ((note = inlay_bridge_note(self->asgi.bridge))) {
+        PyObject *text =
+            PyUnicode_DecodeUTF8(note->text, (Py_ssize_t)note->len, "replace");
+
+        if (text)
+            inlay_asgi_log(self->asgi.state, (int)note->level, NULL, "%U",
+                           text);
+        else
+            PyErr_Clear();
+        Py_XDECREF(text);
+        inlay_free(note);
+    }
+}
+
+/*
+ * The event loop calls this while the bridge's eventfd is readable, which it
+ * stays while something is left: other callbacks have their turn in between.
+ */
+static PyObject *server_poll(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    struct inlay_bridge *bridge = self->asgi.bridge;
+    uint64_t end = inlay_clock_ns() + BATCH_NS;
+    struct inlay_relay *relay;
+
+    Py_INCREF(self);
+    write_notes(self);
+    inlay_bridge_batch_begin(bridge);
+    for (int i = 0; i < BATCH; i++) {
+        relay = inlay_bridge_next(bridge);
+        if (!relay)
+            break;
+        inlay_asgi_handle(self, relay);
+        if (inlay_clock_ns() > end)
+            break;
+    }
+    inlay_bridge_batch_end(bridge);
+    Py_DECREF(self);
+    Py_RETURN_NONE;
+}
+
+/* --- Life ---------------------------------------------------------------- */
+
+static PyObject *server_new(PyTypeObject *type,
+                            PyObject *args inlay_unused,
+                            PyObject *kwargs inlay_unused)
+{
+    struct inlay_server_object *self =
+        (struct inlay_server_object *)type->tp_alloc(type, 0);
+
+    if (!self)
+        return NULL;
+    inlay_list_init(&self->asgi.requests);
+    PyObject *module = PyType_GetModule(type);
+    if (!module) {
+        Py_DECREF(self);
+        return NULL;
+    }
+    self->asgi.state = &inlay_py_state_of(module)->asgi;
+    return (PyObject *)self;
+}
+
+/* Takes the handler, also when that fails. */
+static int add(struct inlay_server_object *self, struct inlay_handler *handler)
+{
+    struct inlay_error *error = inlay_server_add_handler(self->server, handler);
+
+    if (!error)
+        return 0;
+    if (handler->ops->destroy)
+        handler->ops->destroy(handler);
+    return inlay_py_raise(error);
+}
+
+static int add_native(struct inlay_server_object *self)
+{
+    PyObject *module = PyType_GetModule(Py_TYPE(self));
+    struct inlay_module *const *modules;
+    struct inlay_handler *native;
+    size_t nmodules = inlay_py_modules(inlay_py_state_of(module), &modules);
+    struct inlay_error *error = inlay_native_create(modules, nmodules, &native);
+
+    if (error)
+        return inlay_py_raise(error);
+    if (add(self, native) < 0)
+        return -1;
+    self->native = native;
+    return 0;
+}
+
+/* Native routes first, then the application. */
+static int init_parts(struct inlay_server_object *self,
+                      struct inlay_server_config *config)
+{
+    struct inlay_bridge *bridge;
+    struct inlay_error *error =
+        inlay_bridge_create(&config->limits, config->io_threads, &bridge);
+
+    if (error)
+        return inlay_py_raise(error);
+    self->asgi.bridge = bridge;
+    config->log.sink = inlay_bridge_log;
+    config->log.arg = bridge;
+    error = inlay_server_create(config, &self->server);
+    if (error || add_native(self) < 0) {
+        inlay_bridge_unref(bridge); /* the handler's reference */
+        return error ? inlay_py_raise(error) : -1;
+    }
+    if (self->asgi.app != Py_None)
+        return add(self, &bridge->handler);
+    inlay_bridge_unref(bridge); /* it never becomes a handler */
+    return 0;
+}
+
+static int server_init(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    struct inlay_asgi *asgi = &self->asgi;
+    struct inlay_server_options options;
+    int status = -1;
+
+    if (asgi->loop) {
+        PyErr_SetString(PyExc_RuntimeError, "the server was set up before");
+        return -1;
+    }
+    if (inlay_asgi_runtime_init(asgi->state) < 0 ||
+        inlay_server_options_read(&options, args, kwargs) < 0)
+        return -1;
+    asgi->app = Py_NewRef(options.app);
+    asgi->loop = Py_NewRef(options.loop);
+    asgi->root_path = Py_NewRef(options.root_path);
+    asgi->lifespan_state =
+        options.state == Py_None ? NULL : Py_NewRef(options.state);
+    if (inlay_asgi_scope_init(asgi) == 0)
+        status = init_parts(self, &options.config);
+    inlay_server_options_free(&options);
+    return status;
+}
+
+static int watch(struct inlay_server_object *self)
+{
+    struct inlay_asgi *asgi = &self->asgi;
+    PyObject *poll = PyObject_GetAttrString((PyObject *)self, "_poll");
+    PyObject *fd = PyLong_FromLong(asgi->bridge->wake);
+    PyObject *result = NULL;
+
+    if (poll && fd)
+        result = PyObject_CallMethodObjArgs(
+            asgi->loop, asgi->state->name_add_reader, fd, poll, NULL);
+    Py_XDECREF(poll);
+    Py_XDECREF(fd);
+    Py_XDECREF(result);
+    self->reading = result != NULL;
+    return result ? 0 : -1;
+}
+
+static void unwatch(struct inlay_server_object *self)
+{
+    PyObject *pending = inlay_py_exception_take();
+    PyObject *result = PyObject_CallMethod(self->asgi.loop, "remove_reader",
+                                           "i", self->asgi.bridge->wake);
+
+    self->reading = false;
+    if (!result)
+        PyErr_Clear(); /* the loop was closed: it watches nothing */
+    Py_XDECREF(result);
+    if (pending)
+        inlay_py_exception_restore(pending);
+}
+
+/* NULL with an exception when it was not set up or has been stopped. */
+static struct inlay_server *running(struct inlay_server_object *self)
+{
+    if (!self->server)
+        PyErr_SetString(PyExc_RuntimeError, "the server has been stopped");
+    return self->server;
+}
+
+static PyObject *server_start(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    if (!running(self))
+        return NULL;
+    if (self->started) {
+        PyErr_SetString(PyExc_RuntimeError, "the server runs already");
+        return NULL;
+    }
+    if (inlay_asgi_tasks_init(&self->asgi) < 0 || watch(self) < 0)
+        return NULL;
+    struct inlay_error *error = inlay_server_start(self->server);
+    if (error) {
+        unwatch(self);
+        inlay_py_raise(error);
+        return NULL;
+    }
+    self->started = true;
+    Py_RETURN_NONE;
+}
+
+/* What the end of the I/O threads left in the queue: disconnects. */
+static void handle_rest(struct inlay_server_object *self)
+{
+    struct inlay_relay *relay;
+
+    while ((relay = inlay_bridge_next(self->asgi.bridge)))
+        inlay_asgi_handle(self, relay);
+    write_notes(self);
+}
+
+static void stop(struct inlay_server_object *self)
+{
+    struct inlay_server *server = self->server;
+
+    if (!server)
+        return;
+    self->server = NULL;
+    self->asgi.stopping = true;
+    if (self->reading)
+        unwatch(self);
+    Py_BEGIN_ALLOW_THREADS inlay_server_destroy(server);
+    Py_END_ALLOW_THREADS self->native = NULL;
+    handle_rest(self);
+}
+
+static PyObject *server_stop(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    if (self->server)
+        self->ended = atomic_load(&self->server->requests);
+    stop(self);
+    Py_RETURN_NONE;
+}
+
+static int server_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    struct inlay_asgi *asgi = &((struct inlay_server_object *)object)->asgi;
+
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(asgi->app);
+    Py_VISIT(asgi->loop);
+    Py_VISIT(asgi->lifespan_state);
+    Py_VISIT(asgi->scope);
+    Py_VISIT(asgi->context);
+    Py_VISIT(asgi->create_future);
+    Py_VISIT(asgi->create_task);
+    Py_VISIT(asgi->loop_dict);
+    Py_VISIT(asgi->capture);
+    return 0;
+}
+
+/* Only what may lead back here: requests still read the rest. */
+static int server_clear(PyObject *object)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    if (self->asgi.bridge)
+        stop(self);
+    Py_CLEAR(self->asgi.lifespan_state);
+    Py_CLEAR(self->asgi.capture);
+    Py_CLEAR(self->asgi.context);
+    return 0;
+}
+
+static void free_caches(struct inlay_asgi *asgi)
+{
+    for (size_t i = 0; asgi->lines && i < INLAY_ASGI_LINES; i++)
+        Py_XDECREF(asgi->lines[i].pair);
+    for (size_t i = 0; asgi->peers && i < INLAY_ASGI_PEERS; i++)
+        Py_XDECREF(asgi->peers[i].address);
+    PyMem_Free(asgi->lines);
+    PyMem_Free(asgi->peers);
+    for (size_t i = 0; i < inlay_array_size(asgi->methods); i++)
+        Py_XDECREF(asgi->methods[i]);
+}
+
+static void server_dealloc(PyObject *object)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    struct inlay_asgi *asgi = &self->asgi;
+    PyTypeObject *type = Py_TYPE(object);
+
+    PyObject_GC_UnTrack(object);
+    server_clear(object);
+    if (asgi->bridge)
+        inlay_bridge_unref(asgi->bridge);
+    free_caches(asgi);
+    Py_XDECREF(asgi->app);
+    Py_XDECREF(asgi->loop);
+    Py_XDECREF(asgi->root_path);
+    Py_XDECREF(asgi->raw_root_path);
+    Py_XDECREF(asgi->scope);
+    Py_XDECREF(asgi->asgi_versions);
+    Py_XDECREF(asgi->create_future);
+    Py_XDECREF(asgi->create_task);
+    Py_XDECREF(asgi->loop_dict);
+    type->tp_free(object);
+    Py_DECREF(type);
+}
+
+/* --- While it runs ------------------------------------------------------- */
+
+static PyObject *server_drain(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    if (self->server && self->started)
+        inlay_server_drain(self->server);
+    Py_RETURN_NONE;
+}
+
+static PyObject *server_accepting(PyObject *object,
+                                  PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    return PyBool_FromLong(self->server && self->started &&
+                           inlay_server_accepting(self->server));
+}
+
+static PyObject *server_connections(PyObject *object,
+                                    PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    return PyLong_FromSize_t(
+        self->server ? inlay_server_connections(self->server) : 0);
+}
+
+static PyObject *server_in_flight(PyObject *object,
+                                  PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    return PyLong_FromSize_t(
+        self->asgi.bridge ? atomic_load(&self->asgi.bridge->in_flight) : 0);
+}
+
+static PyObject *server_requests(PyObject *object,
+                                 PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    return PyLong_FromSize_t(self->server ? atomic_load(&self->server->requests)
+                                          : self->ended);
+}
+
+/* The tasks of all running requests, as a list. */
+static PyObject *running_tasks(struct inlay_server_object *self)
+{
+    PyObject *tasks = PyList_New(0);
+
+    inlay_list_for_each (node, &self->asgi.requests) {
+        struct inlay_asgi_request *request =
+            inlay_list_entry(node, struct inlay_asgi_request, node);
+
+        if (tasks && request->task && PyList_Append(tasks, request->task) < 0)
+            Py_CLEAR(tasks);
+    }
+    return tasks;
+}
+
+static PyObject *server_cancel(PyObject *object,
+                               PyObject *const *args,
+                               Py_ssize_t nargs)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    PyObject *message = nargs > 0 ? args[0] : Py_None;
+
+    if (nargs > 1) {
+        PyErr_SetString(PyExc_TypeError, "cancel() takes one message at most");
+        return NULL;
+    }
+    PyObject *tasks = running_tasks(self);
+    if (!tasks)
+        return NULL;
+    self->asgi.stopping = true;
+    Py_ssize_t count = PyList_GET_SIZE(tasks);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *result = PyObject_CallMethodOneArg(
+            PyList_GET_ITEM(tasks, i), self->asgi.state->name_cancel, message);
+
+        if (!result) {
+            Py_DECREF(tasks);
+            return NULL;
+        }
+        Py_DECREF(result);
+    }
+    Py_DECREF(tasks);
+    return PyLong_FromSsize_t(count);
+}
+
+/* --- Native routes ------------------------------------------------------- */
+
+static PyObject *route_dict(struct inlay_native_info info)
+{
+    return Py_BuildValue(
+        "{sNsNsNsNsNsI}", "methods", inlay_py_text(info.methods), "path",
+        inlay_py_text(info.path), "function", inlay_py_text(info.function),
+        "module", inlay_py_text(info.module), "file",
+        inlay_py_text(info.decl.file), "line", (unsigned)info.decl.line);
+}
+
+static PyObject *server_native_routes(PyObject *object,
+                                      PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    PyObject *list = running(self) ? PyList_New(0) : NULL;
+    size_t count = list && self->native ? inlay_native_count(self->native) : 0;
+
+    for (size_t i = 0; list && i < count; i++) {
+        PyObject *route = route_dict(inlay_native_info(self->native, i));
+
+        if (!route || PyList_Append(list, route) < 0)
+            Py_CLEAR(list);
+        Py_XDECREF(route);
+    }
+    return list;
+}
+
+static PyObject *server_openapi(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    PyObject *bytes = NULL;
+    struct inlay_buf out;
+
+    if (!running(self))
+        return NULL;
+    inlay_buf_init(&out, 64u << 20);
+    if (!self->native || inlay_native_openapi(self->native, &out) < 0) {
+        PyErr_NoMemory();
+    } else {
+        struct inlay_str text = inlay_buf_view(&out);
+
+        bytes = PyBytes_FromStringAndSize(text.ptr, (Py_ssize_t)text.len);
+    }
+    inlay_buf_deinit(&out);
+    return bytes;
+}
+
+/* --- The type ------------------------------------------------------------ */
+
+static PyMethodDef server_methods[] = {
+    {"start", server_start, METH_NOARGS, NULL},
+    {"drain", server_drain, METH_NOARGS, NULL},
+    {"accepting", server_accepting, METH_NOARGS, NULL},
+    {"connections", server_connections, METH_NOARGS, NULL},
+    {"in_flight", server_in_flight, METH_NOARGS, NULL},
+    {"requests", server_requests, METH_NOARGS, NULL},
+    {"cancel", (PyCFunction)(void (*)(void))server_cancel, METH_FASTCALL, NULL},
+    {"stop", server_stop, METH_NOARGS, NULL},
+    {"native_routes", server_native_routes, METH_NOARGS, NULL},
+    {"openapi", server_openapi, METH_NOARGS, NULL},
+    {"_poll", server_poll, METH_NOARGS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot server_slots[] = {
+    {Py_tp_new, server_new},
+    {Py_tp_init, server_init},
+    {Py_tp_methods, server_methods},
+    {Py_tp_traverse, server_traverse},
+    {Py_tp_clear, server_clear},
+    {Py_tp_dealloc, server_dealloc},
+    {0, NULL},
+};
+
+static PyType_Spec server_spec = {
+    .name = "inlay._core.Server",
+    .basicsize = sizeof(struct inlay_server_object),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = server_slots,
+};
+
+int inlay_asgi_server_init(PyObject *module, struct inlay_asgi_state *state)
+{
+    if (inlay_asgi_type_create(module, &server_spec, &state->server_type) < 0)
+        return -1;
+    return PyModule_AddObjectRef(module, "Server",
+                                 (PyObject *)state->server_type);
+}

@@ -1,0 +1,21 @@
+/* server_config.h - the arguments of inlay._core.Server. */
+#ifndef INLAY_PY_SERVER_CONFIG_H
+#define INLAY_PY_SERVER_CONFIG_H
+
+#include "py/py.h"
+
+#include "serve/server.h"
+
+struct inlay_server_options {
+    struct inlay_server_config config; /* listen_fds is PyMem memory */
+    PyObject *app, *loop, *state;      /* borrowed; state may be None */
+    PyObject *root_path; /* strong; config.root_path is its text */
+};
+
+/* 0, or -1 with an exception. */
+int inlay_server_options_read(struct inlay_server_options *options,
+                              PyObject *args,
+                              PyObject *kwargs);
+void inlay_server_options_free(struct inlay_server_options *options);
+
+#endif

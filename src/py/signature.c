@@ -1,0 +1,153 @@
+/* signature.c - what inspect, help() and FastAPI want to know. */
+#include "py/callable.h"
+#include "py/convert.h"
+#include "py/errors.h"
+
+#include "base/banned.h"
+
+PyObject *inlay_py_annotations(const struct inlay_py_function *self)
+{
+    _cleanup_decref_ PyObject *dict = PyDict_New();
+
+    for (size_t i = 0; dict && i < self->nparams; i++) {
+        _cleanup_decref_ PyObject *annotation =
+            inlay_py_type_annotation(self->params[i].type);
+        if (!annotation || PyDict_SetItem(dict, self->names[i], annotation) < 0)
+            return NULL;
+    }
+    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(self->result);
+    if (!dict || !result || PyDict_SetItemString(dict, "return", result) < 0)
+        return NULL;
+    return Py_NewRef(dict);
+}
+
+/* The value that stands for an absent argument, as Python sees it. */
+static PyObject *default_of(const struct inlay_py_function *self, size_t i)
+{
+    struct inlay_py_conversion conversion = {.function = self->name};
+    struct inlay_py_place place = {.name = self->names[i]};
+
+    return inlay_py_out(&conversion, self->params[i].type,
+                        self->params[i].fallback, &place);
+}
+
+/*
+ * C may give the first parameter a default and not the last; Python can't
+ * say that: what stands behind a default is then by keyword only.
+ */
+static PyObject *make_parameter(const struct inlay_py_function *self,
+                                size_t i,
+                                PyObject *class,
+                                bool *after_default)
+{
+    const struct inlay_py_param *param = &self->params[i];
+    const char *kind = "POSITIONAL_OR_KEYWORD";
+
+    if (!param->fallback && *after_default)
+        kind = "KEYWORD_ONLY";
+    _cleanup_decref_ PyObject *args = PyTuple_New(2);
+    _cleanup_decref_ PyObject *kwargs = PyDict_New();
+    _cleanup_decref_ PyObject *annotation =
+        inlay_py_type_annotation(param->type);
+    PyObject *kind_value = PyObject_GetAttrString(class, kind);
+    if (!args || !kwargs || !annotation || !kind_value) {
+        Py_XDECREF(kind_value);
+        return NULL;
+    }
+    PyTuple_SET_ITEM(args, 0, Py_NewRef(param->name));
+    PyTuple_SET_ITEM(args, 1, kind_value);
+    if (PyDict_SetItemString(kwargs, "annotation", annotation) < 0)
+        return NULL;
+    if (param->fallback) {
+        _cleanup_decref_ PyObject *value = default_of(self, i);
+        *after_default = true;
+        if (!value || PyDict_SetItemString(kwargs, "default", value) < 0)
+            return NULL;
+    }
+    return PyObject_Call(class, args, kwargs);
+}
+
+static PyObject *make_parameters(const struct inlay_py_function *self,
+                                 PyObject *inspect)
+{
+    _cleanup_decref_ PyObject *class =
+        PyObject_GetAttrString(inspect, "Parameter");
+    _cleanup_decref_ PyObject *plain = PyList_New(0);
+    _cleanup_decref_ PyObject *by_keyword = PyList_New(0);
+    bool after_default = false;
+
+    if (!class || !plain || !by_keyword)
+        return NULL;
+    for (size_t i = 0; i < self->nparams; i++) {
+        bool only = after_default && !self->params[i].fallback;
+        _cleanup_decref_ PyObject *parameter =
+            make_parameter(self, i, class, &after_default);
+        if (!parameter ||
+            PyList_Append(only ? by_keyword : plain, parameter) < 0)
+            return NULL;
+    }
+    return PySequence_Concat(plain, by_keyword);
+}
+
+PyObject *inlay_py_signature(struct inlay_py_function *self)
+{
+    _cleanup_decref_ PyObject *inspect = PyImport_ImportModule("inspect");
+    _cleanup_decref_ PyObject *parameters =
+        inspect ? make_parameters(self, inspect) : NULL;
+    _cleanup_decref_ PyObject *class =
+        parameters ? PyObject_GetAttrString(inspect, "Signature") : NULL;
+    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(self->result);
+
+    if (!class || !result)
+        return NULL;
+    _cleanup_decref_ PyObject *args = PyTuple_Pack(1, parameters);
+    _cleanup_decref_ PyObject *kwargs =
+        Py_BuildValue("{s:O}", "return_annotation", result);
+    return args && kwargs ? PyObject_Call(class, args, kwargs) : NULL;
+}
+
+/* "(a, b=20)" */
+PyObject *inlay_py_text_signature(struct inlay_py_function *self)
+{
+    PyObject *text = PyUnicode_FromString("(");
+
+    for (size_t i = 0; text && i < self->nparams; i++) {
+        const char *comma = i ? ", " : "";
+
+        if (self->params[i].fallback) {
+            _cleanup_decref_ PyObject *value = default_of(self, i);
+            Py_SETREF(text, value
+                                ? PyUnicode_FromFormat("%U%s%U=%R", text, comma,
+                                                       self->names[i], value)
+                                : NULL);
+        } else {
+            Py_SETREF(text, PyUnicode_FromFormat("%U%s%U", text, comma,
+                                                 self->names[i]));
+        }
+    }
+    if (text)
+        Py_SETREF(text, PyUnicode_FromFormat("%U)", text));
+    return text;
+}
+
+/* <inlay function fast.sum(a: int, b: int) -> int at fast.c:12> */
+PyObject *inlay_py_function_repr(PyObject *object)
+{
+    struct inlay_py_function *self = (struct inlay_py_function *)object;
+    const struct inlay_source *decl = &self->callable->func->decl;
+    struct inlay_str file = decl->file;
+    _cleanup_decref_ PyObject *signature =
+        PyObject_GetAttrString(object, "__signature__");
+
+    for (size_t i = file.len; i > 0; i--)
+        if (file.ptr[i - 1] == '/') {
+            file = inlay_str_make(file.ptr + i, file.len - i);
+            break;
+        }
+    _cleanup_decref_ PyObject *name = inlay_py_text(file);
+    if (!signature || !name)
+        return NULL;
+    return PyUnicode_FromFormat("<inlay function %U.%U%S at %U:%u>",
+                                self->module->name, self->name, signature, name,
+                                decl->line);
+}
