@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check that the includes of src/ only point to the left.
 
-base <- {type, net} <- {http, dwarf, db} <- load <- serve <- py, where http sees
+base <- {type, net} <- {http, dwarf} <- load <- serve <- py, where http sees
 base only. Folders within braces do not see each other. Also: Python.h only in
 py, each library only in its folder, and banned.h last in every .c file.
 """
@@ -14,25 +14,22 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-BELOW_LOAD = {"base", "type", "net", "http", "dwarf", "db"}
+BELOW_LOAD = {"base", "type", "net", "http", "dwarf"}
 SEES: dict[str, set[str]] = {
     "base": set(),
     "type": {"base"},
     "net": {"base"},
     "http": {"base"},
     "dwarf": {"base", "type", "net"},
-    "db": {"base", "type", "net"},
     "load": BELOW_LOAD,
     "serve": BELOW_LOAD | {"load"},
     "py": BELOW_LOAD | {"load", "serve"},
-    "stub": BELOW_LOAD | {"load", "serve"},
 }
 # Which folder a library belongs to, so that it can be replaced.
 LIBRARIES = {
     r"Python\.h|structmember\.h": "py",
     r"llhttp\.h": "http",
     r"yyjson\.h": "type",
-    r"ffi\.h": "load",
     r"elfutils/.*|libelf\.h|gelf\.h": "dwarf",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')

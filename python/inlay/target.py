@@ -81,9 +81,11 @@ def _import(name: str, config: Config) -> Any:
                 "--app-dir names another folder)"
             ) from None
         raise TargetError(_failed(name)) from None
-    except CompileError as error:
-        # It already says where and what, in the compiler's words.
-        raise TargetError(str(error)) from None
+    except ImportError as error:
+        # Of a C file it says where and what: in the compiler's words, or ours.
+        if isinstance(error, CompileError) or str(error.path).endswith(".c"):
+            raise TargetError(str(error)) from None
+        raise TargetError(_failed(name)) from None
     except Exception:
         raise TargetError(_failed(name)) from None
 

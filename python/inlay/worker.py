@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import math
 import os
 import platform
 import signal
@@ -41,6 +42,11 @@ def new_loop(choice: str) -> asyncio.AbstractEventLoop:
     return asyncio.new_event_loop()
 
 
+def milliseconds(seconds: float) -> int:
+    """Whole ones; never 0, which means no timeout, for a time above 0."""
+    return math.ceil(seconds * 1000)
+
+
 def limits(config: Config) -> dict[str, int]:
     """The limits as the C server takes them; times in ms."""
     return {
@@ -52,10 +58,11 @@ def limits(config: Config) -> dict[str, int]:
         "connections": config.limit_connections,
         "body_window": config.body_window,
         "write_window": config.write_window,
-        "header_timeout": int(config.timeout_header * 1000),
-        "body_timeout": int(config.timeout_body * 1000),
-        "keep_alive_timeout": int(config.timeout_keep_alive * 1000),
-        "write_timeout": int(config.timeout_write * 1000),
+        "header_timeout": milliseconds(config.timeout_header),
+        "body_timeout": milliseconds(config.timeout_body),
+        # 0 keeps no connection, as in uvicorn; elsewhere it is no timeout.
+        "keep_alive_timeout": milliseconds(config.timeout_keep_alive) or 1,
+        "write_timeout": milliseconds(config.timeout_write),
     }
 
 
@@ -100,30 +107,40 @@ class Worker:
         app = target.load(self.config)
         lifespan = Lifespan(app, self.config.lifespan)
         await lifespan.startup()
-        server = _core.Server(
-            app,
-            self.listen,
-            loop=loop,
-            state=lifespan.state,
-            root_path=self.config.root_path,
-            io_threads=self.config.io_threads,
-            access_log=self.config.access_log,
-            date_header=self.config.date_header,
-            server_header=self.config.server_header,
-            log_level=logs.LEVELS[self.config.log_level],
-            limits=limits(self.config),
-        )
+        try:
+            server = self.create_server(app, lifespan.state)
+            server.start()
+            try:
+                self.report(app, server)
+                await stop.wait()
+                await self.drain(server)
+            finally:
+                server.stop()
+        finally:
+            await lifespan.shutdown()
+        return 0
+
+    def create_server(self, app: Any, state: dict[str, Any]) -> _core.Server:
+        """The C server, its native routes bound; TargetError when they can't be."""
+        try:
+            server = _core.Server(
+                app,
+                self.listen,
+                loop=asyncio.get_running_loop(),
+                state=state,
+                root_path=self.config.root_path,
+                io_threads=self.config.io_threads,
+                access_log=self.config.access_log,
+                date_header=self.config.date_header,
+                server_header=self.config.server_header,
+                log_level=logs.LEVELS[self.config.log_level],
+                limits=limits(self.config),
+            )
+        except ImportError as error:
+            raise target.TargetError(str(error)) from None
         if app is not None:
             openapi.install(app, server.openapi())
-        server.start()
-        try:
-            self.report(app, server)
-            await stop.wait()
-            await self.drain(server)
-        finally:
-            server.stop()
-        await lifespan.shutdown()
-        return 0
+        return server
 
     async def drain(self, server: Any) -> None:
         """No new requests; those that run may end until the deadline."""

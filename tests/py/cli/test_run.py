@@ -32,6 +32,7 @@ async def app(scope, receive, send):
                 return
     path = scope["path"]
     if path == "/slow":
+        print("SLOW", flush=True)
         await asyncio.sleep(1)
     if path == "/never":
         await asyncio.Event().wait()
@@ -43,6 +44,13 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
 """
+
+
+def wait_until(condition, seconds=10.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_banner_says_what_is_served(inlay_run, write_app):
@@ -88,6 +96,26 @@ def test_compile_error_ends_the_start(inlay_run, write_app):
     assert server.process.wait(20) == 1
     assert "broken.c:1" in server.log
     assert "undeclared" in server.log
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ('INLAY_GET("/{x}", f);', "{x}"),
+        ("INLAY_DEFAULT(f, nothing, 1);", "no parameter"),
+        ('INLAY_GET("/a", f);\nINLAY_GET("/a", f);', "/a"),
+    ],
+)
+def test_a_route_that_cannot_be_bound(inlay_run, write_app, source, message):
+    folder = write_app("import routes\n" + HELLO)
+    (folder / "routes.c").write_text(
+        f"#include <inlay.h>\nint f(int a) {{ return a; }}\n{source}\n"
+    )
+    server = inlay_run("app:app", app_dir=folder, wait=False)
+    assert server.process.wait(20) == 1
+    assert "routes.c:" in server.log
+    assert message in server.log
+    assert "Traceback" not in server.log
 
 
 def test_port_in_use(inlay_run, write_app):
@@ -164,7 +192,7 @@ def test_signals_drain_and_stop(inlay_run, write_app, number):
     ]
     for thread in threads:
         thread.start()
-    time.sleep(0.4)
+    wait_until(lambda: server.log.count("SLOW") == 8)
     assert server.stop(number) == 0
     for thread in threads:
         thread.join()
@@ -202,13 +230,6 @@ def test_a_request_that_never_ends_is_cut_at_the_deadline(inlay_run, write_app):
     thread.join()
     # Its task is cancelled: a 500 or nothing, never a 200.
     assert answers in ([500], [0])
-
-
-def wait_until(condition, seconds=10.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_a_killed_worker_is_replaced(inlay_run, write_app):
