@@ -2,7 +2,7 @@
 
 In the folder, for a source called fast.c (P: hash of its path, K: of what it
 was made from): fast.P-K.so; fast.P.json, the headers that the last build
-read; fast.P.lock, held while building.
+read; fast.P.lock, held while building; fast.P.build-*, where that happens.
 """
 
 from __future__ import annotations
@@ -33,11 +33,17 @@ def folder() -> str:
         base = os.environ.get("XDG_CACHE_HOME", "")
         if not os.path.isabs(base):
             base = os.path.expanduser("~/.cache")
+        if not os.path.isabs(base):
+            raise CacheError(
+                "there is no home folder for the cache; INLAY_CACHE_DIR names another"
+            )
         path = os.path.join(base, "inlay")
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, mode=0o700)
+        # A link that somebody else owns could point elsewhere later.
+        path = os.path.realpath(path)
         info = os.stat(path)
     except OSError as error:
         raise CacheError(
@@ -89,7 +95,15 @@ class Entry:
             raise ImportError(toolchain.no_compiler(), path=self.source)
         with self._locked():
             # Another process may have built it while this one waited.
-            return self.find(compiler) or self._compile(compiler)
+            found = self.find(compiler)
+            if found:
+                return found
+            try:
+                return self._compile(compiler)
+            except OSError as error:
+                if error.filename == self.source:
+                    raise
+                raise self._not_writable(error) from error
 
     def find(self, compiler: toolchain.Compiler | None) -> str | None:
         """A build of what is there now; without a compiler, by any one."""
@@ -132,7 +146,8 @@ class Entry:
         """None when a file changed meanwhile: what was compiled is unclear."""
         import tempfile
 
-        prefix = f"{self.stem}."
+        prefix = f"{self.stem}.build-"
+        self._sweep(prefix)
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self.folder) as place:
             output = os.path.join(place, "module.so")
             rule = os.path.join(place, "module.d")
@@ -141,8 +156,10 @@ class Entry:
             warnings = toolchain.compile_module(compiler, self.source, output, rule)
             deps = toolchain.read_deps(rule)
             path = self._path(self._key(deps, compiler.identity))
+            # A time to come is another clock's: it says nothing.
+            end = time.time_ns()
             if _read(self.source) != before or any(
-                os.stat(header).st_mtime_ns > start for header in deps[1:]
+                start < os.stat(header).st_mtime_ns <= end for header in deps[1:]
             ):
                 return None
             with open(index, "w", encoding="utf-8") as file:
@@ -154,6 +171,14 @@ class Entry:
         if warnings.strip():
             sys.stderr.write(warnings)
         return path
+
+    def _sweep(self, prefix: str) -> None:
+        """What killed builds left behind: this one holds the lock."""
+        import shutil
+
+        for name in os.listdir(self.folder):
+            if name.startswith(prefix):
+                shutil.rmtree(os.path.join(self.folder, name), ignore_errors=True)
 
     def _prune(self, newest: str) -> None:
         """Only the last builds stay; running processes keep theirs mapped."""
@@ -168,6 +193,12 @@ class Entry:
                 with contextlib.suppress(OSError):
                     os.unlink(path)
 
+    def _not_writable(self, error: OSError) -> CacheError:
+        return CacheError(
+            f"cannot write to the cache folder {self.folder}: "
+            f"{error.strerror}; INLAY_CACHE_DIR names another one"
+        )
+
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
         """One builder at a time; the lock goes with its process."""
@@ -175,10 +206,7 @@ class Entry:
         try:
             fd = os.open(self.lock, flags, 0o600)
         except OSError as error:
-            raise CacheError(
-                f"cannot write to the cache folder {self.folder}: "
-                f"{error.strerror}; INLAY_CACHE_DIR names another one"
-            ) from error
+            raise self._not_writable(error) from error
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield

@@ -54,7 +54,10 @@ class Finder:
                 yield os.path.abspath(entry)
 
     def _is_application(self, entry: str) -> bool:
-        real = os.path.realpath(entry)
+        try:
+            real = os.path.realpath(entry)
+        except OSError:
+            return False  # relative to a working directory that is gone
         if not _PACKAGES.isdisjoint(real.split(os.sep)):
             return False
         return not (real + os.sep).startswith(self._library + os.sep)
@@ -73,7 +76,9 @@ class SourceLoader:
     def exec_module(self, module: ModuleType) -> None:
         try:
             shared_object = Entry(self.path).build()
-            native = _core.load(self.name, shared_object, os.path.dirname(self.path))
+            # Debug information knows the file itself, not a link to it.
+            root = os.path.dirname(os.path.realpath(self.path))
+            native = _core.load(self.name, shared_object, root)
         except ImportError as error:
             error.name = error.name or self.name
             error.path = error.path or self.path

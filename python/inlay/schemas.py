@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import core_schema
 
+from inlay.structs import class_of
+
 if TYPE_CHECKING:
     from pydantic import GetCoreSchemaHandler
     from pydantic_core import CoreSchema
@@ -42,7 +44,7 @@ def core_schema_of(cls: type[Struct], handler: GetCoreSchemaHandler) -> CoreSche
 def _field(
     cls: type[Struct], name: str, handler: GetCoreSchemaHandler
 ) -> core_schema.DataclassField:
-    schema = handler.generate_schema(cls.__annotations__[name])
+    schema = handler.generate_schema(class_of(cls).__annotations__[name])
     if name in cls.__inlay_optional__:
         schema = core_schema.with_default_schema(schema, default=None)
     return core_schema.dataclass_field(name, schema)

@@ -5,6 +5,11 @@ from __future__ import annotations
 from inlay._core import Struct
 
 
+def class_of(cls: type[Struct]) -> type[Struct]:
+    """The class of a C struct, of a subclass that Python made of it as well."""
+    return next(c for c in cls.__mro__ if "__inlay_record__" in vars(c))
+
+
 class _FromDataclass:
     """An attribute of dataclasses, made when somebody asks a class for it."""
 
@@ -16,6 +21,7 @@ class _FromDataclass:
             raise AttributeError(self.name)
         import dataclasses
 
+        owner = class_of(owner)
         fields: list[tuple[str, object, object]] = []
         for name in owner.__match_args__:
             if name in owner.__inlay_optional__:

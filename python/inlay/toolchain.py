@@ -51,18 +51,28 @@ class Compiler:
         info = os.stat(real)
         self.command = [path, *options]
         self.identity = f"{real} {info.st_mtime_ns} {info.st_size} {options}"
-        self.is_clang = "clang" in os.path.basename(real)
+        # Behind a wrapper as well: "ccache clang".
+        self.is_clang = any("clang" in os.path.basename(w) for w in [real, *options])
 
 
 def find_compiler() -> Compiler | None:
     """$CC, else cc, gcc or clang; None when there is none."""
-    wanted = os.environ.get("CC", "").strip()
-    for candidate in [wanted] if wanted else ["cc", "gcc", "clang"]:
-        words = shlex.split(candidate)
-        path = _which(words[0]) if words else None
+    wanted = _words("CC")
+    for words in [wanted] if wanted else [["cc"], ["gcc"], ["clang"]]:
+        path = _which(words[0])
         if path:
             return Compiler(path, words[1:])
     return None
+
+
+def _words(variable: str) -> list[str]:
+    """An environment variable as a shell would split it."""
+    try:
+        return shlex.split(os.environ.get(variable, ""))
+    except ValueError as error:
+        raise ImportError(
+            f"the environment variable {variable} can't be read: {error}"
+        ) from error
 
 
 def _which(program: str) -> str | None:
@@ -95,7 +105,7 @@ def include_dir() -> str:
 
 
 def user_flags() -> list[str]:
-    return shlex.split(os.environ.get("INLAY_CFLAGS", ""))
+    return _words("INLAY_CFLAGS")
 
 
 def all_flags() -> list[str]:

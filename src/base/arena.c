@@ -28,7 +28,7 @@ void inlay_arena_init(struct inlay_arena *arena, size_t limit)
     *arena = (struct inlay_arena){.limit = limit};
 }
 
-static void run_defers(struct inlay_arena *arena)
+void inlay_arena_run_defers(struct inlay_arena *arena)
 {
     /* A defer may add another one: take them one by one. */
     while (arena->defers) {
@@ -48,7 +48,7 @@ static void use_block(struct inlay_arena *arena,
 
 void inlay_arena_deinit(struct inlay_arena *arena)
 {
-    run_defers(arena);
+    inlay_arena_run_defers(arena);
     while (arena->blocks) {
         struct inlay_arena_block *block = arena->blocks;
 
@@ -63,7 +63,7 @@ void inlay_arena_reset(struct inlay_arena *arena)
 {
     struct inlay_arena_block *keep = NULL;
 
-    run_defers(arena);
+    inlay_arena_run_defers(arena);
     while (arena->blocks) {
         struct inlay_arena_block *block = arena->blocks;
 

@@ -70,4 +70,7 @@ struct inlay_str inlay_arena_format(struct inlay_arena *arena,
 /* fn(arg) runs at reset or deinit, last in first out. -1 without memory. */
 int inlay_arena_defer(struct inlay_arena *arena, void (*fn)(void *), void *arg);
 
+/* Runs them now, for what has to outlive them but not the arena. */
+void inlay_arena_run_defers(struct inlay_arena *arena);
+
 #endif

@@ -283,15 +283,17 @@ struct inlay_error *inlay_elf_open(struct inlay_reader *reader)
     if (!reader->elf)
         return inlay_error_create(INLAY_ERROR_IMPORT, "%s: not an ELF file",
                                   reader->path);
-    if ((error = check_header(reader)) || (error = find_sections(reader)))
+    if ((error = check_header(reader)) || (error = find_sections(reader)) ||
+        (error = read_wanted(reader)))
         return error;
     reader->dwarf = dwarf_begin_elf(reader->elf, DWARF_C_READ, NULL);
-    if (!reader->dwarf)
+    /* Compilers write none for an empty file. */
+    if (!reader->dwarf && reader->nwanted)
         return inlay_error_create(INLAY_ERROR_IMPORT,
                                   "%s: has no debug information (compile "
                                   "with -g, do not strip)",
                                   reader->path);
-    return read_wanted(reader);
+    return NULL;
 }
 
 void inlay_elf_close(struct inlay_reader *reader)

@@ -49,7 +49,7 @@ struct inlay_reader {
 
     int fd;
     Elf *elf;
-    Dwarf *dwarf;
+    Dwarf *dwarf; /* NULL: there is none, and nothing is wanted */
 
     struct inlay_wanted *wanted; /* ascending address, then name */
     size_t nwanted;

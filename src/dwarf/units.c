@@ -165,6 +165,8 @@ struct inlay_error *inlay_units_match(struct inlay_reader *reader)
     uint8_t type;
     int found;
 
+    if (!reader->dwarf)
+        return NULL;
     while ((found = dwarf_get_units(reader->dwarf, unit, &next, NULL, &type,
                                     &die, &split)) == 0) {
         Dwarf_Die *root = &die;

@@ -6,6 +6,9 @@
 
 #include "base/banned.h"
 
+/* A struct may hold slices of itself: two of them are compared this deep. */
+#define SAME_DEPTH 6
+
 void *inlay_py_module_alloc(struct inlay_py_module *module,
                             size_t count,
                             size_t size)
@@ -28,6 +31,9 @@ PyObject *inlay_py_identifier(struct inlay_py_state *state,
         text = inlay_py_text(name);
     else
         text = PyUnicode_FromFormat("arg%zu", position + 1);
+    /* "outer.part", of a struct without a name of its own. */
+    if (text && name.len && memchr(name.ptr, '.', name.len))
+        Py_SETREF(text, PyObject_CallMethod(text, "replace", "ss", ".", "_"));
     if (!text)
         return NULL;
     int keyword = PySet_Contains(state->keywords, text);
@@ -40,23 +46,49 @@ PyObject *inlay_py_identifier(struct inlay_py_state *state,
     return text;
 }
 
-/*
- * Each compilation unit describes the struct anew: one declaration (tag,
- * size, fields) has one class.
- */
-static bool same_struct(const struct inlay_type *a, const struct inlay_type *b)
+static bool same_type(const struct inlay_type *a,
+                      const struct inlay_type *b,
+                      int depth);
+
+static bool same_fields(const struct inlay_type *a,
+                        const struct inlay_type *b,
+                        int depth)
 {
-    if (!inlay_str_equal(a->name, b->name) || a->size != b->size ||
-        a->nfields != b->nfields)
+    if (a->nfields != b->nfields)
         return false;
     for (size_t i = 0; i < a->nfields; i++) {
         const struct inlay_field *x = &a->fields[i], *y = &b->fields[i];
 
         if (!inlay_str_equal(x->name, y->name) || x->offset != y->offset ||
-            x->type->kind != y->type->kind || x->type->size != y->type->size ||
-            !inlay_str_equal(x->type->name, y->type->name))
+            !same_type(x->type, y->type, depth))
             return false;
     }
+    return true;
+}
+
+/*
+ * Each compilation unit describes a type anew: one declaration (tag, size,
+ * fields) has one class.
+ */
+static bool same_type(const struct inlay_type *a,
+                      const struct inlay_type *b,
+                      int depth)
+{
+    if (a == b)
+        return true;
+    if (a->kind != b->kind || a->size != b->size ||
+        !inlay_str_equal(a->name, b->name))
+        return false;
+    if (depth == SAME_DEPTH)
+        return true;
+    if (a->kind == INLAY_KIND_STRUCT)
+        return same_fields(a, b, depth + 1);
+    if (a->kind == INLAY_KIND_SLICE)
+        return a->ptr_offset == b->ptr_offset &&
+               same_type(a->elem, b->elem, depth + 1);
+    if (a->kind == INLAY_KIND_OPTIONAL)
+        return a->value_offset == b->value_offset &&
+               same_type(a->elem, b->elem, depth + 1);
     return true;
 }
 
@@ -66,7 +98,7 @@ static int bind_record(struct inlay_py_module *module,
     const struct inlay_type *c = type->c;
 
     for (struct inlay_py_record *it = module->records; it; it = it->next)
-        if (same_struct(it->c, c)) {
+        if (same_type(it->c, c, 0)) {
             type->record = it;
             return 0;
         }

@@ -84,6 +84,8 @@ static void release(struct inlay_py_keep *keep)
 
 void inlay_py_frame_end_slow(struct inlay_py_frame *frame)
 {
+    /* Arguments are still there for them. */
+    inlay_arena_run_defers(frame->context->arena);
     /*
      * What is let go may run Python code, which may call C again: the
      * context is still dirty, so that such a call leaves it alone.

@@ -70,6 +70,13 @@ static PyObject *struct_new(PyTypeObject *type,
                          type->tp_name);
         return NULL;
     }
+    /* Its attributes can be set: the record has to be of its own memory. */
+    if (!PyType_IsSubtype(type, record->type)) {
+        PyErr_Format(PyExc_TypeError,
+                     "cannot create '%s' instances: __inlay_record__ is of %s",
+                     type->tp_name, record->type->tp_name);
+        return NULL;
+    }
     struct inlay_py_struct *self =
         (struct inlay_py_struct *)type->tp_alloc(type, 0);
     if (self)

@@ -67,6 +67,22 @@ SOURCE = """
     }
     int64_t deferred_now(void) { return deferred; }
 
+    #include <stdio.h>
+    struct named { inlay_str name; };
+    static char last_name[64];
+    static void note(void *arg)
+    {
+        inlay_str *name = arg;
+        snprintf(last_name, sizeof(last_name), "%.*s", (int)name->len, name->ptr);
+    }
+    void defer_name(struct named v)
+    {
+        inlay_str *name = inlay_alloc(sizeof(*name));
+        *name = v.name;
+        inlay_defer(note, name);
+    }
+    const char *deferred_name(void) { return last_name; }
+
     int64_t lambda(int64_t from, int64_t class) { return from - class; }
     int64_t unnamed(int64_t, int64_t b);
     int64_t fill(int64_t n)
@@ -263,6 +279,17 @@ def test_fail_with_strange_kind_and_text(fast):
 def test_defers_run_after_the_call(fast):
     assert fast.defer() == 0
     assert fast.deferred_now() == 21
+
+
+def test_defers_see_the_arguments(fast):
+    class Fresh:
+        @property
+        def name(self):
+            return "made for this call: " + str(id(self))
+
+    fresh = Fresh()
+    fast.defer_name(fresh)
+    assert fast.deferred_name() == fresh.name
 
 
 def test_arena(fast):

@@ -7,7 +7,7 @@ import time
 
 import inlay
 import pytest
-from inlay import toolchain
+from inlay import cache, toolchain
 
 FAST = """
     /* Fast things.
@@ -86,6 +86,39 @@ def test_package(project):
 def test_python_file_beside_wins(app):
     app.write("fast.py", "def twice(v): return 'python'\n")
     assert ok(app, CALL) == "python\n"
+
+
+def test_working_directory_that_is_gone(app):
+    out = ok(
+        app,
+        """
+        import inlay, os, sys, tempfile
+        folder = tempfile.mkdtemp()
+        os.chdir(folder)
+        os.rmdir(folder)
+        sys.path.insert(0, "")
+        try:
+            import nowhere
+        except ModuleNotFoundError as error:
+            print(error.name)
+        """,
+    )
+    assert out == "nowhere\n"
+
+
+def test_link_to_a_file_elsewhere(app):
+    file = app.folder / "fast.c"
+    away = app.folder / "away"
+    away.mkdir()
+    file.rename(away / "real.c")
+    file.symlink_to(away / "real.c")
+    assert ok(app, CALL) == "42\n"
+
+
+def test_file_without_functions(app):
+    for text in ("", "static const int unused_thing = 1;\n"):
+        app.write("fast.c", text)
+        assert ok(app, "import inlay, fast; print('twice' in dir(fast))") == "False\n"
 
 
 def test_site_packages_and_stdlib_are_left_alone(app, tmp_path):
@@ -191,6 +224,27 @@ def test_names_with_blanks_and_other_letters(project):
     assert ok(project, CALL, PATH="/nonexistent") == "42\n"
 
 
+def test_header_of_the_future(app):
+    """A clock that goes ahead does not look like a change."""
+    header = app.write("factor.h", "#define FACTOR 5\n")
+    ahead = time.time() + 3600
+    os.utime(header, (ahead, ahead))
+    app.write(
+        "fast.c",
+        """
+        #include "factor.h"
+        long twice(long v) { return FACTOR * v; }
+        """,
+    )
+    assert ok(app, CALL) == "105\n"
+
+
+def test_environment_that_no_shell_can_read(app):
+    for name in ("INLAY_CFLAGS", "CC"):
+        err = fails(app, CALL, **{name: "'-DA"})
+        assert f"ImportError: the environment variable {name} can't be read" in err
+
+
 def test_compile_error(app):
     app.write(
         "fast.c",
@@ -286,6 +340,7 @@ def test_clang(app):
     if not toolchain._which("clang"):
         pytest.skip("no clang")
     assert ok(app, CALL, CC="clang") == "42\n"
+    assert ok(app, CALL, CC="env clang") == "42\n"
 
 
 def test_broken_records_are_import_errors(app):
@@ -332,6 +387,29 @@ def test_cache_folder_that_cannot_be(app):
     app.write("file", "")
     err = fails(app, CALL, INLAY_CACHE_DIR=str(app.folder / "file" / "cache"))
     assert "cannot make the cache folder" in err
+
+
+def test_full_cache_folder(app):
+    compiler = app.write("removing-cc", f"#!/bin/sh\ncc \"$@\"\nrm -r '{app.cache}'\n")
+    compiler.chmod(0o755)
+    err = fails(app, CALL, CC=str(compiler))
+    assert "CacheError: cannot write to the cache folder" in err
+
+
+def test_link_to_the_cache_folder_is_followed_once(app, monkeypatch):
+    link = app.folder / "link"
+    app.cache.mkdir(mode=0o700)
+    link.symlink_to(app.cache)
+    monkeypatch.setenv("INLAY_CACHE_DIR", str(link))
+    assert cache.folder() == str(app.cache)
+
+
+def test_no_home(monkeypatch):
+    for name in ("INLAY_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)
+    with pytest.raises(inlay.CacheError, match="INLAY_CACHE_DIR"):
+        cache.folder()
 
 
 def test_default_folders(app, tmp_path):
@@ -393,6 +471,7 @@ def test_killed_builder_leaves_no_lock(app):
     process.kill()
     process.communicate()
     assert ok(app, CALL) == "42\n"
+    assert not list(app.cache.glob("*.build-*"))
 
 
 def test_reload_and_registry(module):

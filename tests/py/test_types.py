@@ -7,11 +7,13 @@ import inspect
 import math
 import pickle
 import struct
+import subprocess
 import sys
 import types
 
 import inlay
 import pytest
+from inlay import toolchain
 
 SOURCE = """
     #define ECHO(name, T) T name(T v) { return v; }
@@ -468,6 +470,56 @@ def test_struct_subclass(c):
     assert repr(point).endswith("Point(x=3, y=4)")
     assert c.echo_point(point) == c.point(3.0, 4.0)
     assert point != c.point(3, 4)
+    assert dataclasses.asdict(point) == {"x": 3, "y": 4}
+
+    class Other(c.user):
+        __inlay_record__ = c.point.__inlay_record__
+
+    with pytest.raises(TypeError, match="__inlay_record__ is of"):
+        Other(1, 2)
+
+
+def test_subclass_for_pydantic(c):
+    pydantic = pytest.importorskip("pydantic")
+
+    class Point(c.point):
+        pass
+
+    made = pydantic.TypeAdapter(Point).validate_python({"x": 1, "y": 2})
+    assert type(made) is Point and made == Point(1.0, 2.0)
+
+
+def test_struct_without_a_name(module):
+    made = module(
+        """
+        struct line { struct { double x; } from; };
+        struct line echo(struct line v) { return v; }
+        """
+    )
+    line = made.line(made.line_from(2.0))
+    assert made.echo(line) == line
+    assert made.line_from.__module__ == made.__name__
+    assert pickle.loads(pickle.dumps(line)) == line
+
+
+def test_one_name_for_two_structs(module, tmp_path):
+    """Two files of one shared object have types of their own."""
+    text = """
+        #include <inlay.h>
+        struct part { %s; };
+        struct whole { struct part part; };
+        double take_%s(struct whole v) { return v.part.%s; }
+    """
+    parts = [("float a, b", "a", "a"), ("double c", "c", "c")]
+    for name, part in zip("xy", parts, strict=True):
+        (tmp_path / f"{name}.c").write_text(text % part)
+    command = ["cc", "-g", "-fPIC", "-shared", f"-I{toolchain.include_dir()}"]
+    output = tmp_path / "both.so"
+    sources = [str(tmp_path / "x.c"), str(tmp_path / "y.c")]
+    subprocess.run([*command, *sources, "-o", str(output)], check=True)
+    both = inlay._core.load("both", str(output), str(tmp_path)).namespace
+    assert both["take_a"]({"part": {"a": 1, "b": 2}}) == 1
+    assert both["take_c"]({"part": {"c": 3}}) == 3
 
 
 def test_struct_in_a_circle(c):
