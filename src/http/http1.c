@@ -461,10 +461,12 @@ static enum step finish_head(struct inlay_http1 *http1)
     http1->keep_alive = head.keep_alive;
     http1->body_left =
         head.content_length > 0 ? (uint64_t)head.content_length : 0;
-    if (head.chunked)
+    if (head.chunked) {
         http1->state = STATE_CHUNKED;
-    else
+        http1->parser.flags |= F_CHUNKED; /* it misses "chunked" and a tab */
+    } else {
         http1->state = http1->body_left ? STATE_IDENTITY : STATE_COMPLETE;
+    }
     return http1->events->on_head(http1->arg, &head) ? STEP_AGAIN : STEP_PAUSED;
 }
 

@@ -122,16 +122,6 @@ bool inlay_http1_in_head(const struct inlay_http1 *http1);
 /* "OK"; "" for a code without a registered name. */
 struct inlay_str inlay_http_reason(int status);
 
-/*
- * Status line, appended: HTTP/1.1 always (RFC 9110 6.2). 0 or -1.
- * Headers follow by inlay_http1_write_header, then inlay_http1_write_end.
- */
-int inlay_http1_write_status(struct inlay_buf *out, int status);
-int inlay_http1_write_header(struct inlay_buf *out,
-                             struct inlay_str name,
-                             struct inlay_str value);
-int inlay_http1_write_end(struct inlay_buf *out);
-
 /* Chunked framing: "1f\r\n" before a chunk, "\r\n" after, "0\r\n\r\n" last. */
 size_t inlay_http1_chunk_head(char buf[18], size_t len);
 

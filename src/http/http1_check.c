@@ -152,10 +152,12 @@ static bool read_target(struct inlay_http1_head *head,
 {
     struct inlay_str target = head->target;
 
-    for (size_t i = 0; i < target.len; i++)
-        if (target.ptr[i] <= ' ' || target.ptr[i] == 0x7f ||
-            target.ptr[i] == '#')
+    for (size_t i = 0; i < target.len; i++) {
+        unsigned char c = (unsigned char)target.ptr[i];
+
+        if (c <= ' ' || c >= 0x7f || c == '#')
             return false;
+    }
     if (target.len == 0)
         return false;
     if (target.ptr[0] == '/') {

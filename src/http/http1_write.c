@@ -80,50 +80,6 @@ struct inlay_str inlay_http_reason(int status)
     }
 }
 
-int inlay_http1_write_status(struct inlay_buf *out, int status)
-{
-    struct inlay_str reason = inlay_http_reason(status);
-
-    if (status < 100 || status > 999 ||
-        inlay_buf_reserve(out, 15 + reason.len) < 0)
-        return -1;
-    char *at = inlay_buf_tail(out);
-    memcpy(at, "HTTP/1.1 ", 9);
-    at[9] = (char)('0' + status / 100);
-    at[10] = (char)('0' + status / 10 % 10);
-    at[11] = (char)('0' + status % 10);
-    at[12] = ' '; /* not optional, even before an empty reason */
-    memcpy(at + 13, reason.ptr, reason.len);
-    memcpy(at + 13 + reason.len, "\r\n", 2);
-    inlay_buf_added(out, 15 + reason.len);
-    return 0;
-}
-
-int inlay_http1_write_header(struct inlay_buf *out,
-                             struct inlay_str name,
-                             struct inlay_str value)
-{
-    size_t len = name.len + value.len + 4;
-
-    if (len < value.len || inlay_buf_reserve(out, len) < 0)
-        return -1;
-    char *at = inlay_buf_tail(out);
-    memcpy(at, name.ptr, name.len);
-    at += name.len;
-    memcpy(at, ": ", 2);
-    at += 2;
-    if (value.len)
-        memcpy(at, value.ptr, value.len);
-    memcpy(at + value.len, "\r\n", 2);
-    inlay_buf_added(out, len);
-    return 0;
-}
-
-int inlay_http1_write_end(struct inlay_buf *out)
-{
-    return inlay_buf_append_literal(out, "\r\n");
-}
-
 size_t inlay_http1_chunk_head(char buf[18], size_t len)
 {
     static const char digits[] = "0123456789abcdef";

@@ -462,7 +462,7 @@ static void on_event(struct inlay_watch *watch, uint32_t events)
     }
     if (!(events & (READING | EPOLLHUP | EPOLLERR)))
         return;
-    if (!conn->paused && inlay_buf_len(&conn->in))
+    if (!conn->paused && !conn->closing && inlay_buf_len(&conn->in))
         return; /* kept bytes are offered first, when this tick ends */
     if (!conn->eof && !conn->paused && events & EPOLLIN)
         read_some(conn);

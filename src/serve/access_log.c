@@ -39,7 +39,7 @@ static void append_client(struct inlay_buf *out,
 {
     if (!client->host[0])
         return;
-    inlay_buf_append_str(out, inlay_str_from(client->host));
+    append_escaped(out, inlay_str_from(client->host)); /* it may be a path */
     if (client->port >= 0) {
         inlay_buf_append_char(out, ':');
         inlay_buf_append_i64(out, client->port);

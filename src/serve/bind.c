@@ -263,6 +263,8 @@ struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
     if (!place(bind, func->result, &bind->result_offset))
         return inlay_bind_error(decl, "the result of %.*s is too large",
                                 inlay_str_arg(func->name));
+    /* An empty block is no memory to an arena that has none yet. */
+    bind->size = inlay_max(bind->size, (uint32_t)1);
     *ret = bind;
     return NULL;
 }

@@ -14,6 +14,7 @@
 
 #define ACCEPT_AGAIN_MS 20
 #define DRAIN_MS 250
+#define ACCEPT_ROUNDS 64 /* of what waits when it drains */
 #define ACCESS_LINES_MOST (1u << 20)
 
 /* --- The lines that every answer has ------------------------------------ */
@@ -131,11 +132,28 @@ void inlay_io_thread_leave(struct inlay_io_thread *thread)
 
 /* --- Mail --------------------------------------------------------------- */
 
+/* Who waits in the listen queue has connected: he is still served. */
+static void accept_waiting(struct inlay_io_thread *thread)
+{
+    for (size_t i = 0; i < thread->server->config.nlisten_fds; i++) {
+        struct inlay_watch *watch = &thread->listeners[i].watch;
+        size_t before;
+
+        for (int round = 0; round < ACCEPT_ROUNDS; round++) {
+            before = thread->nconnections;
+            watch->on_event(watch, 0);
+            if (thread->nconnections == before)
+                break;
+        }
+    }
+}
+
 static void on_drain(struct inlay_mail *mail)
 {
     struct inlay_io_thread *thread =
         inlay_container_of(mail, struct inlay_io_thread, drain_mail);
 
+    accept_waiting(thread);
     thread->draining = true;
     stop_accepting(thread);
     inlay_timer_stop(&thread->accept_again);
@@ -148,10 +166,6 @@ static void on_stop(struct inlay_mail *mail)
     struct inlay_io_thread *thread =
         inlay_container_of(mail, struct inlay_io_thread, stop_mail);
 
-    /* Who waits in the listen queue has connected: he is still served. */
-    for (size_t i = 0;
-         thread->accepting && i < thread->server->config.nlisten_fds; i++)
-        thread->listeners[i].watch.on_event(&thread->listeners[i].watch, 0);
     thread->draining = true;
     stop_accepting(thread);
     inlay_timer_stop(&thread->accept_again);

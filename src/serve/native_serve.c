@@ -42,6 +42,8 @@ static const struct inlay_limits *limits_of(const struct inlay_request *request)
 /* {"detail": "Payload Too Large"} and the like: the status says it all. */
 static void answer_status(struct inlay_request *request, int status)
 {
+    /* Half of an answer that proved too large may lie there. */
+    inlay_buf_shrink(&request->thread->scratch, SCRATCH_KEPT);
     inlay_response_error(request, status, inlay_http_reason(status));
 }
 

@@ -6,7 +6,7 @@
 
 #include "base/banned.h"
 
-#define SPARE_MOST 64 /* requests kept per thread, each with 4 KiB or less */
+#define SPARE_MOST 64 /* requests kept per thread, each with 64 KiB or less */
 
 struct inlay_str inlay_request_header(const struct inlay_request *request,
                                       struct inlay_str name)

@@ -37,35 +37,6 @@ static void tell_eof(struct inlay_exchange *exchange)
         request->handler->ops->on_eof(request->handler, request);
 }
 
-/*
- * After anything happened: the end of input, and the right deadline.
- * `all_taken`: no bytes wait in conn->in.
- */
-static void settle(struct inlay_session *session, bool all_taken)
-{
-    if (session->closing || session->conn.closed)
-        return;
-    if (all_taken && session->conn.eof) {
-        if (session->receiving)
-            abort_exchange(session);
-        if (!session->exchange) {
-            inlay_session_close(session);
-            return;
-        }
-    }
-    if (session->conn.eof_told && session->exchange)
-        tell_eof(session->exchange);
-    if (session->closing)
-        return;
-    enum inlay_session_phase phase = inlay_session_awaited(session);
-    if (session->thread->draining && phase == INLAY_SESSION_IDLE && all_taken) {
-        inlay_session_close(session);
-        return;
-    }
-    if (phase != session->phase || session->fresh)
-        inlay_session_set_phase(session, phase);
-}
-
 void inlay_session_close(struct inlay_session *session)
 {
     if (session->closing)
@@ -96,6 +67,39 @@ static bool ends_by_close(const struct inlay_request *request)
 {
     return request->started && !request->chunked && !request->head_only &&
            request->length < 0;
+}
+
+/*
+ * After anything happened: the end of input, and the right deadline.
+ * `all_taken`: no bytes wait in conn->in.
+ */
+static void settle(struct inlay_session *session, bool all_taken)
+{
+    if (session->closing || session->conn.closed)
+        return;
+    if (all_taken && session->conn.eof) {
+        bool until_close = false;
+
+        if (session->receiving && session->exchange) {
+            until_close = ends_by_close(&session->exchange->request);
+            abort_exchange(session);
+        }
+        if (!session->exchange) {
+            cut(session, until_close);
+            return;
+        }
+    }
+    if (session->conn.eof_told && session->exchange)
+        tell_eof(session->exchange);
+    if (session->closing)
+        return;
+    enum inlay_session_phase phase = inlay_session_awaited(session);
+    if (session->thread->draining && phase == INLAY_SESSION_IDLE && all_taken) {
+        inlay_session_close(session);
+        return;
+    }
+    if (phase != session->phase || session->fresh)
+        inlay_session_set_phase(session, phase);
 }
 
 void inlay_session_give_up(struct inlay_session *session,

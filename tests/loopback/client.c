@@ -57,13 +57,20 @@ void prepare(struct fixture *fixture)
     fixture->config.log.level = INLAY_LOG_ERROR;
 }
 
-void start_server(struct fixture *fixture)
+void create_server(struct fixture *fixture)
 {
     fixture->listen_fd = listen_somewhere(&fixture->port);
     fixture->config.listen_fds = &fixture->listen_fd;
     fixture->config.nlisten_fds = 1;
     must(!inlay_server_create(&fixture->config, &fixture->server));
     must(!inlay_server_add_handler(fixture->server, &fixture->test.handler));
+    if (fixture->more)
+        must(!inlay_server_add_handler(fixture->server, fixture->more));
+}
+
+void start_server(struct fixture *fixture)
+{
+    create_server(fixture);
     must(!inlay_server_start(fixture->server));
 }
 

@@ -7,6 +7,7 @@
 struct fixture {
     struct test_handler test;
     struct inlay_server_config config;
+    struct inlay_handler *more; /* asked after the test's own; or NULL */
     struct inlay_server *server;
     int listen_fd;
     int port;
@@ -14,6 +15,7 @@ struct fixture {
 
 /* Defaults that a test may change before start_server. */
 void prepare(struct fixture *fixture);
+void create_server(struct fixture *fixture); /* it listens */
 void start_server(struct fixture *fixture);
 void stop_server(struct fixture *fixture);
 

@@ -1,6 +1,7 @@
 /* Answers that take time: order, back-pressure, clients that go, draining and
  * stopping, no memory. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -281,7 +282,47 @@ static void never_reads(void **state)
     close(fd);
 }
 
+/* An answer that only the end would end is not cut to look whole. */
+static void cut_by_half_a_body(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open_client(fixture);
+    char bytes[4096];
+    ssize_t count;
+
+    send_text(fd, "POST /big HTTP/1.0\r\nContent-Length: 9\r\n\r\nhalf");
+    sleep_ms(20);
+    shutdown(fd, SHUT_WR);
+    assert_true(becomes(&fixture->test.aborts, 1));
+    do
+        count = recv(fd, bytes, sizeof(bytes), 0);
+    while (count > 0);
+    assert_true(count < 0 && errno == ECONNRESET);
+    close(fd);
+}
+
 /* --- Draining and stopping ---------------------------------------------- */
+
+/* Who waits in the listen queue when it drains is answered. */
+static void drained_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    int fds[200];
+
+    prepare(fixture);
+    create_server(fixture);
+    for (size_t i = 0; i < inlay_array_size(fds); i++) {
+        fds[i] = open_client(fixture);
+        send_text(fds[i], GET("/hello"));
+    }
+    inlay_server_drain(fixture->server);
+    assert_null(inlay_server_start(fixture->server));
+    for (size_t i = 0; i < inlay_array_size(fds); i++) {
+        has(exchange(fds[i], "", NULL), "hello");
+        close(fds[i]);
+    }
+    assert_false(inlay_server_accepting(fixture->server));
+}
 
 static void drained(void **state)
 {
@@ -364,7 +405,7 @@ static void no_memory(void **state)
         int fd = open_client(fixture);
 
         snprintf(oom, sizeof(oom), "GET /oom?%d HTTP/1.1\r\n" HOST "\r\n", n);
-        send_text(fd, oom);
+        has(exchange(fd, oom, "hello"), "200 OK");
         send_text(fd, "POST /%65cho HTTP/1.1\r\n" HOST
                       "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
         send_text(fd, "0\r\n\r\nGET /10k HTTP/1.1\r\n" HOST "\r\n");
@@ -449,11 +490,13 @@ int main(void)
         test(body_held_then_gone),
         test(slow_reader),
         test(never_reads),
+        test(cut_by_half_a_body),
         test(drained),
         cmocka_unit_test_setup(stopped_while_busy, setup),
         test(no_memory),
         test(small_when_idle),
         cmocka_unit_test_setup_teardown(access_log, setup_none, teardown),
+        cmocka_unit_test_setup_teardown(drained_queue, setup_none, teardown),
         cmocka_unit_test_setup_teardown(several_threads, setup_none, teardown),
         cmocka_unit_test_setup_teardown(capped, setup_none, teardown),
     };

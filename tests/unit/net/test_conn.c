@@ -439,6 +439,30 @@ static void test_reset_after_eof_while_paused(void **state)
     assert_int_equal(fixture->closes, 1);
 }
 
+/* What was not taken keeps nobody from hearing the rest while it closes. */
+static void test_close_with_kept_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t size = 8u << 20;
+    char *block = calloc(1, size);
+
+    use_tcp(fixture);
+    fixture->user->take = 0;
+    send_text(fixture, "kept");
+    run_for(fixture, 5);
+    assert_int_equal(inlay_conn_write(&fixture->user->conn, block, size), 0);
+    free(block);
+    inlay_conn_close_after_write(&fixture->user->conn);
+    send_text(fixture, "more");
+    assert_true(cost_of(fixture, 60) < 0.03); /* it does not spin */
+    assert_true(fixture->user->conn.blocked);
+    assert_int_equal(fixture->user->conn.discarded, 4);
+    assert_int_equal(fixture->offers, 1);
+    reset_peer(fixture);
+    run_for(fixture, 10);
+    assert_int_equal(fixture->closes, 1);
+}
+
 static void test_write_to_closed_peer(void **state)
 {
     struct fixture *fixture = *state;
@@ -659,6 +683,7 @@ int main(void)
         conn_test(test_vanished_peer),
         conn_test(test_reset_while_paused),
         conn_test(test_reset_after_eof_while_paused),
+        conn_test(test_close_with_kept_bytes),
         conn_test(test_write_to_closed_peer),
         conn_test(test_order_of_writes),
         conn_test(test_slow_reader),

@@ -168,6 +168,10 @@ static int64_t no_params(void)
     return 1;
 }
 
+static void nothing(void)
+{
+}
+
 static int64_t fails(int64_t kind)
 {
     inlay_api_table.fail((int)kind, "kind %d\nof \"error\"", (int)kind);
@@ -250,6 +254,10 @@ static struct inlay_func funcs[] = {
      .result = &t_int,
      .exported = true,
      .entry = (void *)(uintptr_t)no_params},
+    {.name = NAME("nothing"),
+     .result = &t_void,
+     .exported = true,
+     .entry = (void *)(uintptr_t)nothing},
     FUNC(fails, t_int, p_kind),
     {.name = NAME("bad_text"),
      .result = &t_str,
@@ -275,6 +283,7 @@ static const struct {
     {"mix", "POST", "/mix", 0},
     {"optional_body", "POST", "/optional", 0},
     {"no_params", "POST", "/no-params", 0},
+    {"nothing", "POST", "/nothing", 0},
     {"fails", "GET", "/fails/{kind}", 0},
     {"bad_text", "GET", "/bad-text", 0},
     {"big", "GET", "/big/{n:int}", 0},

@@ -192,6 +192,7 @@ static const struct test_case cases[] = {
     {"POST", "/optional", JSON, "[1]", 422,
      DETAIL(NO_MODEL("\"body\"", "[1]"))},
     {"POST", "/no-params", JSON, "{bad", 200, "1"},
+    {"POST", "/nothing", NULL, "", 204, ""},
 
     /* Errors of the C code. */
     {"GET", "/fails/1", NULL, "", 422,
@@ -414,6 +415,26 @@ static void test_sizes(void **state)
     inlay_buf_deinit(&body);
 }
 
+/* An answer that proves too large leaves no large buffer behind. */
+static void test_answer_too_large(void **state)
+{
+    struct inlay_buf target;
+    struct sample_exchange exchange;
+
+    inlay_buf_init(&target, 1 << 20);
+    assert_int_equal(inlay_buf_append_literal(&target, "/files/"), 0);
+    for (int i = 0; i < 20000; i++) /* each becomes six in JSON */
+        assert_int_equal(inlay_buf_append_literal(&target, "%01"), 0);
+    assert_int_equal(inlay_buf_append_char(&target, '\0'), 0);
+    struct sample_ask ask = {
+        .method = "GET", .target = target.data, .memory = 90000};
+    sample_exchange_run(&exchange, native_of(state), &ask);
+    assert_int_equal(exchange.status, 500);
+    assert_true(exchange.thread.scratch.size <= 65536);
+    sample_exchange_deinit(&exchange);
+    inlay_buf_deinit(&target);
+}
+
 static void test_log(void **state)
 {
     struct sample_ask ask = {.method = "GET", .target = "/fails/11"};
@@ -522,7 +543,7 @@ static void test_info(void **state)
     struct inlay_handler *native = native_of(state);
     struct inlay_native_info info = inlay_native_info(native, 0);
 
-    assert_int_equal(inlay_native_count(native), 17);
+    assert_int_equal(inlay_native_count(native), 18);
     assert_true(inlay_str_is(info.methods, "GET"));
     assert_true(inlay_str_is(info.path, "/sum-squares"));
     assert_true(inlay_str_is(info.function, "sum_squares"));
@@ -574,11 +595,17 @@ static void test_openapi(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cases),     cmocka_unit_test(test_declined),
-        cmocka_unit_test(test_root_path), cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_sizes),     cmocka_unit_test(test_log),
-        cmocka_unit_test(test_no_memory), cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_twice),     cmocka_unit_test(test_info),
+        cmocka_unit_test(test_cases),
+        cmocka_unit_test(test_declined),
+        cmocka_unit_test(test_root_path),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_answer_too_large),
+        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_twice),
+        cmocka_unit_test(test_info),
         cmocka_unit_test(test_openapi),
     };
 

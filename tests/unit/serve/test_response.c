@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "serve/access_log.h"
 #include "serve/response.h"
 #include "serve/server.h"
 
@@ -299,6 +300,30 @@ static void merges_allow(void **state)
     inlay_arena_deinit(&request->arena);
 }
 
+/* A client of a Unix socket chooses the path that it is called by. */
+static void logs_one_line(void **state)
+{
+    static const struct inlay_address client = {.host = "/tmp/a\nb",
+                                                .port = -1};
+    struct inlay_request *request = begin(INLAY_METHOD_GET, 1);
+    struct inlay_buf *lines = &noted.thread.access_lines;
+
+    (void)state;
+    inlay_list_init(&noted.thread.loop.later);
+    inlay_list_init(&noted.thread.access_flush.node);
+    inlay_buf_init(lines, 4096);
+    request->client = &client;
+    request->method = INLAY_STR("GET");
+    request->raw_path = INLAY_STR("/\x1b");
+    request->query = INLAY_STR("\"\\");
+    request->status = 200;
+    inlay_access_log_add(request);
+    assert_true(inlay_str_is(inlay_buf_view(lines),
+                             "INFO:     /tmp/a\\x0ab - \"GET /\\x1b?"
+                             "\\x22\\x5c HTTP/1.1\" 200 OK\n"));
+    inlay_buf_deinit(lines);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -310,6 +335,7 @@ int main(void)
         cmocka_unit_test(cuts_and_counts),
         cmocka_unit_test(whole_answers),
         cmocka_unit_test(merges_allow),
+        cmocka_unit_test(logs_one_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
