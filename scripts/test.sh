@@ -17,5 +17,7 @@ meson test -C build/c --print-errorlogs
 marks='not bench'
 if [ -n "${FAST:-}" ]; then
     marks='not bench and not slow'
+else
+    scripts/setup.sh browser
 fi
 python -m pytest -q -m "$marks" "$@"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
 from typing import Any
@@ -16,7 +17,13 @@ _SHOWN = 12  # native routes listed one by one
 def show(config: Config, sockets: list[socket.socket], ready: dict[str, Any]) -> None:
     """Log the banner; `ready` is the first worker's message."""
     native = ready["native"]
-    log.info("Inlay %s, Python %s, %s", __version__, ready["python"], ready["loop"])
+    log.info(
+        "Inlay %s, Python %s, %s, process %d",
+        __version__,
+        ready["python"],
+        ready["loop"],
+        os.getpid(),
+    )
     log.info("  %s", _native_line(native))
     for route in native[:_SHOWN]:
         log.info(

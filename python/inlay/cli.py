@@ -121,7 +121,46 @@ def main() -> None:
     """Inlay sets C into Python web applications."""
 
 
-@main.command(context_settings={"auto_envvar_prefix": "INLAY"})
+# uvicorn has these; here they are planned (docs/options.md says more).
+_NOT_YET = frozenset({
+    "--env-file", "--fd", "--forwarded-allow-ips", "--header", "--http", "--http2",
+    "--interface", "--limit-concurrency", "--limit-max-requests",
+    "--limit-max-requests-jitter", "--log-config", "--no-proxy-headers",
+    "--proxy-headers", "--reload", "--reload-delay", "--reload-dir",
+    "--reload-exclude", "--reload-include", "--reset-contextvars",
+    "--ssl-ca-certs", "--ssl-cert-reqs", "--ssl-certfile", "--ssl-ciphers",
+    "--ssl-keyfile", "--ssl-keyfile-password", "--ssl-version",
+    "--timeout-worker-healthcheck", "--ws", "--ws-max-queue", "--ws-max-size",
+    "--ws-per-message-deflate", "--ws-ping-interval", "--ws-ping-timeout",
+})  # fmt: skip
+
+
+class _RunCommand(click.Command):
+    """Says of an option of uvicorn's that it is not there yet."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            if error.option_name not in _NOT_YET:
+                raise
+            raise click.UsageError(
+                f"{error.option_name} is an option of uvicorn that Inlay does "
+                "not have yet (see docs/options.md)",
+                ctx,
+            ) from None
+
+
+def _reserve_standard_streams() -> None:
+    """Descriptors 0 to 2 that are closed would become sockets of ours."""
+    while True:
+        fd = os.open(os.devnull, os.O_RDWR)
+        if fd > 2:
+            os.close(fd)
+            return
+
+
+@main.command(cls=_RunCommand, context_settings={"auto_envvar_prefix": "INLAY"})
 @click.argument("target")
 @_run_options
 def run(**options: Any) -> None:
@@ -130,6 +169,7 @@ def run(**options: Any) -> None:
     Every option can also be given as an environment variable: --host as
     INLAY_HOST, and so on.
     """
+    _reserve_standard_streams()
     config = Config(**options)
     logs.configure(config.log_level, config.use_colors)
     try:

@@ -142,6 +142,10 @@ class Supervisor:
         status_read, status_write = os.pipe()
         control_read, control_write = os.pipe()
         listen = [sock.fileno() for sock in self.sockets]
+        # A worker hears of signals when it has its handlers: none is lost,
+        # none ends it in the middle of its start.
+        early = (signal.SIGINT, signal.SIGTERM)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, early)
         process = subprocess.Popen(
             [
                 sys.executable,
@@ -158,6 +162,7 @@ class Supervisor:
             ],
             pass_fds=[*listen, status_write, control_read],
         )
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(status_write)
         os.close(control_read)
         os.set_blocking(status_read, False)
@@ -235,10 +240,14 @@ class Supervisor:
         self._stop()
 
     def _replace(self, worker: Worker, code: int) -> None:
-        log.error("Worker %d %s; replacing it", worker.pid, describe_exit(code))
         if worker.replaces is not None and worker.replaces in self.workers:
-            log.error("The new code does not start: the old worker goes on")
+            log.error(
+                "The new worker %d %s before it was ready: the old one goes on",
+                worker.pid,
+                describe_exit(code),
+            )
             return
+        log.error("Worker %d %s; replacing it", worker.pid, describe_exit(code))
         now = time.monotonic()
         if now - worker.started >= _STABLE_AFTER:
             self.backoff = _BACKOFF_FIRST
@@ -259,6 +268,7 @@ class Supervisor:
 
     def _stop(self) -> None:
         self.stopping = True
+        log.info("Shutting down")
         self.due.clear()
         # No new connection is queued for workers that no longer accept.
         for sock in self.sockets:

@@ -48,6 +48,12 @@ def load(config: Config) -> ASGIApp | None:
             f'"{config.target}" is not a target: write "module:attribute", '
             'for example "app:app", or the path of a .c file'
         )
+    if module_name.endswith(".py") or "/" in module_name:
+        folder, file = os.path.split(module_name.removesuffix(".py"))
+        raise TargetError(
+            f'"{module_name}" is a path, not a module: write "{file}:{attribute}"'
+            + (f" and --app-dir {folder}" if folder else "")
+        )
     add_app_dir(config.app_dir)
     found = _attribute(_import(module_name, config), module_name, attribute)
     if config.factory:

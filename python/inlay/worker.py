@@ -99,6 +99,8 @@ class Worker:
         # Ctrl-C reaches the whole terminal group: the supervisor decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop.add_signal_handler(signal.SIGTERM, stop.set)
+        # The supervisor blocked them for the start.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
 
         def stop_soon() -> None:
             loop.call_soon_threadsafe(stop.set)
@@ -151,12 +153,18 @@ class Worker:
         for fd in self.listen:
             os.close(fd)
         deadline = time.monotonic() + self.config.timeout_graceful_shutdown
+        waiting = max(server.in_flight(), server.connections())
+        if waiting:
+            log.info(
+                "Waiting for running requests to end: %d (CTRL+C to force quit)",
+                waiting,
+            )
         while server.connections() > 0 or server.in_flight() > 0:
             if time.monotonic() >= deadline:
                 log.warning(
-                    "%d requests did not end within %g s: cut",
-                    max(server.in_flight(), server.connections()),
+                    "Cut, as they did not end within %g s: %d",
                     self.config.timeout_graceful_shutdown,
+                    max(server.in_flight(), server.connections()),
                 )
                 server.cancel()
                 await asyncio.sleep(0)
@@ -216,10 +224,13 @@ def main() -> None:
     except target.TargetError as error:
         log.error("%s", error)
     except LifespanError as error:
-        log.error("%s", error)
+        for line in str(error).splitlines():
+            log.error("%s", line)
         code = EXIT_STARTUP
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 1
+        if isinstance(error.code, str):
+            log.error("%s", error.code)
     logs.flush()
     # Threads of the application (sync endpoints) must not hold the exit up.
     sys.stdout.flush()

@@ -151,6 +151,22 @@ def test_failed_startup_exits_with_3(inlay_run, write_app):
     assert "no db" in server.log
 
 
+def test_exit_while_importing_says_why(inlay_run, write_app):
+    folder = write_app("raise SystemExit('set DB_URL first')\n")
+    server = inlay_run("app:app", app_dir=folder, wait=False)
+    assert server.process.wait(20) == 1
+    assert "set DB_URL first" in server.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_while_the_worker_starts(inlay_run, write_app, number):
+    server = inlay_run("app:app", app_dir=write_app(HELLO), wait=False)
+    wait_until(server.children)
+    os.killpg(server.process.pid, number)
+    assert server.process.wait(20) == 0
+    assert "Traceback" not in server.log
+
+
 def test_factory_option_and_environment(inlay_run, write_app):
     folder = write_app(HELLO + "\ndef make():\n    return app\n")
     server = inlay_run(
