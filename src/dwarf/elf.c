@@ -270,6 +270,38 @@ static struct inlay_error *read_wanted(struct inlay_reader *reader)
     return error;
 }
 
+static bool is_name_section(const char *name)
+{
+    return strcmp(name, ".debug_str") == 0 ||
+           strcmp(name, ".debug_line_str") == 0;
+}
+
+/*
+ * Does the last name of each section of names end in it? libdw does not
+ * check that. It has unpacked the compressed ones by now.
+ */
+static bool names_are_ended(struct inlay_reader *reader)
+{
+    size_t names;
+    GElf_Shdr header;
+
+    if (elf_getshdrstrndx(reader->elf, &names) < 0)
+        return false;
+    for (Elf_Scn *at = NULL; (at = elf_nextscn(reader->elf, at));) {
+        if (!gelf_getshdr(at, &header))
+            return false;
+        const char *name = elf_strptr(reader->elf, names, header.sh_name);
+        if (!name || !is_name_section(name) || header.sh_type == SHT_NOBITS ||
+            (header.sh_flags & SHF_COMPRESSED))
+            continue;
+        const Elf_Data *data = elf_getdata(at, NULL);
+        if (!data || (data->d_size &&
+                      ((const char *)data->d_buf)[data->d_size - 1] != '\0'))
+            return false;
+    }
+    return true;
+}
+
 struct inlay_error *inlay_elf_open(struct inlay_reader *reader)
 {
     struct inlay_error *error;
@@ -287,6 +319,10 @@ struct inlay_error *inlay_elf_open(struct inlay_reader *reader)
         (error = read_wanted(reader)))
         return error;
     reader->dwarf = dwarf_begin_elf(reader->elf, DWARF_C_READ, NULL);
+    if (reader->dwarf && !names_are_ended(reader))
+        return inlay_error_create(INLAY_ERROR_IMPORT,
+                                  "%s: its debug information is damaged",
+                                  reader->path);
     /* Compilers write none for an empty file. */
     if (!reader->dwarf && reader->nwanted)
         return inlay_error_create(INLAY_ERROR_IMPORT,

@@ -158,6 +158,41 @@ static void visit_unit(struct inlay_reader *reader, Dwarf_Die *unit)
     } while (dwarf_siblingof(&child, &child) == 0);
 }
 
+/*
+ * Does every unit end with the null entry that closes its DIEs? Then a name
+ * in it (DW_FORM_string) ends before the section does, which libdw does not
+ * check. `types` asks for DWARF 4's .debug_types.
+ */
+static bool units_are_closed(Dwarf *dwarf, bool types)
+{
+    Dwarf_Off at = 0, next;
+    size_t header;
+    uint64_t signature;
+    Dwarf_Die die;
+
+    while (dwarf_next_unit(dwarf, at, &next, &header, NULL, NULL, NULL, NULL,
+                           types ? &signature : NULL, NULL) == 0) {
+        Dwarf_Die *found = types ? dwarf_offdie_types(dwarf, at + header, &die)
+                                 : dwarf_offdie(dwarf, at + header, &die);
+
+        if (!found || next <= at + header ||
+            ((const char *)die.addr)[next - at - header - 1] != '\0')
+            return false;
+        at = next;
+    }
+    return true;
+}
+
+static struct inlay_error *check_closed(struct inlay_reader *reader,
+                                        Dwarf *dwarf)
+{
+    if (units_are_closed(dwarf, false) && units_are_closed(dwarf, true))
+        return NULL;
+    return inlay_error_create(INLAY_ERROR_IMPORT,
+                              "%s: its debug information is damaged",
+                              reader->path);
+}
+
 struct inlay_error *inlay_units_match(struct inlay_reader *reader)
 {
     Dwarf_CU *unit = NULL, *next;
@@ -167,6 +202,9 @@ struct inlay_error *inlay_units_match(struct inlay_reader *reader)
 
     if (!reader->dwarf)
         return NULL;
+    struct inlay_error *error = check_closed(reader, reader->dwarf);
+    if (error)
+        return error;
     while ((found = dwarf_get_units(reader->dwarf, unit, &next, NULL, &type,
                                     &die, &split)) == 0) {
         Dwarf_Die *root = &die;
@@ -182,6 +220,9 @@ struct inlay_error *inlay_units_match(struct inlay_reader *reader)
                     "there (compile without -gsplit-dwarf)",
                     reader->path);
             root = &split;
+            error = check_closed(reader, dwarf_cu_getdwarf(split.cu));
+            if (error)
+                return error;
         }
         if (dwarf_tag(root) == DW_TAG_compile_unit &&
             unit_is_wanted(reader, &die))
