@@ -248,6 +248,8 @@ class Supervisor:
             )
             return
         log.error("Worker %d %s; replacing it", worker.pid, describe_exit(code))
+        if self._has_successor(worker):
+            return
         now = time.monotonic()
         if now - worker.started >= _STABLE_AFTER:
             self.backoff = _BACKOFF_FIRST
@@ -262,9 +264,14 @@ class Supervisor:
         if self.stopping:
             return
         log.info("Restarting workers")
-        for worker in [w for w in self.workers if w.ready and not w.stopping]:
-            if not any(w.replaces is worker for w in self.workers):
+        for worker in list(self.workers):
+            # One that is starting may have read the old code already.
+            current = not worker.stopping and worker.replaces is None
+            if current and not self._has_successor(worker):
                 self._spawn(replaces=worker)
+
+    def _has_successor(self, worker: Worker) -> bool:
+        return any(other.replaces is worker for other in self.workers)
 
     def _stop(self) -> None:
         self.stopping = True

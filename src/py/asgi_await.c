@@ -12,7 +12,7 @@
 
 struct ready {
     PyObject_HEAD
-    PyObject *value; /* the result, or the exception */
+    PyObject *value; /* the result; or the exception, NULL: was raised */
     bool failed;
 };
 
@@ -101,8 +101,15 @@ static PySendResult ready_send(PyObject *self,
     struct ready *ready = (struct ready *)self;
 
     if (ready->failed) {
-        *ret = NULL;
-        inlay_py_exception_restore(Py_NewRef(ready->value));
+        PyObject *exception = ready->value;
+
+        /* Its traceback may lead back here, where no collector looks. */
+        *ret = ready->value = NULL;
+        if (exception)
+            inlay_py_exception_restore(exception);
+        else
+            PyErr_SetString(PyExc_RuntimeError,
+                            "cannot reuse already awaited coroutine");
         return PYGEN_ERROR;
     }
     *ret = Py_NewRef(ready->value);

@@ -38,19 +38,19 @@ void inlay_asgi_log(struct inlay_asgi_state *state,
         inlay_py_exception_restore(pending);
 }
 
-/* Nothing of the application will follow. */
+/* Nothing of the application will follow. The caller has a reference. */
 static void end(struct inlay_asgi_request *request)
 {
     PyObject *coroutine = request->coroutine, *task = request->task;
 
     request->finished = true;
     request->coroutine = request->task = NULL;
-    inlay_list_remove(&request->node);
     atomic_fetch_sub(&request->server->asgi.bridge->in_flight, 1);
     inlay_asgi_wake(request);
     PyObject *pending = inlay_py_exception_take();
     Py_XDECREF(coroutine);
     Py_XDECREF(task);
+    inlay_asgi_forget(request);
     if (pending)
         inlay_py_exception_restore(pending);
 }

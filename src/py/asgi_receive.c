@@ -7,18 +7,15 @@
 
 #include "base/banned.h"
 
+/* Steals `body`, which may be NULL: NULL. */
 static PyObject *part(struct inlay_asgi_request *request,
-                      struct inlay_str bytes,
+                      PyObject *body,
                       bool last)
 {
     struct inlay_asgi_state *state = inlay_asgi_state(request);
-    PyObject *message = PyDict_Copy(state->request_message);
-    PyObject *body =
-        bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
-                  : Py_NewRef(state->empty_bytes);
+    PyObject *message = body ? PyDict_Copy(state->request_message) : NULL;
 
-    if (!message || !body ||
-        PyDict_SetItem(message, state->name_body, body) < 0 ||
+    if (!message || PyDict_SetItem(message, state->name_body, body) < 0 ||
         (!last && PyDict_SetItem(message, state->name_more_body, Py_True) < 0))
         Py_CLEAR(message);
     Py_XDECREF(body);
@@ -54,10 +51,13 @@ PyObject *inlay_asgi_message(struct inlay_asgi_request *request)
     case INLAY_RELAY_FULL:
         return NULL;
     }
-    PyObject *message = part(request, bytes, last);
+    /* The I/O thread may wait for the lock: nothing that runs Python. */
+    PyObject *body =
+        bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
+                  : Py_NewRef(inlay_asgi_state(request)->empty_bytes);
     inlay_relay_body_end(relay);
     request->body_over = last;
-    return message;
+    return part(request, body, last);
 }
 
 static PyObject *receive_call(PyObject *self,

@@ -53,6 +53,24 @@ static int call_application(struct inlay_asgi_request *request)
 
 /* --- The coroutine ------------------------------------------------------- */
 
+/* One step at a time, as of any coroutine. 0 or -1. */
+static int step_begin(struct inlay_asgi_request *request)
+{
+    if (request->running) {
+        PyErr_SetString(PyExc_ValueError, "coroutine already executing");
+        return -1;
+    }
+    request->running = true;
+    Py_INCREF(request);
+    return 0;
+}
+
+static void step_end(struct inlay_asgi_request *request)
+{
+    request->running = false;
+    Py_DECREF(request);
+}
+
 /* The outcome of a step that has ended the application's coroutine. */
 static PySendResult ended(struct inlay_asgi_request *request,
                           PyObject *result,
@@ -82,7 +100,8 @@ static PySendResult request_send(PyObject *self,
                         "cannot reuse already awaited coroutine");
         return PYGEN_ERROR;
     }
-    Py_INCREF(self);
+    if (step_begin(request) < 0)
+        return PYGEN_ERROR;
     if (!request->coroutine && call_application(request) < 0) {
         status = ended(request, NULL, ret);
     } else {
@@ -90,7 +109,7 @@ static PySendResult request_send(PyObject *self,
         if (status != PYGEN_NEXT)
             status = ended(request, status == PYGEN_RETURN ? *ret : NULL, ret);
     }
-    Py_DECREF(self);
+    step_end(request);
     return status;
 }
 
@@ -152,7 +171,8 @@ static PyObject *request_throw(PyObject *self,
 
     if (request->finished)
         return inlay_asgi_throw(args, nargs);
-    Py_INCREF(self);
+    if (step_begin(request) < 0)
+        return NULL;
     result = throw_into(request, args, nargs);
     if (!result) {
         PyObject *value =
@@ -161,7 +181,7 @@ static PyObject *request_throw(PyObject *self,
         if (ended(request, value, &result) == PYGEN_RETURN)
             result = inlay_asgi_stop_iteration(result);
     }
-    Py_DECREF(self);
+    step_end(request);
     return result;
 }
 
@@ -172,7 +192,8 @@ static PyObject *request_close(PyObject *self, PyObject *unused inlay_unused)
 
     if (request->finished)
         Py_RETURN_NONE;
-    Py_INCREF(self);
+    if (step_begin(request) < 0)
+        return NULL;
     if (request->coroutine)
         result = PyObject_CallMethodNoArgs(
             request->coroutine, inlay_asgi_state(request)->name_close);
@@ -184,7 +205,7 @@ static PyObject *request_close(PyObject *self, PyObject *unused inlay_unused)
     PyErr_Clear();
     if (exception)
         inlay_py_exception_restore(exception);
-    Py_DECREF(self);
+    step_end(request);
     return result;
 }
 
@@ -219,11 +240,20 @@ static struct inlay_asgi_request *request_create(
     request->expected = -1;
     request->started = request->complete = request->bodiless = false;
     request->body_over = request->wanted = false;
-    request->left = request->finished = false;
+    request->left = request->running = request->finished = false;
     relay->owner = request;
+    Py_INCREF(request);
     inlay_list_append(&server->asgi.requests, &request->node);
     PyObject_GC_Track(request);
     return request;
+}
+
+void inlay_asgi_forget(struct inlay_asgi_request *request)
+{
+    if (inlay_list_empty(&request->node))
+        return;
+    inlay_list_remove(&request->node);
+    Py_DECREF(request);
 }
 
 static int request_traverse(PyObject *self, visitproc visit, void *arg)
@@ -255,8 +285,7 @@ static void request_dealloc(PyObject *self)
     PyObject_GC_UnTrack(self);
     request_clear(self);
     if (!request->finished) {
-        /* Its task was dropped unfinished, as at the end of the loop. */
-        inlay_list_remove(&request->node);
+        /* It was dropped unfinished, with its server. */
         atomic_fetch_sub(&request->server->asgi.bridge->in_flight, 1);
         inlay_relay_abort(request->relay);
     }

@@ -53,7 +53,9 @@ struct inlay_asgi {
     PyObject *loop_dict; /* INLAY_ASGI_CAPTURED: loop.__dict__ */
     PyObject *capture;   /* INLAY_ASGI_CAPTURED: set as call_soon there */
     enum inlay_asgi_tasks tasks;
-    struct inlay_list requests;    /* running: of struct inlay_asgi_request */
+    /* Running ones, each with a reference: while a request waits for news of
+     * its relay, nobody else has one. Of struct inlay_asgi_request. */
+    struct inlay_list requests;
     bool stopping;                 /* cancelled tasks are not news any more */
     struct inlay_asgi_line *lines; /* INLAY_ASGI_LINES */
     struct inlay_asgi_peer *peers; /* INLAY_ASGI_PEERS */
@@ -68,17 +70,18 @@ struct inlay_server_object {
     size_t ended;                 /* requests, once the server is gone */
     bool reading;                 /* the loop watches the bridge */
     bool started;
+    pid_t pid; /* of the process that started it */
 };
 
 /*
  * A request, which is also the coroutine that its task runs: it calls the
  * application, passes on what that awaits, and ends the answer when the
- * application does. References go task -> request -> application's coroutine
- * -> send and receive -> request; the end cuts that circle.
+ * application does. References go server -> request <-> task, and request ->
+ * application's coroutine -> send and receive -> request; the end cuts both.
  */
 struct inlay_asgi_request {
     PyObject_HEAD
-    struct inlay_list node;             /* in asgi->requests, or none */
+    struct inlay_list node;             /* in asgi->requests until the end */
     struct inlay_server_object *server; /* strong */
     struct inlay_relay *relay;          /* one reference */
     PyObject *coroutine; /* what the application returned; NULL: not called */
@@ -91,6 +94,7 @@ struct inlay_asgi_request {
     bool body_over;          /* receive() gave the last part of the body */
     bool wanted;             /* receive() was called */
     bool left;               /* receive() said http.disconnect before the end */
+    bool running;            /* a step of it is */
     bool finished;           /* the application is done */
 };
 
@@ -179,6 +183,9 @@ bool inlay_asgi_raised(struct inlay_asgi_request *request);
  * reference. Exceptions are reported, not left pending. */
 void inlay_asgi_handle(struct inlay_server_object *server,
                        struct inlay_relay *relay);
+
+/* Drops the server's reference. */
+void inlay_asgi_forget(struct inlay_asgi_request *request);
 
 /* logger.log(level, text), with the exception if it isn't NULL. Keeps the
  * pending exception. */

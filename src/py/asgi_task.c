@@ -236,10 +236,8 @@ int inlay_asgi_tasks_init(struct inlay_asgi *asgi)
     asgi->context = PyContext_CopyCurrent();
     if (!asgi->create_task || !asgi->create_future || !asgi->context)
         return -1;
-    asgi->tasks = INLAY_ASGI_CREATED;
-    if (plain && PY_VERSION_HEX >= 0x030c0000)
-        asgi->tasks = INLAY_ASGI_EAGER;
-    else if (plain)
+    asgi->tasks = plain ? INLAY_ASGI_EAGER : INLAY_ASGI_CREATED;
+    if (plain && PY_VERSION_HEX < 0x030c0000)
         return init_captured(asgi);
     return 0;
 }

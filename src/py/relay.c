@@ -134,10 +134,13 @@ struct inlay_bridge_note *inlay_bridge_note(struct inlay_bridge *bridge)
     return note;
 }
 
-static struct inlay_relay *take_queue(struct inlay_bridge *bridge)
+/* `notes_ret`: are there notes to be written? */
+static struct inlay_relay *take_queue(struct inlay_bridge *bridge,
+                                      bool *notes_ret)
 {
     pthread_mutex_lock(&bridge->lock);
     struct inlay_relay *all = bridge->first;
+    *notes_ret = bridge->notes != NULL;
     bridge->first = NULL;
     bridge->last = &bridge->first;
     pthread_mutex_unlock(&bridge->lock);
@@ -151,15 +154,16 @@ static struct inlay_relay *take_queue(struct inlay_bridge *bridge)
  */
 static struct inlay_relay *refill(struct inlay_bridge *bridge)
 {
-    struct inlay_relay *all = take_queue(bridge);
+    bool notes;
+    struct inlay_relay *all = take_queue(bridge, &notes);
     uint64_t count;
 
     if (all)
         return all;
     (void)!read(bridge->wake, &count, sizeof(count));
     atomic_store(&bridge->idle, true);
-    all = take_queue(bridge);
-    if (all)
+    all = take_queue(bridge, &notes);
+    if (all || notes)
         inlay_bridge_ring(bridge);
     return all;
 }
@@ -181,15 +185,17 @@ struct inlay_relay *inlay_bridge_next(struct inlay_bridge *bridge)
 
 static void flush_out(struct inlay_bridge *bridge)
 {
-    struct inlay_relay *relay = bridge->out;
+    struct inlay_mail *mail = bridge->out;
 
     bridge->out = NULL;
     bridge->out_last = &bridge->out;
-    while (relay) {
-        struct inlay_relay *next = (void *)relay->mail.next;
+    while (mail) {
+        struct inlay_mail *next = mail->next;
+        struct inlay_relay *relay =
+            inlay_container_of(mail, struct inlay_relay, mail);
 
-        inlay_loop_post(&relay->thread->loop, &relay->mail);
-        relay = next;
+        inlay_loop_post(&relay->thread->loop, mail);
+        mail = next;
     }
 }
 
@@ -206,8 +212,8 @@ static void post_io(struct inlay_relay *relay)
         return;
     }
     relay->mail.next = NULL;
-    *bridge->out_last = relay;
-    bridge->out_last = (void *)&relay->mail.next;
+    *bridge->out_last = &relay->mail;
+    bridge->out_last = &relay->mail.next;
 }
 
 void inlay_bridge_batch_begin(struct inlay_bridge *bridge)

@@ -126,7 +126,7 @@ struct inlay_bridge {
 
     /* The Python thread's own. */
     struct inlay_relay *batch; /* taken off the queue, not yet handled */
-    struct inlay_relay *out, **out_last; /* to be posted to I/O threads */
+    struct inlay_mail *out, **out_last; /* to be posted to I/O threads */
     bool batching; /* letters wait for the end of the batch */
 };
 

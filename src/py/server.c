@@ -42,6 +42,7 @@
 
 #include <limits.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -87,6 +88,8 @@ static PyObject *server_poll(PyObject *object, PyObject *unused inlay_unused)
     uint64_t end = inlay_clock_ns() + BATCH_NS;
     struct inlay_relay *relay;
 
+    if (!bridge)
+        Py_RETURN_NONE;
     Py_INCREF(self);
     write_notes(self);
     inlay_bridge_batch_begin(bridge);
@@ -258,6 +261,7 @@ static PyObject *server_start(PyObject *object, PyObject *unused inlay_unused)
         inlay_py_raise(error);
         return NULL;
     }
+    self->pid = getpid();
     self->started = true;
     Py_RETURN_NONE;
 }
@@ -280,6 +284,10 @@ static void stop(struct inlay_server_object *self)
         return;
     self->server = NULL;
     self->asgi.stopping = true;
+    if (self->started && self->pid != getpid())
+        return; /* a fork: threads and the loop's epoll are the parent's */
+    /* It may be a request that stops the server, in the middle of a batch. */
+    inlay_bridge_batch_end(self->asgi.bridge);
     if (self->reading)
         unwatch(self);
     Py_BEGIN_ALLOW_THREADS inlay_server_destroy(server);
@@ -297,6 +305,25 @@ static PyObject *server_stop(PyObject *object, PyObject *unused inlay_unused)
     Py_RETURN_NONE;
 }
 
+/* While everything that stop() may need is still whole. */
+static void server_finalize(PyObject *object)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    PyObject *pending = inlay_py_exception_take();
+
+    while (!inlay_list_empty(&self->asgi.requests)) {
+        struct inlay_asgi_request *request = inlay_list_entry(
+            self->asgi.requests.next, struct inlay_asgi_request, node);
+
+        /* It goes too: no news for it any more. */
+        request->relay->owner = NULL;
+        inlay_asgi_forget(request);
+    }
+    if (self->asgi.bridge)
+        stop(self);
+    inlay_py_exception_restore(pending);
+}
+
 static int server_traverse(PyObject *object, visitproc visit, void *arg)
 {
     struct inlay_asgi *asgi = &((struct inlay_server_object *)object)->asgi;
@@ -311,6 +338,8 @@ static int server_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(asgi->create_task);
     Py_VISIT(asgi->loop_dict);
     Py_VISIT(asgi->capture);
+    inlay_list_for_each (node, &asgi->requests)
+        Py_VISIT(inlay_list_entry(node, struct inlay_asgi_request, node));
     return 0;
 }
 
@@ -319,8 +348,6 @@ static int server_clear(PyObject *object)
 {
     struct inlay_server_object *self = (struct inlay_server_object *)object;
 
-    if (self->asgi.bridge)
-        stop(self);
     Py_CLEAR(self->asgi.lifespan_state);
     Py_CLEAR(self->asgi.capture);
     Py_CLEAR(self->asgi.context);
@@ -345,6 +372,8 @@ static void server_dealloc(PyObject *object)
     struct inlay_asgi *asgi = &self->asgi;
     PyTypeObject *type = Py_TYPE(object);
 
+    if (PyObject_CallFinalizerFromDealloc(object) < 0)
+        return;
     PyObject_GC_UnTrack(object);
     server_clear(object);
     if (asgi->bridge)
@@ -521,13 +550,10 @@ static PyMethodDef server_methods[] = {
 };
 
 static PyType_Slot server_slots[] = {
-    {Py_tp_new, server_new},
-    {Py_tp_init, server_init},
-    {Py_tp_methods, server_methods},
-    {Py_tp_traverse, server_traverse},
-    {Py_tp_clear, server_clear},
-    {Py_tp_dealloc, server_dealloc},
-    {0, NULL},
+    {Py_tp_new, server_new},         {Py_tp_init, server_init},
+    {Py_tp_methods, server_methods}, {Py_tp_traverse, server_traverse},
+    {Py_tp_clear, server_clear},     {Py_tp_finalize, server_finalize},
+    {Py_tp_dealloc, server_dealloc}, {0, NULL},
 };
 
 static PyType_Spec server_spec = {
