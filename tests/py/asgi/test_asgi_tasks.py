@@ -35,6 +35,7 @@ def test_an_awaitable_that_is_no_coroutine(served):
     assert served.get("/timeouts?x").body == b"ok"
 
 
+@pytest.mark.slow
 def test_many_at_once(served):
     failures = []
 

@@ -265,6 +265,7 @@ def test_a_crashed_worker_is_replaced(inlay_run, write_app):
     assert server.get("/").status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", [None, "/block"])
 def test_no_orphans_when_the_parent_is_killed(inlay_run, write_app, path):
     server = inlay_run(
