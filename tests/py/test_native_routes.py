@@ -220,7 +220,15 @@ BODIES = [
     ("POST", "/users", b" "),
     ("POST", "/users", b'{"id":1,"id":2,"name":"a","inner":{"n":1,"ok":1},"more":[]}'),
     ("POST", "/users", b'{"id":1'),
-    ("POST", "/users", b'{"id":1,}'),
+    pytest.param(
+        "POST",
+        "/users",
+        b'{"id":1,}',
+        # docs/fastapi-differences.md: the words are those of CPython to 3.12.
+        marks=pytest.mark.skipif(
+            sys.version_info >= (3, 13), reason="CPython 3.13 says it in other words"
+        ),
+    ),
     ("POST", "/users", b"{'id':1}"),
     ("POST", "/users", b'{"id":01}'),
     ("POST", "/users", b'{"id" 1}'),
