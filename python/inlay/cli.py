@@ -85,6 +85,11 @@ _RUN_OPTIONS = [
     _option("--limit-head-bytes", "Request line and headers, together.", _BYTES),
     _option("--limit-header-count", "Headers of a request.", _BYTES),
     _option(
+        "--limit-trailer-bytes",
+        "Trailers and chunk extensions of a body, together.",
+        _BYTES,
+    ),
+    _option(
         "--limit-body-bytes",
         "Body of any request; 0: no limit (ASGI bodies are streamed).",
         _BYTES_OR_NONE,

@@ -45,6 +45,7 @@ class Config:
 
     limit_head_bytes: int = 64 * KIB
     limit_header_count: int = 100
+    limit_trailer_bytes: int = 16 * KIB
     limit_body_bytes: int = 0
     limit_native_body_bytes: int = 8 * MIB
     limit_request_memory: int = 64 * MIB

@@ -52,6 +52,7 @@ def limits(config: Config) -> dict[str, int]:
     return {
         "head_bytes": config.limit_head_bytes,
         "header_count": config.limit_header_count,
+        "trailer_bytes": config.limit_trailer_bytes,
         "body_bytes": config.limit_body_bytes,
         "native_body_bytes": config.limit_native_body_bytes,
         "request_memory": config.limit_request_memory,
