@@ -15,7 +15,7 @@ SOURCES := $(shell find src include python -name __pycache__ -prune -o \
 export PYTHON
 
 .DEFAULT_GOAL := build
-.PHONY: run build test test-all bench fuzz format check clean FORCE
+.PHONY: run build test test-all sanitize bench fuzz format check clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -29,6 +29,9 @@ test: build $(VENV)/.dev
 
 test-all: build $(VENV)/.dev
 	FUZZ_SECONDS=$(FUZZ_SECONDS) scripts/test_all.sh
+
+sanitize: build $(VENV)/.dev
+	scripts/asan.sh --ignore=tests/py/cli
 
 bench: build $(VENV)/.dev
 	scripts/setup.sh bench
