@@ -59,7 +59,6 @@ struct inlay_request {
     uint64_t sent;             /* body bytes written by the handler */
     bool close;                /* connection ends after this answer */
     bool has_date, has_server; /* the handler gives these headers itself */
-    uint64_t began;            /* inlay_clock_ns at the head; 0: not measured */
 };
 
 /* The value of the first header of that (lower-case) name; ptr NULL: none. */

@@ -4,8 +4,6 @@
 
 #include "base/banned.h"
 
-#define SMALL_WRITE 16384 /* framed in one go */
-
 static char *put(char *at, const char *text, size_t len)
 {
     memcpy(at, text, len);
