@@ -50,3 +50,18 @@ bool inlay_header_has_token(struct inlay_str list, struct inlay_str token)
     }
     return false;
 }
+
+int64_t inlay_header_length(struct inlay_str text)
+{
+    int64_t length = 0;
+
+    if (text.len == 0)
+        return -1;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9' ||
+            length > (INT64_MAX - 9) / 10)
+            return -1;
+        length = length * 10 + (text.ptr[i] - '0');
+    }
+    return length;
+}

@@ -18,6 +18,12 @@ bool inlay_header_name_valid(struct inlay_str name);
 /* RFC 9110 5.5: no CR, LF, NUL or other control but tab. */
 bool inlay_header_value_valid(struct inlay_str value);
 
+/*
+ * The digits of a Content-Length that an application gives (RFC 9110 8.6);
+ * -1 when there are others or none, or the value is near the end of int64_t.
+ */
+int64_t inlay_header_length(struct inlay_str text);
+
 /* Is `token` (lower case) in a comma-separated list, without case? */
 bool inlay_header_has_token(struct inlay_str list, struct inlay_str token);
 

@@ -42,19 +42,9 @@ static int view_bytes(PyObject *object,
 static int read_length(struct inlay_asgi_request *request,
                        struct inlay_str value)
 {
-    int64_t length = 0;
+    int64_t length = inlay_header_length(value);
 
-    for (size_t i = 0; i < value.len; i++) {
-        char c = value.ptr[i];
-
-        if (c < '0' || c > '9' || length > (INT64_MAX - 9) / 10)
-            length = -1;
-        if (length < 0)
-            break;
-        length = length * 10 + (c - '0');
-    }
-    if (value.len == 0 || length < 0 ||
-        (request->expected >= 0 && request->expected != length)) {
+    if (length < 0 || (request->expected >= 0 && request->expected != length)) {
         PyErr_SetString(PyExc_RuntimeError, "Invalid Content-Length header.");
         return -1;
     }

@@ -48,22 +48,6 @@ static enum field classify(struct inlay_str name)
     }
 }
 
-/* 1*DIGIT; -1 when it is anything else or too large. */
-static int64_t parse_length(struct inlay_str text)
-{
-    int64_t length = 0;
-
-    if (text.len == 0)
-        return -1;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9' ||
-            length > (INT64_MAX - 9) / 10)
-            return -1;
-        length = length * 10 + (text.ptr[i] - '0');
-    }
-    return length;
-}
-
 /* `theirs` with the methods of `ours` that it lacks. */
 static struct inlay_str merge_allow(struct inlay_arena *arena,
                                     struct inlay_str theirs,
@@ -113,7 +97,7 @@ static int keep(struct kept *kept, struct inlay_header header)
     case FIELD_CONTENT_LENGTH:
         if (kept->length >= 0)
             return -1;
-        kept->length = parse_length(inlay_str_trim(header.value));
+        kept->length = inlay_header_length(inlay_str_trim(header.value));
         return kept->length < 0 ? -1 : 0;
     case FIELD_CONNECTION:
         kept->close |= inlay_header_has_token(header.value, INLAY_STR("close"));
