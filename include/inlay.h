@@ -26,8 +26,22 @@ typedef struct inlay_str {
     size_t len;
 } inlay_str;
 
-/* Markers: a struct whose member has this type is a slice or an optional. */
+/* The same, with a media type when it is the whole answer of a route. */
+typedef inlay_str inlay_text; /* text/plain */
+typedef inlay_str inlay_html; /* text/html */
+
+/* Bytes, of any object with a buffer; as a result they are copied. */
+typedef struct inlay_bytes {
+    const uint8_t *ptr;
+    size_t len;
+} inlay_bytes;
+
+/*
+ * Markers: a struct whose member has this type is a slice, an array that
+ * owns its memory, or an optional.
+ */
 typedef size_t inlay_len;
+typedef size_t inlay_owned;
 typedef bool inlay_has;
 
 /* INLAY_SLICE(users, struct user); makes the type `users`. */
@@ -35,6 +49,17 @@ typedef bool inlay_has;
     typedef struct {                                                           \
         T *ptr;                                                                \
         inlay_len len;                                                         \
+    } name
+
+/*
+ * INLAY_ARRAY(reals, double); makes the type `reals`: a result whose memory
+ * Python takes over (inlay.Array, no copy). T is a number or a struct of
+ * numbers; the memory comes from inlay_array(reals, len).
+ */
+#define INLAY_ARRAY(name, T)                                                   \
+    typedef struct {                                                           \
+        T *ptr;                                                                \
+        inlay_owned len;                                                       \
     } name
 
 /* INLAY_OPTIONAL(maybe_int, int64_t); makes the type `maybe_int`. */
@@ -87,6 +112,20 @@ struct inlay_api {
         __attribute__((format(printf, 1, 2)));
     inlay_str (*copy)(inlay_str text);
     void (*defer)(void (*fn)(void *), void *arg);
+    bool (*failed)(void);
+    void *(*array)(size_t len, size_t size);
+    bool (*parallel_for)(size_t n,
+                         size_t grain,
+                         void (*body)(void *ctx, size_t begin, size_t end),
+                         void *ctx);
+    bool (*parallel_reduce)(
+        size_t n,
+        size_t grain,
+        void (*body)(void *ctx, size_t begin, size_t end, void *part),
+        void (*merge)(void *into, const void *part),
+        void *ctx,
+        void *result,
+        size_t size);
 };
 
 #ifndef INLAY_CORE
@@ -101,12 +140,41 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
  * inlay_format(format, ...) and inlay_copy(text): text for the call.
  * inlay_defer(fn, arg): fn(arg) runs when the call's memory goes, last in
  * first out.
+ * inlay_failed(): has the call failed?
+ * inlay_array(type, len): a zeroed INLAY_ARRAY of `len` elements, to be
+ * returned; empty (and the call fails) when there is no memory.
+ *
+ * inlay_parallel_for(n, grain, body, ctx): body(ctx, begin, end) for parts
+ * of 0..n, on all cores; it returns when all of it is done. A part has at
+ * least `grain` elements (0: chosen by the library). When a body fails, the
+ * parts that have not begun are left out. Bodies may allocate, fail and start
+ * loops of their own; they must not use Python objects.
+ * inlay_parallel_reduce(n, grain, body, merge, ctx, result): body(ctx, begin,
+ * end, part) adds to *part, which begins as a copy of *result (the neutral
+ * value); merge(into, part) joins two, in order of the index, always in the
+ * same tree for one n and grain. The total is in *result at the end.
+ * Both return false when the call has failed.
  */
 #define inlay_alloc(size) (inlay_api_->alloc(size))
 #define inlay_fail(kind, ...) (inlay_api_->fail((kind), __VA_ARGS__))
 #define inlay_format(...) (inlay_api_->format(__VA_ARGS__))
 #define inlay_copy(text) (inlay_api_->copy(text))
 #define inlay_defer(fn, arg) (inlay_api_->defer((fn), (arg)))
+#define inlay_failed() (inlay_api_->failed())
+#define inlay_parallel_for(n, grain, body, ctx)                                \
+    (inlay_api_->parallel_for((n), (grain), (body), (ctx)))
+#define inlay_parallel_reduce(n, grain, body, merge, ctx, result)              \
+    (inlay_api_->parallel_reduce((n), (grain), (body), (merge), (ctx),         \
+                                 (result), sizeof(*(result))))
+#ifndef __cplusplus
+#define inlay_array(type, count)                                               \
+    __extension__({                                                            \
+        size_t inlay_count_ = (count);                                         \
+        void *inlay_ptr_ =                                                     \
+            inlay_api_->array(inlay_count_, sizeof(*((type *)0)->ptr));        \
+        (type){inlay_ptr_, inlay_ptr_ ? inlay_count_ : 0};                     \
+    })
+#endif
 #endif
 
 /* --- Records: one section per kind, read by the loader ------------------ */
@@ -125,8 +193,21 @@ struct inlay_route_record {
     uint32_t line;
 };
 
+struct inlay_trait_record {
+    void (*func)(void);
+    const char *file;
+    uint32_t line;
+    uint32_t trait; /* enum inlay_trait */
+};
+
+enum inlay_trait {
+    INLAY_TRAIT_NOGIL,
+    INLAY_TRAIT_ASYNC,
+};
+
 enum inlay_default_kind {
     INLAY_DEFAULT_INT,
+    INLAY_DEFAULT_UINT, /* `integer` has the bits of a uint64_t */
     INLAY_DEFAULT_DOUBLE,
     INLAY_DEFAULT_STRING,
     INLAY_DEFAULT_NULL,
@@ -187,6 +268,16 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
     INLAY_RECORD_(status, (void (*)(void))(f), __FILE__, __LINE__, code)
 
 /*
+ * INLAY_NOGIL(f); releases Python's lock while f runs: for work of more than
+ * some 10 us. Statics that f uses then need a lock of their own.
+ * INLAY_ASYNC(f); runs f on a pool of threads; from Python it is awaited.
+ */
+#define INLAY_NOGIL(f) INLAY_TRAIT_(f, INLAY_TRAIT_NOGIL)
+#define INLAY_ASYNC(f) INLAY_TRAIT_(f, INLAY_TRAIT_ASYNC)
+#define INLAY_TRAIT_(f, trait)                                                 \
+    INLAY_RECORD_(trait, (void (*)(void))(f), __FILE__, __LINE__, trait)
+
+/*
  * INLAY_DEFAULT(f, limit, 20); counts for Python calls and for routes. The
  * value is a literal: integer, floating, string, or NULL for an optional.
  */
@@ -200,6 +291,8 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
             void *: INLAY_DEFAULT_NULL,                                        \
             float: INLAY_DEFAULT_DOUBLE,                                       \
             double: INLAY_DEFAULT_DOUBLE,                                      \
+            unsigned long: INLAY_DEFAULT_UINT,                                 \
+            unsigned long long: INLAY_DEFAULT_UINT,                            \
             default: INLAY_DEFAULT_INT),                                       \
         _Generic((value), char *: 0, const char *: 0, void *: 0, float: 0,     \
                  double: 0, default: (value)),                                 \

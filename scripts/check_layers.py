@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check that the includes of src/ only point to the left.
 
-base <- {type, net} <- {http, dwarf} <- load <- serve <- py, where http sees
+base <- {type, net, pool} <- {http, dwarf} <- load <- serve <- py, where http sees
 base only. Folders within braces do not see each other. Also: Python.h only in
 py, each library only in its folder, and banned.h last in every .c file.
 """
@@ -14,11 +14,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-BELOW_LOAD = {"base", "type", "net", "http", "dwarf"}
+BELOW_LOAD = {"base", "type", "net", "pool", "http", "dwarf"}
 SEES: dict[str, set[str]] = {
     "base": set(),
     "type": {"base"},
     "net": {"base"},
+    "pool": {"base"},
     "http": {"base"},
     "dwarf": {"base", "type", "net"},
     "load": BELOW_LOAD,
@@ -31,6 +32,7 @@ LIBRARIES = {
     r"llhttp\.h": "http",
     r"yyjson\.h": "type",
     r"elfutils/.*|libelf\.h|gelf\.h": "dwarf",
+    r"ffi\.h": "py",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 

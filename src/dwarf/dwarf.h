@@ -27,6 +27,10 @@ struct inlay_debug {
     struct inlay_func *funcs;
     size_t nfuncs;
     struct inlay_section api, route, defaults, status; /* "inlay_api", … */
+    struct inlay_section trait;
+    /* What functions of the idiom make; their HANDLE types point here. */
+    struct inlay_object *objects;
+    size_t nobjects;
 };
 
 /*

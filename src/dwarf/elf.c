@@ -102,15 +102,17 @@ static struct inlay_error *read_symbols(struct inlay_reader *reader,
 }
 
 /* Sections whose records begin with a function, and the records' size. */
+enum { RECORD_KINDS = 4 };
+
 struct record_kind {
     const struct inlay_section *section;
     size_t size;
 };
 
-static bool is_function_slot(const struct record_kind kinds[3],
+static bool is_function_slot(const struct record_kind kinds[RECORD_KINDS],
                              uint64_t address)
 {
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < RECORD_KINDS; i++) {
         uint64_t at = address - kinds[i].section->address;
 
         if (at < kinds[i].section->size && at % kinds[i].size == 0)
@@ -174,6 +176,8 @@ static struct inlay_section *record_section(struct inlay_debug *debug,
         return &debug->defaults;
     if (strcmp(name, "inlay_status") == 0)
         return &debug->status;
+    if (strcmp(name, "inlay_trait") == 0)
+        return &debug->trait;
     return NULL;
 }
 
@@ -204,10 +208,11 @@ static struct inlay_error *list_wanted(struct inlay_reader *reader,
                                        struct inlay_buf *list)
 {
     struct inlay_debug *debug = reader->debug;
-    const struct record_kind kinds[3] = {
+    const struct record_kind kinds[RECORD_KINDS] = {
         {&debug->route, sizeof(struct inlay_route_record)},
         {&debug->defaults, sizeof(struct inlay_default_record)},
         {&debug->status, sizeof(struct inlay_status_record)},
+        {&debug->trait, sizeof(struct inlay_trait_record)},
     };
     struct inlay_error *error = NULL;
     GElf_Shdr header;

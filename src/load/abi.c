@@ -27,6 +27,19 @@ static void collect(struct leaves *leaves,
         return;
     switch (type->kind) {
     case INLAY_KIND_VOID:
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         break;
     case INLAY_KIND_BOOL:
@@ -80,6 +93,19 @@ enum inlay_move_op inlay_abi_scalar(const struct inlay_type *type)
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         return INLAY_MOVE_COPY;
     }

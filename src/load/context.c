@@ -5,6 +5,9 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/mem.h"
+#include "load/parallel.h"
+
 #include "base/banned.h"
 
 __thread struct inlay_context *inlay_context_current
@@ -151,6 +154,62 @@ static void api_defer(void (*fn)(void *), void *arg)
         fail_no_memory(context);
 }
 
+static bool api_failed(void)
+{
+    struct inlay_context *context = inlay_context_current;
+
+    return !context || context->error;
+}
+
+static void free_block(void *arg)
+{
+    struct inlay_owned_block *block = arg;
+
+    inlay_free(block->ptr);
+}
+
+static void *api_array(size_t len, size_t size)
+{
+    struct inlay_context *context = inlay_context_current;
+    size_t bytes;
+
+    if (!context)
+        return NULL;
+    context->dirty = true;
+    struct inlay_owned_block *block =
+        inlay_arena_new(context->arena, struct inlay_owned_block);
+    if (!block || __builtin_mul_overflow(len, size, &bytes)) {
+        fail_no_memory(context);
+        return NULL;
+    }
+    /* An empty one has an address too. */
+    block->size = bytes;
+    block->ptr = inlay_calloc(1, bytes ? bytes : 1);
+    if (!block->ptr ||
+        inlay_arena_defer(context->arena, free_block, block) < 0) {
+        inlay_free(block->ptr);
+        fail_no_memory(context);
+        return NULL;
+    }
+    block->next = context->owned;
+    context->owned = block;
+    return block->ptr;
+}
+
+bool inlay_context_take(struct inlay_context *context,
+                        const void *ptr,
+                        size_t *size_ret)
+{
+    for (struct inlay_owned_block *it = context->owned; it; it = it->next) {
+        if (!it->ptr || it->ptr != ptr)
+            continue;
+        *size_ret = it->size;
+        it->ptr = NULL;
+        return true;
+    }
+    return false;
+}
+
 const struct inlay_api inlay_api_table = {
     .abi = INLAY_ABI,
     .size = sizeof(struct inlay_api),
@@ -159,4 +218,8 @@ const struct inlay_api inlay_api_table = {
     .format = api_format,
     .copy = api_copy,
     .defer = api_defer,
+    .failed = api_failed,
+    .array = api_array,
+    .parallel_for = inlay_parallel_for_run,
+    .parallel_reduce = inlay_parallel_reduce_run,
 };

@@ -136,6 +136,7 @@ static struct inlay_error *open_module(struct inlay_module *module,
            (error = map_file(module)) || (error = fill_slots(module, &debug)) ||
            (error = make_callables(module, &debug)) ||
            (error = inlay_defaults_apply(module, &debug)) ||
+           (error = inlay_traits_apply(module, &debug)) ||
            (error = inlay_routes_apply(module, &debug)));
     return error;
 }

@@ -42,6 +42,10 @@ struct inlay_error *inlay_records_function(const struct inlay_module *module,
 struct inlay_error *inlay_defaults_apply(struct inlay_module *module,
                                          const struct inlay_debug *debug);
 
+/* traits.c: INLAY_NOGIL, INLAY_ASYNC -> the function's flags. */
+struct inlay_error *inlay_traits_apply(struct inlay_module *module,
+                                       const struct inlay_debug *debug);
+
 /* routes.c: INLAY_ROUTE, INLAY_STATUS -> module->routes. */
 struct inlay_error *inlay_routes_apply(struct inlay_module *module,
                                        const struct inlay_debug *debug);

@@ -1,5 +1,7 @@
 /* args.c - a call by the table: arguments to parameters, to C, and back. */
 #include "py/callable.h"
+
+#include "base/cleanup.h"
 #include "py/convert.h"
 #include "py/errors.h"
 #include "py/names.h"
@@ -9,7 +11,7 @@
 /* Room on the C stack; a function with more gets it from the arena. */
 #define ROOM 768
 
-static int fill_keywords(const struct inlay_py_function *self,
+static int fill_keywords(const struct inlay_py_plan *plan,
                          PyObject *const *values,
                          size_t positional,
                          PyObject *kwnames,
@@ -17,88 +19,144 @@ static int fill_keywords(const struct inlay_py_function *self,
 {
     for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(kwnames); k++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, k);
-        Py_ssize_t i = inlay_py_names_find(self->names, self->nparams, name);
+        Py_ssize_t i = inlay_py_names_find(plan->names, plan->nparams, name);
 
         if (i < 0)
             return -1;
-        if ((size_t)i == self->nparams)
-            return inlay_py_names_unexpected(self->name, name);
+        if ((size_t)i == plan->nparams)
+            return inlay_py_names_unexpected(plan->name, name);
         if ((size_t)i < positional || given[i])
-            return inlay_py_names_repeated(self->name, name);
+            return inlay_py_names_repeated(plan->name, name);
         given[i] = values[k];
     }
     return 0;
 }
 
-static int check_missing(const struct inlay_py_function *self,
+static int check_missing(const struct inlay_py_plan *plan,
                          PyObject *const *given)
 {
     _cleanup_decref_ PyObject *missing = PyList_New(0);
 
     if (!missing)
         return -1;
-    for (size_t i = 0; i < self->nparams; i++)
-        if (!given[i] && !self->params[i].fallback &&
-            PyList_Append(missing, self->names[i]) < 0)
+    for (size_t i = 0; i < plan->nparams; i++)
+        if (!given[i] && !plan->params[i].fallback &&
+            PyList_Append(missing, plan->names[i]) < 0)
             return -1;
-    return inlay_py_names_missing(self->name, missing);
+    return inlay_py_names_missing(plan->name, missing);
 }
 
 /* given[i]: the argument of parameter i (borrowed), or NULL. */
-static int fill_given(const struct inlay_py_function *self,
+static int fill_given(const struct inlay_py_plan *plan,
                       PyObject *const *args,
                       size_t nargs,
                       PyObject *kwnames,
                       PyObject **given)
 {
-    size_t positional = inlay_min(nargs, self->nparams);
+    size_t positional = inlay_min(nargs, plan->nparams);
     bool complete = true;
 
-    for (size_t i = 0; i < self->nparams; i++)
+    for (size_t i = 0; i < plan->nparams; i++)
         given[i] = i < positional ? args[i] : NULL;
     if (kwnames &&
-        fill_keywords(self, args + nargs, positional, kwnames, given) < 0)
+        fill_keywords(plan, args + nargs, positional, kwnames, given) < 0)
         return -1;
-    if (nargs > self->nparams)
-        return inlay_py_names_too_many(self->name, self->nrequired,
-                                       self->nparams, nargs);
-    for (size_t i = 0; i < self->nparams; i++)
-        complete &= given[i] || self->params[i].fallback;
-    return complete ? 0 : check_missing(self, given);
+    if (nargs > plan->nparams)
+        return inlay_py_names_too_many(plan->name, plan->nrequired,
+                                       plan->nparams, nargs);
+    for (size_t i = 0; i < plan->nparams; i++)
+        complete &= given[i] || plan->params[i].fallback;
+    return complete ? 0 : check_missing(plan, given);
 }
 
-static PyObject *convert_and_call(const struct inlay_py_function *self,
-                                  struct inlay_py_frame *frame,
-                                  PyObject *const *given,
-                                  char *room)
+/* Arguments -> the slots of the C function. */
+static int convert_params(const struct inlay_py_running *running,
+                          PyObject *const *given)
 {
-    struct inlay_py_state *state = self->module->state;
-    struct inlay_py_conversion conversion = {state, frame, self->name};
-    void **values = (void **)(void *)room + self->nparams;
+    const struct inlay_py_plan *plan = running->plan;
+    struct inlay_py_conversion conversion = {plan->module->state,
+                                             running->frame, plan->name};
+    void **values = (void **)(void *)running->room + plan->nparams;
     struct inlay_py_place place = {.outer = NULL};
 
-    for (size_t i = 0; i < self->nparams; i++) {
-        const struct inlay_py_param *param = &self->params[i];
+    for (size_t i = 0; i < plan->nparams; i++) {
+        const struct inlay_py_param *param = &plan->params[i];
+        char *at = running->room + param->offset;
 
         if (!given[i]) {
-            values[i] = (void *)(uintptr_t)param->fallback;
+            values[param->slot] = (void *)(uintptr_t)param->fallback;
             continue;
         }
-        values[i] = room + param->offset;
+        values[param->slot] = at;
+        if (param->companion != SIZE_MAX)
+            values[param->companion] = at + sizeof(void *);
         place.name = param->name;
-        if (inlay_py_in(&conversion, param->type, given[i], values[i], &place) <
-            0)
-            return NULL;
+        if (inlay_py_in(&conversion, param->type, given[i], at, &place) < 0)
+            return -1;
     }
-    void *result = room + self->result_offset;
-    inlay_call_invoke(self->callable->plan, self->entry, values, result);
-    if (inlay_unlikely(frame->context->error)) {
-        inlay_py_raise_kind(state, frame->context->error,
-                            frame->context->error_text);
+    return 0;
+}
+
+/* Those that Python does not see and nobody fills in are NULL. */
+static void clear_slots(const struct inlay_py_running *running)
+{
+    static const uint64_t nothing;
+    const struct inlay_py_plan *plan = running->plan;
+    void **values = (void **)(void *)running->room + plan->nparams;
+
+    if (inlay_likely(plan->nslots == plan->nparams))
+        return;
+    for (size_t i = 0; i < plan->nslots; i++)
+        values[i] = (void *)(uintptr_t)&nothing;
+}
+
+int inlay_py_running_begin(struct inlay_py_running *running,
+                           PyObject *const *args,
+                           size_t nargs,
+                           PyObject *kwnames)
+{
+    const struct inlay_py_plan *plan = running->plan;
+
+    if (inlay_unlikely(kwnames || nargs != plan->nparams)) {
+        PyObject **given = (PyObject **)(void *)running->room;
+        if (fill_given(plan, args, nargs, kwnames, given) < 0)
+            return -1;
+        args = given;
+    }
+    running->given = args;
+    clear_slots(running);
+    return convert_params(running, args);
+}
+
+void inlay_py_running_invoke(const struct inlay_py_running *running)
+{
+    const struct inlay_py_plan *plan = running->plan;
+    void **values = (void **)(void *)running->room + plan->nparams;
+
+    inlay_call_invoke(plan->callable->plan, plan->entry, values,
+                      running->room + plan->result_offset);
+}
+
+PyObject *inlay_py_running_finish(const struct inlay_py_running *running)
+{
+    const struct inlay_py_plan *plan = running->plan;
+    struct inlay_py_state *state = plan->module->state;
+    struct inlay_context *context = running->frame->context;
+    struct inlay_py_conversion conversion = {state, running->frame, plan->name};
+    struct inlay_py_place place = {.outer = NULL};
+
+    if (inlay_unlikely(running->frame->exception)) {
+        inlay_py_exception_restore(inlay_take(running->frame->exception));
         return NULL;
     }
-    place.name = NULL;
-    return inlay_py_out(&conversion, self->result, result, &place);
+    if (inlay_unlikely(context->error)) {
+        inlay_py_raise_kind(state, context->error, context->error_text);
+        return NULL;
+    }
+    if (plan->may_raise && PyErr_Occurred())
+        return NULL;
+    return inlay_py_out(&conversion, plan->result,
+                        running->room + plan->result_offset, &place);
 }
 
 PyObject *inlay_py_call(PyObject *callable,
@@ -106,27 +164,24 @@ PyObject *inlay_py_call(PyObject *callable,
                         size_t nargsf,
                         PyObject *kwnames)
 {
-    struct inlay_py_function *self = (struct inlay_py_function *)callable;
-    size_t nargs = (size_t)PyVectorcall_NARGS(nargsf);
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)callable)->plan;
     _Alignas(16) char local[ROOM];
-    char *room = local;
     struct inlay_py_frame frame;
+    struct inlay_py_running running = {plan, &frame, NULL, local};
     PyObject *result = NULL;
 
-    if (inlay_py_frame_begin(&frame, self->module->state) < 0)
+    if (inlay_py_frame_begin(&frame, plan->module->state) < 0)
         return NULL;
-    if (inlay_unlikely(self->room > sizeof(local)))
-        room = inlay_py_frame_alloc(&frame, self->room);
-    if (!room)
-        goto end;
-    if (inlay_unlikely(kwnames || nargs != self->nparams)) {
-        PyObject **given = (PyObject **)(void *)room;
-        if (fill_given(self, args, nargs, kwnames, given) < 0)
-            goto end;
-        args = given;
+    if (inlay_unlikely(plan->room > sizeof(local)))
+        running.room = inlay_py_frame_alloc(&frame, plan->room);
+    if (running.room &&
+        inlay_py_running_begin(&running, args,
+                               (size_t)PyVectorcall_NARGS(nargsf),
+                               kwnames) == 0) {
+        inlay_py_running_invoke(&running);
+        result = inlay_py_running_finish(&running);
     }
-    result = convert_and_call(self, &frame, args, room);
-end:
     inlay_py_frame_end(&frame);
     return result;
 }

@@ -192,6 +192,19 @@ PyObject *inlay_py_type_annotation(const struct inlay_py_type *type)
         return or_none(inlay_py_type_annotation(type->elem));
     case INLAY_KIND_STRUCT:
         return Py_NewRef((PyObject *)type->record->type);
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -15,8 +15,14 @@
 /* A type of the waist, and what Python needs besides. */
 struct inlay_py_type {
     const struct inlay_type *c;
-    const struct inlay_py_type *elem; /* SLICE, OPTIONAL */
-    struct inlay_py_record *record;   /* STRUCT */
+    /* SLICE, OWNED, OPTIONAL, ARRAY, POINTER */
+    const struct inlay_py_type *elem;
+    union {
+        struct inlay_py_record *record;     /* STRUCT */
+        struct inlay_py_enum *enumeration;  /* ENUM: binding.c */
+        struct inlay_py_object *object;     /* HANDLE: handle.h */
+        struct inlay_py_signature *closure; /* CALLBACK: closure.h */
+    };
     struct inlay_py_type *next;       /* of the module's types */
 };
 

@@ -36,8 +36,6 @@ static void function_dealloc(PyObject *object)
     if (self->weakrefs)
         PyObject_ClearWeakRefs(object);
     function_clear(object);
-    Py_CLEAR(self->name);
-    Py_CLEAR(self->doc);
     type->tp_free(object);
     Py_DECREF(type);
 }
@@ -55,13 +53,13 @@ static PyObject *function_get(PyObject *object,
 static PyObject *get_name(PyObject *object, void *unused)
 {
     (void)unused;
-    return Py_NewRef(((struct inlay_py_function *)object)->name);
+    return Py_NewRef(((struct inlay_py_function *)object)->plan->name);
 }
 
 static PyObject *get_doc(PyObject *object, void *unused)
 {
     (void)unused;
-    return Py_NewRef(((struct inlay_py_function *)object)->doc);
+    return Py_NewRef(((struct inlay_py_function *)object)->plan->doc);
 }
 
 static PyObject *get_annotations(PyObject *object, void *unused)
@@ -70,7 +68,7 @@ static PyObject *get_annotations(PyObject *object, void *unused)
 
     (void)unused;
     if (!self->annotations)
-        self->annotations = inlay_py_annotations(self);
+        self->annotations = inlay_py_annotations(self->plan);
     return Py_XNewRef(self->annotations);
 }
 
@@ -80,21 +78,22 @@ static PyObject *get_signature(PyObject *object, void *unused)
 
     (void)unused;
     if (!self->signature)
-        self->signature = inlay_py_signature(self);
+        self->signature = inlay_py_signature(self->plan);
     return Py_XNewRef(self->signature);
 }
 
 static PyObject *get_text_signature(PyObject *object, void *unused)
 {
     (void)unused;
-    return inlay_py_text_signature((struct inlay_py_function *)object);
+    return inlay_py_text_signature(
+        ((struct inlay_py_function *)object)->plan);
 }
 
 /* "/src/fast.c:12" */
 static PyObject *get_source(PyObject *object, void *unused)
 {
     const struct inlay_func *func =
-        ((struct inlay_py_function *)object)->callable->func;
+        ((struct inlay_py_function *)object)->plan->callable->func;
     _cleanup_decref_ PyObject *file = inlay_py_text(func->decl.file);
 
     (void)unused;
@@ -105,7 +104,7 @@ static PyObject *get_source(PyObject *object, void *unused)
 static PyObject *function_reduce(PyObject *object, PyObject *unused)
 {
     (void)unused;
-    return Py_NewRef(((struct inlay_py_function *)object)->name);
+    return Py_NewRef(((struct inlay_py_function *)object)->plan->name);
 }
 
 static PyGetSetDef function_getset[] = {
@@ -161,73 +160,130 @@ int inlay_py_functions_init(PyObject *module, struct inlay_py_state *state)
 }
 
 /* Where each value goes in the room of a call. */
-static void lay_out(struct inlay_py_function *self)
+static void lay_out(struct inlay_py_plan *plan)
 {
-    size_t at = self->nparams * (sizeof(PyObject *) + sizeof(void *));
+    size_t at =
+        plan->nparams * sizeof(PyObject *) + plan->nslots * sizeof(void *);
 
-    for (size_t i = 0; i < self->nparams; i++) {
-        const struct inlay_type *c = self->params[i].type->c;
+    for (size_t i = 0; i < plan->nparams; i++) {
+        struct inlay_py_param *param = &plan->params[i];
 
         at = (at + 15) & ~(size_t)15;
-        self->params[i].offset = at;
-        at += c->size;
+        param->offset = at;
+        /* Behind an array its schema. */
+        at += param->type->c->size +
+              (param->companion == SIZE_MAX ? 0 : sizeof(void *));
     }
     /* The call may write a whole register of a narrow result. */
     at = (at + 15) & ~(size_t)15;
-    self->result_offset = at;
-    self->room = at + inlay_max(self->result->c->size, 16u);
+    plan->result_offset = at;
+    plan->room = at + inlay_max(plan->result->c->size, 16u);
 }
 
-static int bind(struct inlay_py_function *self)
+/* The schema that comes with the array in `slot`: the one next to it. */
+static size_t find_companion(const struct inlay_func *func, size_t slot)
 {
-    const struct inlay_func *func = self->callable->func;
-    struct inlay_py_module *module = self->module;
+    size_t beside[2] = {slot + 1, slot - 1};
 
-    self->nparams = func->nparams;
-    self->params =
-        inlay_py_module_alloc(module, func->nparams, sizeof(*self->params));
-    self->names =
-        inlay_py_module_alloc(module, func->nparams, sizeof(*self->names));
-    self->result = inlay_py_type_bind(module, func->result);
-    self->name = inlay_py_identifier(module->state, func->name, 0);
-    if (!self->params || !self->names || !self->result || !self->name)
+    if (func->params[slot].type->kind != INLAY_KIND_ARROW_ARRAY)
+        return SIZE_MAX;
+    for (size_t i = 0; i < 2; i++)
+        if (beside[i] < func->nparams &&
+            func->params[beside[i]].type->kind == INLAY_KIND_ARROW_SCHEMA)
+            return beside[i];
+    return SIZE_MAX;
+}
+
+static int bind_param(struct inlay_py_plan *plan,
+                      const struct inlay_func *func,
+                      size_t slot)
+{
+    struct inlay_py_module *module = plan->module;
+    struct inlay_py_param *param = &plan->params[plan->nparams];
+    const struct inlay_type *c = func->params[slot].type;
+
+    param->type = inlay_py_type_bind(module, c);
+    param->name =
+        inlay_py_identifier(module->state, func->params[slot].name, slot);
+    if (!param->type || !param->name)
         return -1;
-    for (size_t i = 0; i < func->nparams; i++) {
-        struct inlay_py_param *param = &self->params[i];
-
-        param->type = inlay_py_type_bind(module, func->params[i].type);
-        param->name =
-            inlay_py_identifier(module->state, func->params[i].name, i);
-        if (!param->type || !param->name)
-            return -1;
-        self->names[i] = param->name;
-        param->fallback = func->params[i].fallback;
-        self->nrequired += !param->fallback;
-    }
-    lay_out(self);
+    param->slot = slot;
+    param->companion = find_companion(func, slot);
+    param->fallback = func->params[slot].fallback;
+    plan->names[plan->nparams++] = param->name;
+    plan->nrequired += !param->fallback;
+    plan->may_raise |= c->kind == INLAY_KIND_OBJECT;
+    plan->writes_back |= c->kind == INLAY_KIND_POINTER && !c->elem_const;
     return 0;
+}
+
+static int bind(struct inlay_py_plan *plan)
+{
+    const struct inlay_func *func = plan->callable->func;
+    struct inlay_py_module *module = plan->module;
+
+    plan->nslots = func->nparams;
+    plan->params =
+        inlay_py_module_alloc(module, func->nparams, sizeof(*plan->params));
+    plan->names =
+        inlay_py_module_alloc(module, func->nparams, sizeof(*plan->names));
+    plan->result = inlay_py_type_bind(module, func->result);
+    plan->name = inlay_py_identifier(module->state, func->name, 0);
+    plan->doc =
+        func->doc.len ? inlay_py_text(func->doc) : Py_NewRef(Py_None);
+    if (!plan->params || !plan->names || !plan->result || !plan->name ||
+        !plan->doc)
+        return -1;
+    for (size_t i = 0; i < func->nparams; i++)
+        if (!inlay_param_hidden(&func->params[i]) &&
+            bind_param(plan, func, i) < 0)
+            return -1;
+    plan->may_raise |= func->result->kind == INLAY_KIND_OBJECT;
+    lay_out(plan);
+    return 0;
+}
+
+const struct inlay_py_plan *inlay_py_plan_create(
+    struct inlay_py_module *module,
+    const struct inlay_callable *callable)
+{
+    struct inlay_py_plan *plan =
+        inlay_py_module_alloc(module, 1, sizeof(*plan));
+
+    if (!plan)
+        return NULL;
+    plan->module = module;
+    plan->callable = callable;
+    plan->entry = callable->func->entry;
+    plan->vectorcall = inlay_py_exact_find(callable->func);
+    if (!plan->vectorcall)
+        plan->vectorcall = inlay_py_call;
+    return bind(plan) < 0 ? NULL : plan;
+}
+
+void inlay_py_function_swap(struct inlay_py_function *self,
+                            const struct inlay_py_plan *plan)
+{
+    self->plan = plan;
+    self->vectorcall = plan->vectorcall;
+    Py_CLEAR(self->annotations);
+    Py_CLEAR(self->signature);
 }
 
 PyObject *inlay_py_function_create(struct inlay_py_module *module,
                                    const struct inlay_callable *callable)
 {
     PyTypeObject *type = module->state->function_type;
-    PyObject *object = type->tp_alloc(type, 0);
+    const struct inlay_py_plan *plan = inlay_py_plan_create(module, callable);
+    PyObject *object = plan ? type->tp_alloc(type, 0) : NULL;
     struct inlay_py_function *self = (struct inlay_py_function *)object;
 
     if (!object)
         return NULL;
-    self->module = module;
-    self->callable = callable;
-    self->entry = callable->func->entry;
-    self->vectorcall = inlay_py_exact_find(callable->func);
-    if (!self->vectorcall)
-        self->vectorcall = inlay_py_call;
-    self->doc = callable->func->doc.len ? inlay_py_text(callable->func->doc)
-                                        : Py_NewRef(Py_None);
+    inlay_py_function_swap(self, plan);
     /* The type's own __module__ hides a descriptor; the dict goes first. */
     self->dict = PyDict_New();
-    if (!self->doc || !self->dict || bind(self) < 0 ||
+    if (!self->dict ||
         PyDict_SetItemString(self->dict, "__module__", module->name) < 0)
         Py_CLEAR(object);
     return object;

@@ -31,38 +31,38 @@
     x##i = inlay_str_make((const char *)PyUnicode_1BYTE_DATA(args[i]),         \
                           (size_t)PyUnicode_GET_LENGTH(args[i]));
 
-static inline PyObject *make_I(const struct inlay_py_function *self,
+static inline PyObject *make_I(const struct inlay_py_plan *plan,
                                int64_t value)
 {
-    (void)self;
+    (void)plan;
     return PyLong_FromLongLong(value);
 }
 
-static inline PyObject *make_D(const struct inlay_py_function *self,
+static inline PyObject *make_D(const struct inlay_py_plan *plan,
                                double value)
 {
-    (void)self;
+    (void)plan;
     return PyFloat_FromDouble(value);
 }
 
-static PyObject *make_S(const struct inlay_py_function *self,
+static PyObject *make_S(const struct inlay_py_plan *plan,
                         struct inlay_str value)
 {
-    struct inlay_py_conversion conversion = {.function = self->name};
+    struct inlay_py_conversion conversion = {.function = plan->name};
     struct inlay_py_place place = {.outer = NULL};
 
-    return inlay_py_out(&conversion, self->result, &value, &place);
+    return inlay_py_out(&conversion, plan->result, &value, &place);
 }
 
 /* The call used its arena or failed: its error counts, not the value. */
-static PyObject *settle(const struct inlay_py_function *self,
+static PyObject *settle(const struct inlay_py_plan *plan,
                         struct inlay_context *context,
                         PyObject *value)
 {
     if (context->error)
         Py_CLEAR(value);
     PyObject *exception = inlay_py_exception_take();
-    if (inlay_py_context_settle(self->module->state, context) < 0)
+    if (inlay_py_context_settle(plan->module->state, context) < 0)
         Py_XDECREF(exception);
     else if (exception)
         inlay_py_exception_restore(exception);
@@ -73,7 +73,8 @@ static PyObject *settle(const struct inlay_py_function *self,
     static PyObject *name(PyObject *callable, PyObject *const *args,           \
                           size_t nargsf, PyObject *kwnames)                    \
     {                                                                          \
-        struct inlay_py_function *self = (struct inlay_py_function *)callable; \
+        const struct inlay_py_plan *plan =                                     \
+            ((struct inlay_py_function *)callable)->plan;                      \
         struct inlay_context *context = inlay_context_current;                 \
                                                                                \
         if (inlay_unlikely(kwnames || PyVectorcall_NARGS(nargsf) != (count) || \
@@ -81,10 +82,10 @@ static PyObject *settle(const struct inlay_py_function *self,
             goto table;                                                        \
         {                                                                      \
             reads TYPE_##result value =                                        \
-                ((TYPE_##result(*) types)self->entry)values;                   \
-            PyObject *object = make_##result(self, value);                     \
+                ((TYPE_##result(*) types)plan->entry)values;                   \
+            PyObject *object = make_##result(plan, value);                     \
             if (inlay_unlikely(context->dirty))                                \
-                object = settle(self, context, object);                        \
+                object = settle(plan, context, object);                        \
             return object;                                                     \
         }                                                                      \
 table:                                                                         \

@@ -51,6 +51,7 @@ int inlay_py_frame_begin_slow(struct inlay_py_frame *frame,
     struct inlay_context *context = inlay_context_current;
 
     frame->keeps = NULL;
+    frame->exception = NULL;
     frame->nested = context != NULL;
     if (frame->nested) {
         inlay_arena_init(&frame->arena, INLAY_PY_ARENA_MOST);
@@ -71,6 +72,7 @@ static void context_clean(struct inlay_context *context)
     inlay_arena_reset(context->arena);
     context->error = 0;
     context->error_text = (struct inlay_str){NULL, 0};
+    context->owned = NULL;
     context->dirty = false;
 }
 
@@ -86,6 +88,7 @@ void inlay_py_frame_end_slow(struct inlay_py_frame *frame)
 {
     /* Arguments are still there for them. */
     inlay_arena_run_defers(frame->context->arena);
+    Py_CLEAR(frame->exception);
     /*
      * What is let go may run Python code, which may call C again: the
      * context is still dirty, so that such a call leaves it alone.

@@ -25,6 +25,7 @@ struct inlay_py_keep; /* a reference or buffer, held until the end */
 struct inlay_py_frame {
     struct inlay_context *context;
     struct inlay_py_keep *keeps;
+    PyObject *exception; /* strong: what a callback raised; ends the call */
     bool nested; /* `own` and `arena` are in use */
     struct inlay_context own;
     struct inlay_arena arena;
@@ -44,6 +45,7 @@ static inline int inlay_py_frame_begin(struct inlay_py_frame *frame,
         return inlay_py_frame_begin_slow(frame, state);
     frame->context = context;
     frame->keeps = NULL;
+    frame->exception = NULL;
     frame->nested = false;
     return 0;
 }

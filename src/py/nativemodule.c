@@ -120,7 +120,7 @@ static int add_functions(struct native_module *self)
             inlay_py_function_create(self->binding, callable);
         if (!function ||
             PyDict_SetItem(self->namespace,
-                           ((struct inlay_py_function *)function)->name,
+                           ((struct inlay_py_function *)function)->plan->name,
                            function) < 0)
             return -1;
     }

@@ -5,42 +5,42 @@
 
 #include "base/banned.h"
 
-PyObject *inlay_py_annotations(const struct inlay_py_function *self)
+PyObject *inlay_py_annotations(const struct inlay_py_plan *plan)
 {
     _cleanup_decref_ PyObject *dict = PyDict_New();
 
-    for (size_t i = 0; dict && i < self->nparams; i++) {
+    for (size_t i = 0; dict && i < plan->nparams; i++) {
         _cleanup_decref_ PyObject *annotation =
-            inlay_py_type_annotation(self->params[i].type);
-        if (!annotation || PyDict_SetItem(dict, self->names[i], annotation) < 0)
+            inlay_py_type_annotation(plan->params[i].type);
+        if (!annotation || PyDict_SetItem(dict, plan->names[i], annotation) < 0)
             return NULL;
     }
-    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(self->result);
+    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(plan->result);
     if (!dict || !result || PyDict_SetItemString(dict, "return", result) < 0)
         return NULL;
     return Py_NewRef(dict);
 }
 
 /* The value that stands for an absent argument, as Python sees it. */
-static PyObject *default_of(const struct inlay_py_function *self, size_t i)
+static PyObject *default_of(const struct inlay_py_plan *plan, size_t i)
 {
-    struct inlay_py_conversion conversion = {.function = self->name};
-    struct inlay_py_place place = {.name = self->names[i]};
+    struct inlay_py_conversion conversion = {.function = plan->name};
+    struct inlay_py_place place = {.name = plan->names[i]};
 
-    return inlay_py_out(&conversion, self->params[i].type,
-                        self->params[i].fallback, &place);
+    return inlay_py_out(&conversion, plan->params[i].type,
+                        plan->params[i].fallback, &place);
 }
 
 /*
  * C may give the first parameter a default and not the last; Python can't
  * say that: what stands behind a default is then by keyword only.
  */
-static PyObject *make_parameter(const struct inlay_py_function *self,
+static PyObject *make_parameter(const struct inlay_py_plan *plan,
                                 size_t i,
                                 PyObject *class,
                                 bool *after_default)
 {
-    const struct inlay_py_param *param = &self->params[i];
+    const struct inlay_py_param *param = &plan->params[i];
     const char *kind = "POSITIONAL_OR_KEYWORD";
 
     if (!param->fallback && *after_default)
@@ -59,7 +59,7 @@ static PyObject *make_parameter(const struct inlay_py_function *self,
     if (PyDict_SetItemString(kwargs, "annotation", annotation) < 0)
         return NULL;
     if (param->fallback) {
-        _cleanup_decref_ PyObject *value = default_of(self, i);
+        _cleanup_decref_ PyObject *value = default_of(plan, i);
         *after_default = true;
         if (!value || PyDict_SetItemString(kwargs, "default", value) < 0)
             return NULL;
@@ -67,7 +67,7 @@ static PyObject *make_parameter(const struct inlay_py_function *self,
     return PyObject_Call(class, args, kwargs);
 }
 
-static PyObject *make_parameters(const struct inlay_py_function *self,
+static PyObject *make_parameters(const struct inlay_py_plan *plan,
                                  PyObject *inspect)
 {
     _cleanup_decref_ PyObject *class =
@@ -78,10 +78,10 @@ static PyObject *make_parameters(const struct inlay_py_function *self,
 
     if (!class || !plain || !by_keyword)
         return NULL;
-    for (size_t i = 0; i < self->nparams; i++) {
-        bool only = after_default && !self->params[i].fallback;
+    for (size_t i = 0; i < plan->nparams; i++) {
+        bool only = after_default && !plan->params[i].fallback;
         _cleanup_decref_ PyObject *parameter =
-            make_parameter(self, i, class, &after_default);
+            make_parameter(plan, i, class, &after_default);
         if (!parameter ||
             PyList_Append(only ? by_keyword : plain, parameter) < 0)
             return NULL;
@@ -89,14 +89,14 @@ static PyObject *make_parameters(const struct inlay_py_function *self,
     return PySequence_Concat(plain, by_keyword);
 }
 
-PyObject *inlay_py_signature(struct inlay_py_function *self)
+PyObject *inlay_py_signature(const struct inlay_py_plan *plan)
 {
     _cleanup_decref_ PyObject *inspect = PyImport_ImportModule("inspect");
     _cleanup_decref_ PyObject *parameters =
-        inspect ? make_parameters(self, inspect) : NULL;
+        inspect ? make_parameters(plan, inspect) : NULL;
     _cleanup_decref_ PyObject *class =
         parameters ? PyObject_GetAttrString(inspect, "Signature") : NULL;
-    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(self->result);
+    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(plan->result);
 
     if (!class || !result)
         return NULL;
@@ -107,22 +107,22 @@ PyObject *inlay_py_signature(struct inlay_py_function *self)
 }
 
 /* "(a, b=20)" */
-PyObject *inlay_py_text_signature(struct inlay_py_function *self)
+PyObject *inlay_py_text_signature(const struct inlay_py_plan *plan)
 {
     PyObject *text = PyUnicode_FromString("(");
 
-    for (size_t i = 0; text && i < self->nparams; i++) {
+    for (size_t i = 0; text && i < plan->nparams; i++) {
         const char *comma = i ? ", " : "";
 
-        if (self->params[i].fallback) {
-            _cleanup_decref_ PyObject *value = default_of(self, i);
+        if (plan->params[i].fallback) {
+            _cleanup_decref_ PyObject *value = default_of(plan, i);
             Py_SETREF(text, value
                                 ? PyUnicode_FromFormat("%U%s%U=%R", text, comma,
-                                                       self->names[i], value)
+                                                       plan->names[i], value)
                                 : NULL);
         } else {
             Py_SETREF(text, PyUnicode_FromFormat("%U%s%U", text, comma,
-                                                 self->names[i]));
+                                                 plan->names[i]));
         }
     }
     if (text)
@@ -133,8 +133,9 @@ PyObject *inlay_py_text_signature(struct inlay_py_function *self)
 /* <inlay function fast.sum(a: int, b: int) -> int at fast.c:12> */
 PyObject *inlay_py_function_repr(PyObject *object)
 {
-    struct inlay_py_function *self = (struct inlay_py_function *)object;
-    const struct inlay_source *decl = &self->callable->func->decl;
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)object)->plan;
+    const struct inlay_source *decl = &plan->callable->func->decl;
     struct inlay_str file = decl->file;
     _cleanup_decref_ PyObject *signature =
         PyObject_GetAttrString(object, "__signature__");
@@ -148,6 +149,6 @@ PyObject *inlay_py_function_repr(PyObject *object)
     if (!signature || !name)
         return NULL;
     return PyUnicode_FromFormat("<inlay function %U.%U%S at %U:%u>",
-                                self->module->name, self->name, signature, name,
+                                plan->module->name, plan->name, signature, name,
                                 decl->line);
 }

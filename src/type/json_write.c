@@ -270,6 +270,19 @@ static int write_value(const struct inlay_type *type,
                            depth + 1);
     case INLAY_KIND_STRUCT:
         return write_struct(type, value, out, depth + 1);
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         return -1;
     }

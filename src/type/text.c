@@ -21,6 +21,19 @@ bool inlay_text_readable(const struct inlay_type *type)
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         return false;
     }
@@ -67,6 +80,19 @@ static int read_scalar(struct inlay_str text,
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -14,23 +14,67 @@
 #include "base/str.h"
 
 enum inlay_kind {
-    INLAY_KIND_VOID,        /* only as a result */
-    INLAY_KIND_BOOL,        /* _Bool, 1 byte */
-    INLAY_KIND_INT,         /* two's complement, size 1, 2, 4 or 8 */
-    INLAY_KIND_UINT,        /* size 1, 2, 4 or 8 */
-    INLAY_KIND_FLOAT,       /* IEEE 754, size 4 or 8 */
-    INLAY_KIND_CSTR,        /* const char *: NUL-terminated UTF-8 or NULL */
-    INLAY_KIND_STR,         /* inlay_str */
-    INLAY_KIND_SLICE,       /* {T *ptr; inlay_len len;} of elem */
-    INLAY_KIND_OPTIONAL,    /* {inlay_has has; T value;} of elem */
-    INLAY_KIND_STRUCT,      /* fields */
-    INLAY_KIND_UNSUPPORTED, /* `reason` says why; `name` is the C spelling */
+    INLAY_KIND_VOID,     /* only as a result */
+    INLAY_KIND_BOOL,     /* _Bool, 1 byte */
+    INLAY_KIND_INT,      /* two's complement, size 1, 2, 4 or 8 */
+    INLAY_KIND_UINT,     /* size 1, 2, 4 or 8 */
+    INLAY_KIND_FLOAT,    /* IEEE 754, size 4 or 8 */
+    INLAY_KIND_CHAR,     /* char, 1 byte: one ASCII character */
+    INLAY_KIND_ENUM,     /* an integer of size 1, 2, 4 or 8 with names */
+    INLAY_KIND_CSTR,     /* const char *: NUL-terminated UTF-8 or NULL */
+    INLAY_KIND_STR,      /* inlay_str, inlay_text, inlay_html: `media` */
+    INLAY_KIND_BYTES,    /* inlay_bytes {const uint8_t *ptr; size_t len;} */
+    INLAY_KIND_SLICE,    /* {T *ptr; inlay_len len;} of elem */
+    INLAY_KIND_OWNED,    /* {T *ptr; inlay_owned len;} of elem; a result */
+    INLAY_KIND_OPTIONAL, /* {inlay_has has; T value;} of elem */
+    INLAY_KIND_STRUCT,   /* fields */
+    /* Within a struct only. */
+    INLAY_KIND_CHARS, /* char[N]: UTF-8 of less than N bytes, then NULs */
+    INLAY_KIND_ARRAY, /* T[N]: `count` of elem, one behind the other */
+    /*
+     * struct T *: elem is the STRUCT. As a parameter never NULL unless its
+     * fallback is; as a field or result NULL is None.
+     */
+    INLAY_KIND_POINTER,
+    /* Parameters and results only; 8 bytes; no JSON form. */
+    INLAY_KIND_HANDLE,       /* struct T * with T_new and T_free: `object` */
+    INLAY_KIND_OBJECT,       /* PyObject * */
+    INLAY_KIND_CALLBACK,     /* R (*)(A, B): a parameter; `signature` */
+    INLAY_KIND_USERDATA,     /* void * beside a callback: hidden, NULL */
+    INLAY_KIND_ARROW_ARRAY,  /* struct ArrowArray *: a parameter */
+    INLAY_KIND_ARROW_SCHEMA, /* struct ArrowSchema *: hidden, of the array */
+    INLAY_KIND_UNSUPPORTED,  /* `reason` says why; `name` is the C spelling */
 };
 
 /* Where something is declared; file is absolute, "" when unknown. */
 struct inlay_source {
     struct inlay_str file;
     uint32_t line;
+};
+
+/* One name of an enum. Several may share a value: the first one goes out. */
+struct inlay_enumerator {
+    struct inlay_str name;
+    int64_t value; /* of an unsigned 8-byte enum: the same bits */
+};
+
+/* What a function pointer takes and gives; types of the waist. */
+struct inlay_signature {
+    const struct inlay_type *result;
+    const struct inlay_type **params;
+    struct inlay_str *names; /* one per parameter; "" when C gives none */
+    size_t nparams;          /* USERDATA among them, which nobody sees */
+};
+
+/*
+ * C's object idiom: `struct counter` with counter_new, counter_free and
+ * functions counter_… whose first parameter is a struct counter *.
+ */
+struct inlay_func;
+struct inlay_object {
+    struct inlay_str name; /* "counter" */
+    struct inlay_source decl;
+    const struct inlay_func *create, *destroy;
 };
 
 struct inlay_field {
@@ -52,18 +96,30 @@ struct inlay_type {
     struct inlay_str name;
     struct inlay_source decl; /* of structs; else file is "" */
     union {
-        struct { /* SLICE, OPTIONAL */
+        struct { /* SLICE, OWNED, OPTIONAL, ARRAY, POINTER */
             const struct inlay_type *elem;
-            uint32_t ptr_offset;   /* SLICE: of the pointer */
-            uint32_t len_offset;   /* SLICE: of the inlay_len */
+            uint32_t ptr_offset;   /* SLICE, OWNED: of the pointer */
+            uint32_t len_offset;   /* SLICE, OWNED: of the length */
             uint32_t has_offset;   /* OPTIONAL: of the inlay_has */
             uint32_t value_offset; /* OPTIONAL: of the value */
-            bool elem_const;       /* SLICE: of const T */
+            uint32_t count;        /* ARRAY: of elements, at least 1 */
+            bool elem_const;       /* SLICE, POINTER: of const T */
         };
         struct { /* STRUCT */
             const struct inlay_field *fields;
             size_t nfields;
         };
+        struct { /* ENUM */
+            const struct inlay_enumerator *members; /* as declared */
+            size_t nmembers;
+            bool is_signed;
+        };
+        struct { /* HANDLE */
+            const struct inlay_object *object;
+            bool object_const; /* of const T */
+        };
+        const struct inlay_signature *signature; /* CALLBACK */
+        struct inlay_str media; /* STR: of a whole answer; "": JSON */
         struct inlay_str reason; /* UNSUPPORTED: "union x has no JSON form" */
     };
 };
@@ -80,6 +136,16 @@ struct inlay_param {
     struct inlay_str fallback_text; /* as written in C: "20"; "" if none */
 };
 
+/*
+ * Parameters that Python does not see: USERDATA, and the ARROW_SCHEMA that
+ * comes with the ARROW_ARRAY nearest to it.
+ */
+static inline bool inlay_param_hidden(const struct inlay_param *param)
+{
+    return param->type->kind == INLAY_KIND_USERDATA ||
+           param->type->kind == INLAY_KIND_ARROW_SCHEMA;
+}
+
 struct inlay_func {
     struct inlay_str name;
     const struct inlay_type *result;
@@ -90,6 +156,14 @@ struct inlay_func {
     uint64_t address;     /* in the file, as its symbol says */
     void *entry;          /* in memory; NULL until loaded */
     bool exported;        /* a global symbol; false: only a record names it */
+    bool nogil;           /* INLAY_NOGIL: called without the GIL */
+    bool is_async;        /* INLAY_ASYNC: runs on the pool, is awaited */
+    /*
+     * Set when it belongs to an object: its create, its destroy, or a method
+     * (the first parameter is its HANDLE and its name begins with the
+     * object's). Not a function of the module then.
+     */
+    const struct inlay_object *object;
     /* Why it can't be called ("" when it can): names parameter and type. */
     struct inlay_str reason;
 };

@@ -70,6 +70,19 @@ static uint64_t look_at_type(const struct inlay_type *type, int depth)
             sum += inlay_str_hash(type->fields[i].name) +
                    look_at_type(type->fields[i].type, depth + 1);
         return sum;
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         return sum + inlay_str_hash(type->reason);
     case INLAY_KIND_VOID:
