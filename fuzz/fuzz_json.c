@@ -14,11 +14,13 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct inlay_type *const types[] = {
-    &sample_misc_type, &sample_node_type, &sample_order_type,
-    &sample_i64s_type, &sample_f64s_type, &sample_items_type,
-    &sample_f32,       &sample_u64,       &sample_i8,
-    &sample_bool,      &sample_cstr,      &sample_maybe_i64_type,
-    &sample_str,       &sample_strs_type,
+    &sample_misc_type,  &sample_node_type, &sample_order_type,
+    &sample_i64s_type,  &sample_f64s_type, &sample_items_type,
+    &sample_f32,        &sample_u64,       &sample_i8,
+    &sample_bool,       &sample_cstr,      &sample_maybe_i64_type,
+    &sample_str,        &sample_strs_type, &sample_kinds_type,
+    &sample_link_type,  &sample_bytes,     &sample_color_type,
+    &sample_level_type, &sample_char,      &sample_chars4,
 };
 
 static const struct inlay_place body = {.name = {"body", 4}};

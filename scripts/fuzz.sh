@@ -33,6 +33,14 @@ fi
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 failed=0
 mkdir -p build/crashes
+# Shared objects are made here; they are too large for the repository.
+mkdir -p build/corpus/dwarf
+for source in types kinds objects records; do
+    for cc in gcc clang; do
+        "$cc" -O1 -g -fPIC -shared -nostdlib -w -Iinclude \
+            "tests/dwarf/$source.c" -o "build/corpus/dwarf/$source-$cc" || true
+    done
+done
 for target in "$@"; do
     name=${target#fuzz_}
     corpora=("build/corpus/$name")

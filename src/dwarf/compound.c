@@ -1,8 +1,9 @@
 /*
- * compound.c - a struct DIE -> struct, inlay_str, slice or optional. Which
- * of them is said by the typedef of a member (inlay_len, inlay_has). A
- * layout that the rest could not walk safely is refused: packed, overlapping
- * or hidden members, offsets outside of the struct.
+ * compound.c - a struct DIE -> struct, text, bytes, slice, owned array or
+ * optional. Which of them is said by its own name or by the typedef of a
+ * member (inlay_len, inlay_owned, inlay_has). A layout that the rest could
+ * not walk safely is refused: packed, overlapping or hidden members, offsets
+ * outside of the struct.
  */
 #include <dwarf.h>
 #include <string.h>
@@ -20,22 +21,25 @@ struct member {
     Dwarf_Die die, type;
     uint64_t offset;
     uint64_t align; /* alignas of the member, or 0 */
-    bool has_type, has_offset, is_bits, has_len_mark, has_has_mark;
+    unsigned marks; /* enum inlay_mark */
+    bool has_type, has_offset, is_bits;
 };
 
 struct members {
     struct member *items;
     size_t count;
-    size_t len_at, has_at; /* the marked ones; count: there is none */
 };
 
 static size_t slot_of(struct inlay_compound **table,
                       size_t size,
-                      const void *die)
+                      const void *die,
+                      unsigned variant)
 {
-    size_t at = (size_t)(((uintptr_t)die * 0x9E3779B97F4A7C15u) >> 20);
+    uint64_t key = (uintptr_t)die + variant;
+    size_t at = (size_t)((key * 0x9E3779B97F4A7C15u) >> 20);
 
-    for (at &= size - 1; table[at] && table[at]->die != die;)
+    for (at &= size - 1;
+         table[at] && (table[at]->die != die || table[at]->variant != variant);)
         at = (at + 1) & (size - 1);
     return at;
 }
@@ -50,32 +54,36 @@ static bool grow_table(struct inlay_reader *reader)
         return false;
     for (size_t i = 0; i < reader->table_size; i++) {
         if (reader->table[i])
-            table[slot_of(table, size, reader->table[i]->die)] =
-                reader->table[i];
+            table[slot_of(table, size, reader->table[i]->die,
+                          reader->table[i]->variant)] = reader->table[i];
     }
     reader->table = table;
     reader->table_size = size;
     return true;
 }
 
-/* The compound of a DIE; a new one has kind VOID. */
-static struct inlay_compound *intern(struct inlay_reader *reader,
-                                     const void *die)
+struct inlay_compound *inlay_compound_intern(struct inlay_reader *reader,
+                                             const void *die,
+                                             unsigned variant)
 {
-    if (reader->table_count * 2 >= reader->table_size && !grow_table(reader))
-        return NULL;
-    size_t at = slot_of(reader->table, reader->table_size, die);
-    if (!reader->table[at]) {
-        struct inlay_compound *made =
-            inlay_arena_new(reader->arena, struct inlay_compound);
+    struct inlay_compound *made;
 
-        if (!made)
-            return NULL;
-        made->die = die;
-        reader->table[at] = made;
-        reader->table_count++;
+    if (reader->table_count * 2 < reader->table_size || grow_table(reader)) {
+        size_t at = slot_of(reader->table, reader->table_size, die, variant);
+
+        if (reader->table[at])
+            return reader->table[at];
+        made = inlay_arena_new(reader->arena, struct inlay_compound);
+        if (made) {
+            made->die = die;
+            made->variant = variant;
+            reader->table[at] = made;
+            reader->table_count++;
+            return made;
+        }
     }
-    return reader->table[at];
+    inlay_reader_no_memory(reader);
+    return NULL;
 }
 
 static void read_member(struct member *member, Dwarf_Die *die)
@@ -91,8 +99,7 @@ static void read_member(struct member *member, Dwarf_Die *die)
     member->is_bits = inlay_die_number(die, DW_AT_bit_size, &ignored);
     struct inlay_peeled peeled =
         inlay_die_peel(member->has_type ? &member->type : NULL);
-    member->has_len_mark = peeled.has_len_mark && !peeled.is_void;
-    member->has_has_mark = peeled.has_has_mark && !peeled.is_void;
+    member->marks = peeled.is_void ? 0 : peeled.marks;
 }
 
 static size_t count_members(struct inlay_reader *reader, Dwarf_Die *die)
@@ -115,7 +122,7 @@ static bool read_members(struct inlay_reader *reader,
                          struct members *ret)
 {
     size_t count = count_members(reader, die);
-    struct members members = {.len_at = 0};
+    struct members members = {NULL, 0};
     Dwarf_Die child;
 
     if (count > FIELDS_MOST)
@@ -126,23 +133,24 @@ static bool read_members(struct inlay_reader *reader,
         inlay_reader_no_memory(reader);
         return false;
     }
-    members.len_at = members.has_at = SIZE_MAX;
     if (count && dwarf_child(die, &child) == 0) {
         do {
-            if (dwarf_tag(&child) != DW_TAG_member)
-                continue;
-            struct member *member = &members.items[members.count];
-
-            read_member(member, &child);
-            if (member->has_len_mark && members.len_at == SIZE_MAX)
-                members.len_at = members.count;
-            if (member->has_has_mark && members.has_at == SIZE_MAX)
-                members.has_at = members.count;
-            members.count++;
+            if (dwarf_tag(&child) == DW_TAG_member)
+                read_member(&members.items[members.count++], &child);
         } while (members.count < count && dwarf_siblingof(&child, &child) == 0);
     }
     *ret = members;
     return !reader->error;
+}
+
+/* The first member with one of these marks; SIZE_MAX: there is none. */
+static size_t find_mark(const struct members *members, unsigned marks)
+{
+    for (size_t i = 0; i < members->count; i++) {
+        if (members->items[i].marks & marks)
+            return i;
+    }
+    return SIZE_MAX;
 }
 
 /* The compound becomes a type without a Python form. */
@@ -186,7 +194,7 @@ static const char *misplaced(const struct member *member,
     if (member->offset > size || type->size > size - member->offset)
         return "lies outside of it";
     if (member->offset < end)
-        return "overlaps the one before it";
+        return "overlaps the one before it (in Rust, write #[repr(C)])";
     if (member->offset % type->align)
         return "is not aligned: packed structs have no Python form";
     return NULL;
@@ -228,8 +236,9 @@ static bool make_field(struct inlay_reader *reader,
             reader, member->has_type ? &member->type : NULL,
             "bit fields are not supported: write a whole integer");
     else
-        field->type = inlay_types_value(
-            reader, member->has_type ? &member->type : NULL, depth + 1);
+        field->type =
+            inlay_types_resolve(reader, member->has_type ? &member->type : NULL,
+                                INLAY_AT_FIELD, depth + 1);
     if (!field->type || reader->error ||
         !inlay_compound_name_after(reader, field->type, type->name, name.ptr))
         return false;
@@ -286,14 +295,17 @@ static void make_struct(struct inlay_reader *reader,
         refuse(reader, type, die, INLAY_STR("it has hidden members"));
 }
 
+/* A slice or, when its length is an inlay_owned, an owned array. */
 static void make_slice(struct inlay_reader *reader,
                        struct inlay_type *type,
                        struct members *members,
+                       size_t len_at,
                        Dwarf_Die *die)
 {
-    struct member *len = &members->items[members->len_at];
-    struct member *ptr = &members->items[!members->len_at];
+    struct member *len = &members->items[len_at];
+    struct member *ptr = &members->items[!len_at];
     struct inlay_peeled peeled = {.is_void = true};
+    bool owned = len->marks & INLAY_MARK_OWNED;
     Dwarf_Die elem;
 
     if (members->count == 2 && ptr->has_type)
@@ -304,28 +316,30 @@ static void make_slice(struct inlay_reader *reader,
         len->offset + ptr->offset != 8 ||
         (len->offset != 0 && ptr->offset != 0)) {
         refuse(reader, type, die,
-               INLAY_STR("a struct with an inlay_len is a slice: it has two "
-                         "members, T *ptr and inlay_len len"));
+               owned ? INLAY_STR("a struct with an inlay_owned is an array: it "
+                                 "has two members, T *ptr and inlay_owned len")
+                     : INLAY_STR("a struct with an inlay_len is a slice: it "
+                                 "has two members, T *ptr and inlay_len len"));
         return;
     }
     bool has_elem = inlay_die_type(&peeled.die, &elem);
-    struct inlay_peeled to = inlay_die_peel(has_elem ? &elem : NULL);
-    type->kind = INLAY_KIND_SLICE;
+    type->kind = owned ? INLAY_KIND_OWNED : INLAY_KIND_SLICE;
     type->align = 8;
     type->ptr_offset = (uint32_t)ptr->offset;
     type->len_offset = (uint32_t)len->offset;
-    type->elem_const = to.is_const;
+    type->elem_const = inlay_pointer_is_const(reader, &peeled.die);
     inlay_types_later(reader, type, has_elem ? &elem : NULL);
 }
 
 static void make_optional(struct inlay_reader *reader,
                           struct inlay_type *type,
                           struct members *members,
+                          size_t has_at,
                           Dwarf_Die *die,
                           int depth)
 {
-    struct member *has = &members->items[members->has_at];
-    struct member *value = &members->items[!members->has_at];
+    struct member *has = &members->items[has_at];
+    struct member *value = &members->items[!has_at];
     const struct inlay_type *elem;
 
     if (members->count != 2 || !has->has_offset || !value->has_type ||
@@ -335,7 +349,7 @@ static void make_optional(struct inlay_reader *reader,
                          "two members, inlay_has has and T value"));
         return;
     }
-    elem = inlay_types_value(reader, &value->type, depth + 1);
+    elem = inlay_types_resolve(reader, &value->type, INLAY_AT_VALUE, depth + 1);
     if (!elem || !inlay_compound_name_after(reader, elem, type->name, "value"))
         return;
     type->elem = elem;
@@ -360,22 +374,69 @@ static void make_optional(struct inlay_reader *reader,
     }
 }
 
-static bool is_text(const struct inlay_type *type,
+/* {ptr, len}, as inlay_str and inlay_bytes are. */
+static bool is_view(const struct inlay_type *type,
                     const struct members *members)
 {
-    return inlay_str_is(type->name, "inlay_str") && members->count == 2 &&
-           type->size == sizeof(struct inlay_str) &&
+    return members->count == 2 && type->size == sizeof(struct inlay_str) &&
            members->items[0].offset == offsetof(struct inlay_str, ptr) &&
            members->items[1].offset == offsetof(struct inlay_str, len);
 }
 
+static void make_text(struct inlay_type *type, unsigned variant)
+{
+    type->kind = INLAY_KIND_STR;
+    type->align = _Alignof(struct inlay_str);
+    type->media = INLAY_STR("");
+    if (variant & INLAY_MARK_HTML) {
+        type->name = INLAY_STR("inlay_html");
+        type->media = INLAY_STR("text/html; charset=utf-8");
+    } else if (variant & INLAY_MARK_TEXT) {
+        type->name = INLAY_STR("inlay_text");
+        type->media = INLAY_STR("text/plain; charset=utf-8");
+    }
+}
+
+static void fill_members(struct inlay_reader *reader,
+                         struct inlay_compound *compound,
+                         struct members *members,
+                         Dwarf_Die *die,
+                         int depth)
+{
+    struct inlay_type *type = &compound->type;
+    size_t len_at = find_mark(members, INLAY_MARK_LEN | INLAY_MARK_OWNED);
+    size_t has_at = find_mark(members, INLAY_MARK_HAS);
+
+    if (len_at != SIZE_MAX) {
+        make_slice(reader, type, members, len_at, die);
+    } else if (has_at != SIZE_MAX) {
+        make_optional(reader, type, members, has_at, die, depth);
+    } else if (is_view(type, members) &&
+               inlay_str_is(type->name, "inlay_str")) {
+        make_text(type, compound->variant);
+    } else if (is_view(type, members) &&
+               inlay_str_is(type->name, "inlay_bytes")) {
+        type->kind = INLAY_KIND_BYTES;
+        type->align = _Alignof(struct inlay_str);
+    } else {
+        make_struct(reader, type, members, die, depth);
+    }
+}
+
 static void fill(struct inlay_reader *reader,
-                 struct inlay_type *type,
+                 struct inlay_compound *compound,
                  Dwarf_Die *die,
                  int depth)
 {
+    struct inlay_type *type = &compound->type;
+    const char *foreign = inlay_foreign_problem(reader, die);
     struct members members;
 
+    if (foreign) {
+        refuse(reader, type, die,
+               inlay_arena_copy(reader->arena, inlay_str_from(foreign)));
+        return;
+    }
     if (inlay_die_flag(die, DW_AT_declaration)) {
         refuse(reader, type, die,
                INLAY_STR("it is not defined where it is used: include its "
@@ -388,25 +449,12 @@ static void fill(struct inlay_reader *reader,
         refuse(reader, type, die, INLAY_STR("it has no members"));
     else if (members.count > FIELDS_MOST || type->size > SIZE_MOST)
         refuse(reader, type, die, INLAY_STR("it is too large"));
-    else if (members.len_at != SIZE_MAX)
-        make_slice(reader, type, &members, die);
-    else if (members.has_at != SIZE_MAX)
-        make_optional(reader, type, &members, die, depth);
-    else if (is_text(type, &members))
-        *type = (struct inlay_type){
-            .kind = INLAY_KIND_STR,
-            .size = sizeof(struct inlay_str),
-            .align = _Alignof(struct inlay_str),
-            .name = type->name,
-            .decl = {.file = {"", 0}},
-        };
     else
-        make_struct(reader, type, &members, die, depth);
+        fill_members(reader, compound, &members, die, depth);
 }
 
-/* Its tag, or the name that a typedef gives it. */
-static struct inlay_str compound_name(struct inlay_reader *reader,
-                                      const struct inlay_peeled *peeled)
+struct inlay_str inlay_compound_name(struct inlay_reader *reader,
+                                     const struct inlay_peeled *peeled)
 {
     Dwarf_Die die = peeled->die;
     struct inlay_str name = inlay_die_name(reader, &die);
@@ -444,6 +492,9 @@ bool inlay_compound_name_after(struct inlay_reader *reader,
     /* Only this reading has it so far: it may still change. */
     struct inlay_type *own = (struct inlay_type *)type;
 
+    if (type->kind == INLAY_KIND_ARRAY && !type->name.len)
+        return inlay_compound_name_after(reader, type->elem, owner, part) &&
+               inlay_array_name(reader, own);
     if (type->name.len || !owner.len || reader->error)
         return !reader->error;
     own->name = inlay_arena_format(reader->arena, "%.*s.%s",
@@ -461,13 +512,22 @@ const struct inlay_type *inlay_compound_resolve(
     int depth)
 {
     Dwarf_Die die = peeled->die;
-    struct inlay_compound *compound = intern(reader, die.addr);
+    const struct inlay_object *object = inlay_objects_of(reader, peeled);
+    const char *tag = dwarf_diename(&die);
+    unsigned variant = peeled->marks & (INLAY_MARK_TEXT | INLAY_MARK_HTML);
     uint64_t size = 0;
 
-    if (!compound) {
-        inlay_reader_no_memory(reader);
+    if (object)
+        return inlay_types_refuse(
+            reader, &die,
+            "it is an object, made by %.*s_new: write a pointer to it",
+            inlay_str_arg(object->name));
+    if (!tag || strcmp(tag, "inlay_str") != 0)
+        variant = 0;
+    struct inlay_compound *compound =
+        inlay_compound_intern(reader, die.addr, variant);
+    if (!compound)
         return NULL;
-    }
     struct inlay_type *type = &compound->type;
     if (compound->building)
         return inlay_types_refuse(reader, &die, "it contains itself");
@@ -476,12 +536,12 @@ const struct inlay_type *inlay_compound_resolve(
     inlay_die_number(&die, DW_AT_byte_size, &size);
     type->size = (uint32_t)inlay_min(size, (uint64_t)SIZE_MOST + 1);
     type->align = 1;
-    type->name = compound_name(reader, peeled);
+    type->name = inlay_compound_name(reader, peeled);
     type->decl = inlay_die_source(reader, &die, NULL);
     if (reader->error)
         return NULL;
     compound->building = true;
-    fill(reader, type, &die, depth);
+    fill(reader, compound, &die, depth);
     compound->building = false;
     if (type->kind != INLAY_KIND_STRUCT)
         type->decl = (struct inlay_source){INLAY_STR(""), 0};

@@ -87,6 +87,70 @@ bool inlay_die_type(Dwarf_Die *die, Dwarf_Die *ret)
            dwarf_formref_die(&attribute, ret);
 }
 
+Dwarf_Die inlay_die_described(Dwarf_Die *die)
+{
+    Dwarf_Attribute attribute;
+    Dwarf_Die found;
+
+    return dwarf_attr(die, DW_AT_signature, &attribute) &&
+                   dwarf_formref_die(&attribute, &found)
+               ? found
+               : *die;
+}
+
+Dwarf_Die inlay_die_parameters(Dwarf_Die *die)
+{
+    Dwarf_Die at = *die, origin;
+    Dwarf_Attribute attribute;
+
+    for (int hops = 0; hops < 8; hops++) {
+        if (!dwarf_attr(&at, DW_AT_abstract_origin, &attribute) ||
+            !dwarf_formref_die(&attribute, &origin))
+            break;
+        at = origin;
+    }
+    return at;
+}
+
+static enum inlay_language language_of(Dwarf_Die *die)
+{
+    Dwarf_Die unit;
+
+    if (!dwarf_cu_die(die->cu, &unit, NULL, NULL, NULL, NULL, NULL, NULL))
+        return INLAY_LANGUAGE_OTHER;
+    switch (dwarf_srclang(&unit)) {
+    case DW_LANG_C:
+    case DW_LANG_C89:
+    case DW_LANG_C99:
+    case DW_LANG_C11:
+    case 0x2c: /* DW_LANG_C17 */
+    case 0x3e: /* DW_LANG_C23 */
+        return INLAY_LANGUAGE_C;
+    case DW_LANG_C_plus_plus:
+    case DW_LANG_C_plus_plus_03:
+    case DW_LANG_C_plus_plus_11:
+    case DW_LANG_C_plus_plus_14:
+    case 0x2b: /* DW_LANG_C_plus_plus_17 */
+    case 0x2e: /* DW_LANG_C_plus_plus_20 */
+    case 0x3a: /* DW_LANG_C_plus_plus_23 */
+        return INLAY_LANGUAGE_CXX;
+    case DW_LANG_Rust:
+        return INLAY_LANGUAGE_RUST;
+    default:
+        return INLAY_LANGUAGE_OTHER;
+    }
+}
+
+enum inlay_language inlay_die_language(struct inlay_reader *reader,
+                                       Dwarf_Die *die)
+{
+    if (reader->unit != die->cu) {
+        reader->unit = die->cu;
+        reader->language = language_of(die);
+    }
+    return reader->language;
+}
+
 struct inlay_str inlay_die_name(struct inlay_reader *reader, Dwarf_Die *die)
 {
     const char *name = dwarf_diename(die);
@@ -125,6 +189,31 @@ static const char *raw_file(Dwarf_Die *die, const char **folder_ret)
     return dwarf_filesrc(files, index, NULL, NULL);
 }
 
+void inlay_path_normalize(char *path)
+{
+    char *to = path;
+
+    for (const char *at = path; *at;) {
+        const char *end = strchrnul(at + 1, '/');
+        size_t len = (size_t)(end - at);
+
+        if (*at == '/' && (len == 1 || (len == 2 && at[1] == '.'))) {
+            at = end; /* "//", "/." */
+            continue;
+        }
+        if (len == 3 && memcmp(at, "/..", 3) == 0 && *path == '/') {
+            while (to > path && *--to != '/')
+                ;
+            at = end;
+            continue;
+        }
+        memmove(to, at, len);
+        to += len;
+        at = end;
+    }
+    *to = '\0';
+}
+
 static bool is_under(const char *path, const char *root)
 {
     size_t len;
@@ -142,29 +231,50 @@ static struct inlay_file *add_file(struct inlay_reader *reader,
     struct inlay_file *file =
         inlay_arena_new(&reader->scratch, struct inlay_file);
     char joined[PATH_MAX], real[PATH_MAX];
-    const char *path = raw;
+    bool joins = *raw != '/' && folder;
+    int len = snprintf(joined, sizeof(joined), "%s%s%s", joins ? folder : "",
+                       joins ? "/" : "", raw);
+    const char *path = joined;
 
     if (!file) {
         inlay_reader_no_memory(reader);
         return NULL;
     }
-    if (*raw != '/' && folder) {
-        int len = snprintf(joined, sizeof(joined), "%s/%s", folder, raw);
-
-        if (len > 0 && (size_t)len < sizeof(joined))
-            path = joined;
-    }
-    if (realpath(path, real))
+    if (len < 0 || (size_t)len >= sizeof(joined))
+        joined[0] = '\0'; /* nobody could open it */
+    if (realpath(joined, real)) {
         path = real;
+        file->own = is_under(real, reader->real_root);
+    } else {
+        inlay_path_normalize(joined);
+        file->own = is_under(joined, reader->root) ||
+                    is_under(joined, reader->real_root);
+    }
     file->raw = raw;
+    file->index = UINT32_MAX;
     file->path = inlay_arena_copy(reader->arena, inlay_str_from(path));
     if (!file->path.ptr) {
         inlay_reader_no_memory(reader);
         return NULL;
     }
-    file->own = is_under(path, reader->root);
     file->next = reader->files;
     reader->files = file;
+    return file;
+}
+
+struct inlay_file *inlay_file_find(struct inlay_reader *reader,
+                                   const char *raw,
+                                   const char *folder)
+{
+    struct inlay_file *file = reader->recent;
+
+    if (file && file->raw == raw)
+        return file;
+    for (file = reader->files; file && file->raw != raw; file = file->next)
+        ;
+    if (!file)
+        file = add_file(reader, raw, folder);
+    reader->recent = file;
     return file;
 }
 
@@ -174,17 +284,14 @@ struct inlay_source inlay_die_source(struct inlay_reader *reader,
 {
     struct inlay_source source = {INLAY_STR(""), 0};
     const char *folder = NULL, *raw = raw_file(die, &folder);
-    struct inlay_file *file = NULL;
+    struct inlay_file *file;
     uint64_t line;
 
     if (own_ret)
         *own_ret = false;
     if (!raw || !*raw)
         return source;
-    for (file = reader->files; file && file->raw != raw; file = file->next)
-        ;
-    if (!file)
-        file = add_file(reader, raw, folder);
+    file = inlay_file_find(reader, raw, folder);
     if (!file)
         return source;
     source.file = file->path;

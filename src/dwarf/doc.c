@@ -11,7 +11,7 @@
 #include "base/buf.h"
 #include "base/cleanup.h"
 #include "base/mem.h"
-#include "dwarf/dwarf.h"
+#include "dwarf/reader.h"
 
 #include "base/banned.h"
 
@@ -111,11 +111,14 @@ static bool starts(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
-/* May a line stand between a comment and the name it belongs to? */
+/*
+ * May a line stand between a comment and the name it belongs to? Rust's
+ * attributes do: "#[no_mangle]".
+ */
 static bool is_between(const char *line)
 {
-    return *line && *line != '#' && !starts(line, "//") && !strchr(line, ';') &&
-           !strchr(line, '}') && !strstr(line, "*/");
+    return *line && (*line != '#' || line[1] == '[') && !starts(line, "//") &&
+           !strchr(line, ';') && !strchr(line, '}') && !strstr(line, "*/");
 }
 
 static void append_line(struct inlay_buf *doc, const char *text, size_t len)
@@ -234,4 +237,41 @@ struct inlay_str inlay_doc_find(struct inlay_doc_cache *cache,
         text = INLAY_STR("");
     inlay_buf_deinit(&doc);
     return text.ptr ? text : INLAY_STR("");
+}
+
+/* The text up to the next NUL; takes it off the rest. */
+static struct inlay_str take_entry(struct inlay_str *rest)
+{
+    const char *end = rest->len ? memchr(rest->ptr, '\0', rest->len) : NULL;
+    struct inlay_str entry = {rest->ptr, 0};
+
+    if (!end) {
+        rest->len = 0;
+        return entry;
+    }
+    entry.len = (size_t)(end - rest->ptr);
+    rest->len -= entry.len + 1;
+    rest->ptr = end + 1;
+    return entry;
+}
+
+struct inlay_error *inlay_docs_apply(struct inlay_reader *reader)
+{
+    struct inlay_debug *debug = reader->debug;
+    struct inlay_str rest = reader->docs;
+
+    debug->documented = rest.ptr != NULL;
+    while (rest.len) {
+        struct inlay_str name = take_entry(&rest), doc = take_entry(&rest);
+
+        if (doc.len > DOC_MOST || !inlay_utf8_valid(doc))
+            continue;
+        for (size_t i = 0; i < debug->nfuncs; i++) {
+            if (!inlay_die_step(reader))
+                return inlay_take(reader->error);
+            if (inlay_str_equal(debug->funcs[i].name, name))
+                debug->funcs[i].doc = doc;
+        }
+    }
+    return NULL;
 }

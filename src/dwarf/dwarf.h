@@ -22,10 +22,15 @@ struct inlay_debug {
      * record names, in order of declaration (file, line, name). Functions
      * that can't be called are in it too, with their reason. `entry`,
      * fallbacks and docs are not filled in here, but fallback of OPTIONAL
-     * parameters is (zeroed memory).
+     * parameters is (zeroed memory), and docs that the file carries.
      */
     struct inlay_func *funcs;
     size_t nfuncs;
+    /*
+     * It has a section ".inlay_docs" ("function\0doc\0function\0doc\0…"):
+     * docs are filled in, the sources need not be there.
+     */
+    bool documented;
     struct inlay_section api, route, defaults, status; /* "inlay_api", … */
     struct inlay_section trait;
     /* What functions of the idiom make; their HANDLE types point here. */
@@ -38,6 +43,8 @@ struct inlay_debug {
  * declared elsewhere are not the module's. Errors: INLAY_ERROR_IMPORT with a
  * message that says what is wrong with the file (no debug information,
  * built with -g1, not an ELF file of this machine…).
+ * When `root` or a source does not exist (an object that was built elsewhere,
+ * with -ffile-prefix-map), their paths are compared as they are written.
  */
 struct inlay_error *inlay_dwarf_read(const char *path,
                                      struct inlay_str root,
@@ -59,5 +66,60 @@ struct inlay_str inlay_doc_find(struct inlay_doc_cache *cache,
                                 const struct inlay_source *source,
                                 struct inlay_arena *arena);
 void inlay_doc_cache_deinit(struct inlay_doc_cache *cache);
+
+/*
+ * Which line of which source file an address belongs to, for crash reports:
+ * a table that is plain data, so that a signal handler may search it. An
+ * entry counts up to the next one's address.
+ */
+struct inlay_line {
+    uint64_t address; /* in the file (add the load base) */
+    uint32_t line;    /* 0: code of other files, or none, begins here */
+    uint32_t file;    /* index in `files` */
+};
+
+/* A piece of a function's code; a function can have several. */
+struct inlay_code {
+    uint64_t begin, end; /* in the file */
+    struct inlay_str name;
+    bool is_inlined; /* lies within a piece of the function it is part of */
+};
+
+struct inlay_lines {
+    const struct inlay_line *items; /* ascending address, no two equal */
+    size_t count;
+    const struct inlay_code *codes; /* ascending begin, then descending end */
+    size_t ncodes;
+    const struct inlay_str *files; /* absolute; NUL-terminated */
+    size_t nfiles;
+};
+
+/*
+ * Reads the line tables and functions of the shared object `path`; only those
+ * of sources under `root` (as in inlay_dwarf_read) are kept. None is no error: the
+ * table is empty then. Errors: INLAY_ERROR_IMPORT, memory. Everything lives
+ * in the arena. Any thread.
+ */
+struct inlay_error *inlay_dwarf_lines(const char *path,
+                                      struct inlay_str root,
+                                      struct inlay_arena *arena,
+                                      struct inlay_lines *ret);
+
+/*
+ * The entry for `address`, or NULL when it is not the module's own code. Of a
+ * caller's frame ask for its return address - 1. Safe in signal handlers.
+ */
+const struct inlay_line *inlay_lines_find(const struct inlay_lines *lines,
+                                          uint64_t address);
+
+/*
+ * The functions that `address` belongs to: the innermost inlined one first,
+ * the one with the code last. Returns how many, at most `most`. Safe in
+ * signal handlers.
+ */
+size_t inlay_codes_find(const struct inlay_lines *lines,
+                        uint64_t address,
+                        const struct inlay_code *ret[],
+                        size_t most);
 
 #endif

@@ -181,8 +181,21 @@ static struct inlay_section *record_section(struct inlay_debug *debug,
     return NULL;
 }
 
+/* Documentation that the object carries: not loaded, read here. */
+static struct inlay_error *read_docs(struct inlay_reader *reader,
+                                     Elf_Scn *section)
+{
+    const Elf_Data *data = elf_getdata(section, NULL);
+    struct inlay_str text = {data ? data->d_buf : NULL,
+                             data && data->d_buf ? data->d_size : 0};
+
+    reader->docs = inlay_arena_copy(reader->arena, text);
+    return reader->docs.ptr ? NULL : inlay_error_no_memory();
+}
+
 static struct inlay_error *find_sections(struct inlay_reader *reader)
 {
+    struct inlay_error *error;
     size_t names;
     GElf_Shdr header;
 
@@ -200,6 +213,9 @@ static struct inlay_error *find_sections(struct inlay_reader *reader)
         if (section && header.sh_type == SHT_PROGBITS &&
             (header.sh_flags & SHF_ALLOC))
             *section = (struct inlay_section){header.sh_addr, header.sh_size};
+        if (header.sh_type == SHT_PROGBITS && !(header.sh_flags & SHF_ALLOC) &&
+            strcmp(name, ".inlay_docs") == 0 && (error = read_docs(reader, at)))
+            return error;
     }
     return NULL;
 }
@@ -320,14 +336,22 @@ struct inlay_error *inlay_elf_open(struct inlay_reader *reader)
     if (!reader->elf)
         return inlay_error_create(INLAY_ERROR_IMPORT, "%s: not an ELF file",
                                   reader->path);
-    if ((error = check_header(reader)) || (error = find_sections(reader)) ||
-        (error = read_wanted(reader)))
+    if ((error = check_header(reader)))
         return error;
     reader->dwarf = dwarf_begin_elf(reader->elf, DWARF_C_READ, NULL);
     if (reader->dwarf && !names_are_ended(reader))
         return inlay_error_create(INLAY_ERROR_IMPORT,
                                   "%s: its debug information is damaged",
                                   reader->path);
+    return NULL;
+}
+
+struct inlay_error *inlay_elf_list(struct inlay_reader *reader)
+{
+    struct inlay_error *error;
+
+    if ((error = find_sections(reader)) || (error = read_wanted(reader)))
+        return error;
     /* Compilers write none for an empty file. */
     if (!reader->dwarf && reader->nwanted)
         return inlay_error_create(INLAY_ERROR_IMPORT,

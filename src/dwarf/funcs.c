@@ -10,66 +10,34 @@
 
 #define PARAMS_MOST 255
 
-static bool is_c(Dwarf_Die *die)
+static bool is_c(struct inlay_reader *reader, Dwarf_Die *die)
 {
-    Dwarf_Die unit;
-
-    if (!dwarf_cu_die(die->cu, &unit, NULL, NULL, NULL, NULL, NULL, NULL))
-        return false;
-    switch (dwarf_srclang(&unit)) {
-    case DW_LANG_C:
-    case DW_LANG_C89:
-    case DW_LANG_C99:
-    case DW_LANG_C11:
-    case 0x2c: /* DW_LANG_C17 */
-    case 0x3e: /* DW_LANG_C23 */
-        return true;
-    default:
-        return false;
-    }
+    return inlay_die_language(reader, die) == INLAY_LANGUAGE_C;
 }
 
-/*
- * The DIE whose children are the parameters as written: of an optimized
- * copy that is its abstract origin.
- */
-static Dwarf_Die parameters_of(Dwarf_Die *die)
-{
-    Dwarf_Die at = *die, origin;
-    Dwarf_Attribute attribute;
-
-    for (int hops = 0; hops < 8; hops++) {
-        if (!dwarf_attr(&at, DW_AT_abstract_origin, &attribute) ||
-            !dwarf_formref_die(&attribute, &origin))
-            break;
-        at = origin;
-    }
-    return at;
-}
-
-struct signature {
+struct shape {
     size_t nparams;
     bool variadic;
 };
 
-static struct signature count_params(struct inlay_reader *reader,
-                                     Dwarf_Die *function)
+static struct shape count_params(struct inlay_reader *reader,
+                                 Dwarf_Die *function)
 {
-    struct signature signature = {0, false};
+    struct shape shape = {0, false};
     Dwarf_Die child;
 
     if (dwarf_child(function, &child))
-        return signature;
+        return shape;
     do {
         if (!inlay_die_step(reader))
             break;
         int tag = dwarf_tag(&child);
         if (tag == DW_TAG_formal_parameter)
-            signature.nparams++;
+            shape.nparams++;
         else if (tag == DW_TAG_unspecified_parameters)
-            signature.variadic = true;
+            shape.variadic = true;
     } while (dwarf_siblingof(&child, &child) == 0);
-    return signature;
+    return shape;
 }
 
 static void read_params(struct inlay_reader *reader,
@@ -88,7 +56,8 @@ static void read_params(struct inlay_reader *reader,
 
         param->name = inlay_die_name(reader, &child);
         param->type = inlay_types_resolve(
-            reader, inlay_die_type(&child, &type) ? &type : NULL);
+            reader, inlay_die_type(&child, &type) ? &type : NULL,
+            INLAY_AT_PARAM, 0);
         param->fallback_text = INLAY_STR("");
         if (!param->type ||
             !inlay_compound_name_after(reader, param->type, func->name,
@@ -113,7 +82,7 @@ static void check_prototype(struct inlay_reader *reader,
                             struct inlay_func *func,
                             bool variadic)
 {
-    if (is_c(die) && !inlay_die_flag(die, DW_AT_prototyped)) {
+    if (is_c(reader, die) && !inlay_die_flag(die, DW_AT_prototyped)) {
         if (func->nparams)
             refuse(reader, func,
                    INLAY_STR("it is defined in the old style: write the "
@@ -131,6 +100,41 @@ static void check_prototype(struct inlay_reader *reader,
                INLAY_STR("it takes a variable number of arguments (...)"));
 }
 
+/* ": field 'v' of holder has type union value", when it is not the whole. */
+static struct inlay_str where(struct inlay_reader *reader,
+                              const struct inlay_problem *problem,
+                              const struct inlay_type *whole)
+{
+    if (problem->type == whole)
+        return INLAY_STR("");
+    if (problem->field)
+        return inlay_arena_format(reader->arena,
+                                  ": field '%.*s' of %.*s has type %.*s",
+                                  inlay_str_arg(problem->field->name),
+                                  inlay_str_arg(problem->owner->name),
+                                  inlay_str_arg(problem->type->name));
+    return inlay_arena_format(reader->arena, ", which is made of %.*s",
+                              inlay_str_arg(problem->type->name));
+}
+
+/* ": parameter 2 of the callback has type int *" */
+static struct inlay_str where_in_callback(struct inlay_reader *reader,
+                                          const struct inlay_problem *problem)
+{
+    struct inlay_str inner = where(reader, problem, problem->of_callback);
+    struct inlay_str name = problem->of_callback->name;
+
+    if (!inner.ptr)
+        return inner;
+    if (!problem->callback_param)
+        return inlay_arena_format(reader->arena,
+                                  ": the callback's result has type %.*s%.*s",
+                                  inlay_str_arg(name), inlay_str_arg(inner));
+    return inlay_arena_format(
+        reader->arena, ": parameter %zu of the callback has type %.*s%.*s",
+        problem->callback_param, inlay_str_arg(name), inlay_str_arg(inner));
+}
+
 /* "parameter 'u'" or "the result" has a type without a Python form. */
 static void check_type(struct inlay_reader *reader,
                        struct inlay_func *func,
@@ -144,25 +148,17 @@ static void check_type(struct inlay_reader *reader,
     if (!problem.type)
         return;
     inlay_die_spell(die, spelled, sizeof(spelled));
-    struct inlay_str bad = problem.type->name;
-    struct inlay_str why = problem.type->reason;
-    if (problem.type == type)
-        refuse(reader, func,
-               inlay_arena_format(reader->arena, "%s has type %s: %.*s", who,
-                                  spelled, inlay_str_arg(why)));
-    else if (problem.field)
-        refuse(reader, func,
-               inlay_arena_format(
-                   reader->arena,
-                   "%s has type %s: field '%.*s' of %.*s has type %.*s: %.*s",
-                   who, spelled, inlay_str_arg(problem.field->name),
-                   inlay_str_arg(problem.owner->name), inlay_str_arg(bad),
-                   inlay_str_arg(why)));
-    else
-        refuse(reader, func,
-               inlay_arena_format(
-                   reader->arena, "%s has type %s, which is made of %.*s: %.*s",
-                   who, spelled, inlay_str_arg(bad), inlay_str_arg(why)));
+    struct inlay_str place = problem.of_callback
+                                 ? where_in_callback(reader, &problem)
+                                 : where(reader, &problem, type);
+    if (!place.ptr) {
+        inlay_reader_no_memory(reader);
+        return;
+    }
+    refuse(reader, func,
+           inlay_arena_format(reader->arena, "%s has type %s%.*s: %.*s", who,
+                              spelled, inlay_str_arg(place),
+                              inlay_str_arg(problem.type->reason)));
 }
 
 static void check_param(struct inlay_reader *reader,
@@ -210,13 +206,120 @@ static void check_types(struct inlay_reader *reader,
                inlay_die_type(die, &type) ? &type : NULL);
 }
 
+static bool takes_userdata(const struct inlay_type *type)
+{
+    if (type->kind != INLAY_KIND_CALLBACK)
+        return false;
+    for (size_t i = 0; i < type->signature->nparams; i++) {
+        if (type->signature->params[i]->kind == INLAY_KIND_USERDATA)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A void * is what a callback that takes one is given: one for each. Others
+ * are data, of which nobody knows what they are.
+ */
+static void check_userdata(struct inlay_reader *reader, struct inlay_func *func)
+{
+    size_t takers = 0, count = 0, last = 0;
+
+    for (size_t i = 0; i < func->nparams; i++) {
+        takers += takes_userdata(func->params[i].type);
+        if (func->params[i].type->kind == INLAY_KIND_USERDATA) {
+            last = i;
+            count++;
+        }
+    }
+    if (count > takers)
+        refuse(reader, func,
+               inlay_arena_format(
+                   reader->arena,
+                   "parameter '%.*s' has type void *: void pointers have no "
+                   "Python form, but for one beside a callback that takes it",
+                   inlay_str_arg(func->params[last].name)));
+}
+
+static bool is_kind(const struct inlay_func *func,
+                    size_t index,
+                    enum inlay_kind kind)
+{
+    return index < func->nparams && func->params[index].type->kind == kind;
+}
+
+/* An array's schema is behind it, else before it; SIZE_MAX: it has none. */
+static size_t schema_of(const struct inlay_func *func, size_t array)
+{
+    if (!is_kind(func, array, INLAY_KIND_ARROW_ARRAY))
+        return SIZE_MAX;
+    if (is_kind(func, array + 1, INLAY_KIND_ARROW_SCHEMA))
+        return array + 1;
+    return is_kind(func, array - 1, INLAY_KIND_ARROW_SCHEMA) ? array - 1
+                                                             : SIZE_MAX;
+}
+
+/* Each schema belongs to one array, and nobody can take it for another's. */
+static void check_arrow(struct inlay_reader *reader, struct inlay_func *func)
+{
+    for (size_t i = 0; i < func->nparams; i++) {
+        int arrays =
+            (schema_of(func, i - 1) == i) + (schema_of(func, i + 1) == i);
+
+        if (is_kind(func, i, INLAY_KIND_ARROW_SCHEMA) && arrays != 1)
+            refuse(reader, func,
+                   inlay_arena_format(
+                       reader->arena,
+                       "parameter '%.*s' has type struct ArrowSchema *: a "
+                       "schema stands behind the struct ArrowArray * that it "
+                       "describes, each behind its own",
+                       inlay_str_arg(func->params[i].name)));
+    }
+}
+
+/*
+ * Names of other languages are mangled: those functions are not bound. One
+ * of C++ is kept all the same, with what to write as its reason.
+ */
+static bool is_mangled(struct inlay_reader *reader,
+                       const struct inlay_wanted *wanted)
+{
+    Dwarf_Die die = wanted->die;
+
+    return wanted->match == INLAY_MATCH_ADDRESS && !is_c(reader, &die) &&
+           strncmp(wanted->name, "_Z", 2) == 0;
+}
+
+/* What can't be bound whatever its types are; true when it was refused. */
+static bool refuse_foreign(struct inlay_reader *reader,
+                           struct inlay_wanted *wanted,
+                           struct inlay_func *func)
+{
+    if (wanted->match != INLAY_MATCH_ADDRESS || is_c(reader, &wanted->die))
+        return false;
+    if (is_mangled(reader, wanted)) {
+        func->name = inlay_die_name(reader, &wanted->die);
+        refuse(reader, func,
+               INLAY_STR("it is a function of C++: write extern \"C\" before "
+                         "it"));
+        return true;
+    }
+    const char *twin = dwarf_diename(&wanted->die);
+    refuse(reader, func,
+           inlay_arena_format(reader->arena,
+                              "the compiler has made it one with %.200s, "
+                              "which does the same: what it takes is not known",
+                              twin ? twin : "another one"));
+    return true;
+}
+
 static void build(struct inlay_reader *reader,
                   struct inlay_wanted *wanted,
                   struct inlay_func *func)
 {
     Dwarf_Die *die = &wanted->die, type;
-    Dwarf_Die function = parameters_of(die);
-    struct signature signature = count_params(reader, &function);
+    Dwarf_Die function = inlay_die_parameters(die);
+    struct shape shape = count_params(reader, &function);
 
     func->name = wanted->name ? inlay_arena_copy(reader->arena,
                                                  inlay_str_from(wanted->name))
@@ -229,16 +332,18 @@ static void build(struct inlay_reader *reader,
     func->exported = wanted->name != NULL;
     func->doc = func->reason = INLAY_STR("");
     func->decl = inlay_die_source(reader, die, NULL);
-    func->result =
-        inlay_types_resolve(reader, inlay_die_type(die, &type) ? &type : NULL);
-    if (signature.nparams > PARAMS_MOST) {
+    func->result = inlay_types_resolve(
+        reader, inlay_die_type(die, &type) ? &type : NULL, INLAY_AT_RESULT, 0);
+    if (refuse_foreign(reader, wanted, func))
+        return;
+    if (shape.nparams > PARAMS_MOST) {
         refuse(reader, func, INLAY_STR("it has more than 255 parameters"));
         return;
     }
-    func->nparams = signature.nparams;
-    func->params = inlay_arena_zalloc_array(
-        reader->arena, inlay_max(signature.nparams, (size_t)1),
-        sizeof(*func->params));
+    func->nparams = shape.nparams;
+    func->params = inlay_arena_zalloc_array(reader->arena,
+                                            inlay_max(shape.nparams, (size_t)1),
+                                            sizeof(*func->params));
     if (!func->params || !func->result) {
         inlay_reader_no_memory(reader);
         return;
@@ -248,11 +353,36 @@ static void build(struct inlay_reader *reader,
     read_params(reader, &function, func);
     if (reader->error || !inlay_types_finish(reader))
         return;
-    check_prototype(reader, die, func, signature.variadic);
+    check_prototype(reader, die, func, shape.variadic);
     check_types(reader, die, &function, func);
+    check_userdata(reader, func);
+    check_arrow(reader, func);
 }
 
-/* Is it the module's own? Mangled names of other languages are not. */
+/* Is there a function of that very name? Then it is not overloaded. */
+static bool is_taken(struct inlay_reader *reader, const char *name)
+{
+    for (size_t i = 0; i < reader->nwanted; i++) {
+        const struct inlay_wanted *wanted = &reader->wanted[i];
+
+        if (!inlay_die_step(reader) ||
+            (wanted->name && strcmp(wanted->name, name) == 0))
+            return true;
+    }
+    return false;
+}
+
+static bool is_plain_cxx(struct inlay_reader *reader, Dwarf_Die *die)
+{
+    const char *name = dwarf_diename(die);
+
+    return inlay_die_language(reader, die) == INLAY_LANGUAGE_CXX && name &&
+           !strpbrk(name, "<~ ") && strncmp(name, "operator", 8) != 0 &&
+           !dwarf_hasattr_integrate(die, DW_AT_object_pointer) &&
+           !dwarf_hasattr(die, DW_AT_specification) && !is_taken(reader, name);
+}
+
+/* Is it the module's own? */
 static bool belongs(struct inlay_reader *reader, struct inlay_wanted *wanted)
 {
     const char *name;
@@ -260,12 +390,12 @@ static bool belongs(struct inlay_reader *reader, struct inlay_wanted *wanted)
 
     if (wanted->match == INLAY_MATCH_NONE)
         return false;
-    if (wanted->match == INLAY_MATCH_ADDRESS && !is_c(&wanted->die))
-        return false;
     if (!wanted->name && (!(name = dwarf_diename(&wanted->die)) || !*name))
         return false;
     inlay_die_source(reader, &wanted->die, &own);
-    return own || wanted->recorded;
+    if (!own && !wanted->recorded)
+        return false;
+    return !is_mangled(reader, wanted) || is_plain_cxx(reader, &wanted->die);
 }
 
 static int compare_str(struct inlay_str a, struct inlay_str b)
@@ -288,6 +418,16 @@ static int compare_funcs(const void *left, const void *right)
     return compare_str(a->name, b->name);
 }
 
+static void build_all(struct inlay_reader *reader)
+{
+    struct inlay_debug *debug = reader->debug;
+
+    for (size_t i = 0; i < reader->nwanted && !reader->error; i++) {
+        if (reader->wanted[i].match != INLAY_MATCH_NONE)
+            build(reader, &reader->wanted[i], &debug->funcs[debug->nfuncs++]);
+    }
+}
+
 struct inlay_error *inlay_funcs_build(struct inlay_reader *reader)
 {
     struct inlay_debug *debug = reader->debug;
@@ -297,10 +437,12 @@ struct inlay_error *inlay_funcs_build(struct inlay_reader *reader)
         sizeof(*debug->funcs));
     if (!debug->funcs)
         return inlay_error_no_memory();
-    for (size_t i = 0; i < reader->nwanted && !reader->error; i++) {
-        if (belongs(reader, &reader->wanted[i]))
-            build(reader, &reader->wanted[i], &debug->funcs[debug->nfuncs++]);
+    for (size_t i = 0; i < reader->nwanted; i++) {
+        if (!belongs(reader, &reader->wanted[i]))
+            reader->wanted[i].match = INLAY_MATCH_NONE;
     }
+    if (inlay_objects_find(reader))
+        build_all(reader);
     if (reader->error)
         return inlay_take(reader->error);
     if (debug->nfuncs && !reader->typed && !reader->prototyped)
@@ -312,5 +454,5 @@ struct inlay_error *inlay_funcs_build(struct inlay_reader *reader)
     if (debug->nfuncs)
         qsort(debug->funcs, debug->nfuncs, sizeof(*debug->funcs),
               compare_funcs);
-    return NULL;
+    return inlay_objects_finish(reader) ? NULL : inlay_take(reader->error);
 }

@@ -48,6 +48,24 @@ static struct inlay_problem search_fields(struct inlay_reader *reader,
     return problem;
 }
 
+/* What a callback takes and gives is looked at one by one. */
+static struct inlay_problem search_signature(
+    struct inlay_reader *reader,
+    const struct inlay_signature *signature,
+    int depth)
+{
+    struct inlay_problem problem = search(reader, signature->result, depth + 1);
+
+    problem.of_callback = signature->result;
+    problem.callback_param = 0;
+    for (size_t i = 0; !problem.type && i < signature->nparams; i++) {
+        problem = search(reader, signature->params[i], depth + 1);
+        problem.of_callback = signature->params[i];
+        problem.callback_param = i + 1;
+    }
+    return problem;
+}
+
 static struct inlay_problem search(struct inlay_reader *reader,
                                    const struct inlay_type *type,
                                    int depth)
@@ -59,8 +77,16 @@ static struct inlay_problem search(struct inlay_reader *reader,
     switch (type->kind) {
     case INLAY_KIND_UNSUPPORTED:
         return (struct inlay_problem){.type = type};
+    case INLAY_KIND_ARRAY:
+        return search(reader, type->elem, depth + 1);
+    case INLAY_KIND_CALLBACK:
+        return enter(reader, type)
+                   ? search_signature(reader, type->signature, depth)
+                   : none;
     case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
     case INLAY_KIND_OPTIONAL:
+    case INLAY_KIND_POINTER:
         return enter(reader, type) ? search(reader, type->elem, depth + 1)
                                    : none;
     case INLAY_KIND_STRUCT:
@@ -68,13 +94,9 @@ static struct inlay_problem search(struct inlay_reader *reader,
     case INLAY_KIND_CHAR:
     case INLAY_KIND_ENUM:
     case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
     case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
-    case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
-    case INLAY_KIND_CALLBACK:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:

@@ -9,6 +9,7 @@
 #include "base/banned.h"
 
 #define DEPTH_MOST 12
+#define PARAMS_MOST 8 /* of a function pointer */
 
 struct text {
     char *data;
@@ -38,6 +39,29 @@ static void spell_inner(struct text *text, Dwarf_Die *die, int depth)
     spell(text, inlay_die_type(die, &inner) ? &inner : NULL, depth + 1);
 }
 
+static void spell_params(struct text *text, Dwarf_Die *function, int depth)
+{
+    Dwarf_Die child, type;
+    int count = 0;
+
+    if (dwarf_child(function, &child) == 0) {
+        do {
+            int tag = dwarf_tag(&child);
+
+            if (tag != DW_TAG_formal_parameter &&
+                tag != DW_TAG_unspecified_parameters)
+                continue;
+            add(text, count++ ? ", " : "(");
+            if (tag == DW_TAG_unspecified_parameters)
+                add(text, "...");
+            else
+                spell(text, inlay_die_type(&child, &type) ? &type : NULL,
+                      depth + 1);
+        } while (count < PARAMS_MOST && dwarf_siblingof(&child, &child) == 0);
+    }
+    add(text, count ? ")" : "(void)");
+}
+
 static void spell_pointer(struct text *text, Dwarf_Die *die, int depth)
 {
     Dwarf_Die inner;
@@ -45,7 +69,9 @@ static void spell_pointer(struct text *text, Dwarf_Die *die, int depth)
     if (inlay_die_type(die, &inner) &&
         dwarf_tag(&inner) == DW_TAG_subroutine_type) {
         spell_inner(text, &inner, depth + 1);
-        add(text, " (*)()");
+        add(text,
+            text->len && text->data[text->len - 1] == '*' ? "(*)" : " (*)");
+        spell_params(text, &inner, depth + 1);
         return;
     }
     spell_inner(text, die, depth);
@@ -92,7 +118,8 @@ static void spell_array(struct text *text, Dwarf_Die *die, int depth)
 
 static void spell_tagged(struct text *text, Dwarf_Die *die, const char *word)
 {
-    const char *name = dwarf_diename(die);
+    Dwarf_Die core = inlay_die_described(die);
+    const char *name = dwarf_diename(&core);
 
     if (name && *name)
         add(text, "%s %.100s", word, name);
@@ -138,7 +165,16 @@ static void spell(struct text *text, Dwarf_Die *die, int depth)
         break;
     case DW_TAG_subroutine_type:
         spell_inner(text, die, depth);
-        add(text, " ()");
+        add(text, " ");
+        spell_params(text, die, depth);
+        break;
+    case DW_TAG_class_type:
+        spell_tagged(text, die, "class");
+        break;
+    case DW_TAG_reference_type:
+    case DW_TAG_rvalue_reference_type:
+        spell_inner(text, die, depth);
+        add(text, " &");
         break;
     default:
         name = dwarf_diename(die);

@@ -1,7 +1,8 @@
 /*
  * types.c - DIE -> type: names and qualifiers off, scalars by encoding and
- * size (the names of base types differ between compilers), and for all that
- * has no Python form a reason that says what to write instead.
+ * size (the names of base types differ between compilers), which type may
+ * stand where, and for all that has no Python form a reason that says what
+ * to write instead.
  */
 #include <dwarf.h>
 #include <stdarg.h>
@@ -22,16 +23,27 @@ struct inlay_scalar {
 
 struct inlay_later {
     struct inlay_later *next;
-    struct inlay_type *slice;
+    struct inlay_type *owner;
     Dwarf_Die elem;
     bool is_void;
 };
 
-static bool is_named(Dwarf_Die *die, const char *name)
+static unsigned mark_of(const char *name)
 {
-    const char *own = dwarf_diename(die);
+    static const struct {
+        const char *name;
+        enum inlay_mark mark;
+    } marks[] = {
+        {"inlay_len", INLAY_MARK_LEN},   {"inlay_owned", INLAY_MARK_OWNED},
+        {"inlay_has", INLAY_MARK_HAS},   {"inlay_text", INLAY_MARK_TEXT},
+        {"inlay_html", INLAY_MARK_HTML},
+    };
 
-    return own && strcmp(own, name) == 0;
+    for (size_t i = 0; i < inlay_array_size(marks); i++) {
+        if (strcmp(name, marks[i].name) == 0)
+            return marks[i].mark;
+    }
+    return 0;
 }
 
 static void peel_typedef(struct inlay_peeled *peeled, Dwarf_Die *die)
@@ -42,17 +54,37 @@ static void peel_typedef(struct inlay_peeled *peeled, Dwarf_Die *die)
         if (!peeled->alias)
             peeled->alias = name;
         peeled->direct = name;
-        peeled->has_len_mark |= strcmp(name, "inlay_len") == 0;
-        peeled->has_has_mark |= strcmp(name, "inlay_has") == 0;
+        peeled->marks |= mark_of(name);
     }
     if (!peeled->align &&
         !inlay_die_number(die, DW_AT_alignment, &peeled->align))
         peeled->align = 0;
 }
 
+/*
+ * Rust's aliases leave no trace: there a struct of one member stands for a
+ * typedef with a meaning. Its member's type in *inner_ret.
+ */
+static bool is_newtype(Dwarf_Die *die, unsigned *marks, Dwarf_Die *inner_ret)
+{
+    const char *name = dwarf_diename(die);
+    unsigned mark = name ? mark_of(name) : 0;
+    Dwarf_Die member, next;
+    uint64_t offset;
+
+    if (!mark || dwarf_child(die, &member) ||
+        dwarf_tag(&member) != DW_TAG_member ||
+        !inlay_die_number(&member, DW_AT_data_member_location, &offset) ||
+        offset || dwarf_siblingof(&member, &next) == 0)
+        return false;
+    *marks |= mark;
+    return inlay_die_type(&member, inner_ret);
+}
+
 struct inlay_peeled inlay_die_peel(Dwarf_Die *die)
 {
     struct inlay_peeled peeled = {.is_void = !die};
+    Dwarf_Die inner;
 
     if (!die)
         return peeled;
@@ -71,10 +103,16 @@ struct inlay_peeled inlay_die_peel(Dwarf_Die *die)
         case DW_TAG_volatile_type:
         case DW_TAG_restrict_type:
             break;
+        case DW_TAG_structure_type:
+            peeled.die = inlay_die_described(&peeled.die);
+            if (!is_newtype(&peeled.die, &peeled.marks, &inner))
+                return peeled;
+            peeled.die = inner;
+            continue;
         default:
+            peeled.die = inlay_die_described(&peeled.die);
             return peeled;
         }
-        Dwarf_Die inner;
         if (!inlay_die_type(&peeled.die, &inner)) {
             peeled.is_void = true;
             return peeled;
@@ -111,11 +149,10 @@ const struct inlay_type *inlay_types_refuse(struct inlay_reader *reader,
     return NULL;
 }
 
-/* One type per kind, size and name: scalars are compared by pointer. */
-static const struct inlay_type *scalar(struct inlay_reader *reader,
-                                       enum inlay_kind kind,
-                                       uint32_t size,
-                                       const char *name)
+const struct inlay_type *inlay_types_scalar(struct inlay_reader *reader,
+                                            enum inlay_kind kind,
+                                            uint32_t size,
+                                            const char *name)
 {
     struct inlay_str key = inlay_str_from(name);
     struct inlay_scalar *at;
@@ -153,7 +190,7 @@ static const struct inlay_type *integer(struct inlay_reader *reader,
                                   "integers of %llu bytes have no Python "
                                   "form: write int64_t or uint64_t",
                                   (unsigned long long)size);
-    return scalar(reader, kind, (uint32_t)size, name);
+    return inlay_types_scalar(reader, kind, (uint32_t)size, name);
 }
 
 static const struct inlay_type *floating(struct inlay_reader *reader,
@@ -166,7 +203,7 @@ static const struct inlay_type *floating(struct inlay_reader *reader,
                                   "only float and double have a Python form: "
                                   "write double");
     /* The other kind of 4 or 8 bytes (_Float32) has the same layout. */
-    return scalar(reader, INLAY_KIND_FLOAT, (uint32_t)size, name);
+    return inlay_types_scalar(reader, INLAY_KIND_FLOAT, (uint32_t)size, name);
 }
 
 static const struct inlay_type *base(struct inlay_reader *reader,
@@ -181,16 +218,15 @@ static const struct inlay_type *base(struct inlay_reader *reader,
     inlay_die_number(&die, DW_AT_byte_size, &size);
     if (!own || !name)
         return inlay_types_refuse(reader, &die, "it has no name");
-    if (encoding != DW_ATE_boolean && strcmp(own, "char") == 0)
-        return inlay_types_refuse(
-            reader, &die,
-            "a plain char is neither number nor text: write int8_t, uint8_t "
-            "or inlay_str");
+    if (size == 1 && strcmp(own, "char") == 0 &&
+        (encoding == DW_ATE_signed_char || encoding == DW_ATE_unsigned_char))
+        return inlay_types_scalar(reader, INLAY_KIND_CHAR, 1, name);
     switch (encoding) {
     case DW_ATE_boolean:
         if (size == 1)
-            return scalar(reader, INLAY_KIND_BOOL, 1,
-                          strcmp(name, "_Bool") == 0 ? "bool" : name);
+            return inlay_types_scalar(reader, INLAY_KIND_BOOL, 1,
+                                      strcmp(name, "_Bool") == 0 ? "bool"
+                                                                 : name);
         return inlay_types_refuse(reader, &die, "write bool");
     case DW_ATE_signed:
     case DW_ATE_signed_char:
@@ -214,63 +250,9 @@ static const struct inlay_type *base(struct inlay_reader *reader,
     }
 }
 
-static const struct inlay_type *pointer(struct inlay_reader *reader,
-                                        const struct inlay_peeled *peeled)
-{
-    Dwarf_Die die = peeled->die, inner;
-    struct inlay_peeled to =
-        inlay_die_peel(inlay_die_type(&die, &inner) ? &inner : NULL);
-    char spelled[200];
-
-    if (to.is_void)
-        return inlay_types_refuse(reader, &die,
-                                  "void pointers have no Python form");
-    int tag = dwarf_tag(&to.die);
-    if (tag == DW_TAG_base_type && is_named(&to.die, "char")) {
-        if (to.is_const && !to.is_atomic)
-            return scalar(reader, INLAY_KIND_CSTR, 8, "const char *");
-        return inlay_types_refuse(reader, &die,
-                                  "write const char * or inlay_str for text");
-    }
-    if (tag == DW_TAG_subroutine_type)
-        return inlay_types_refuse(reader, &die,
-                                  "function pointers have no Python form");
-    inlay_die_spell(&inner, spelled, sizeof(spelled));
-    if (tag == DW_TAG_structure_type || tag == DW_TAG_union_type)
-        return inlay_types_refuse(
-            reader, &die,
-            "pointers are not supported: write %s for one by value, or "
-            "INLAY_SLICE(name, %s) for many",
-            spelled, spelled);
-    return inlay_types_refuse(
-        reader, &die,
-        "a pointer does not say how many: write INLAY_SLICE(name, %s)",
-        spelled);
-}
-
-static const struct inlay_type *array(struct inlay_reader *reader,
-                                      Dwarf_Die *die)
-{
-    Dwarf_Die child;
-    uint64_t bound;
-
-    if (dwarf_hasattr(die, DW_AT_GNU_vector))
-        return inlay_types_refuse(reader, die,
-                                  "vector types have no Python form");
-    if (dwarf_child(die, &child) == 0 &&
-        !inlay_die_number(&child, DW_AT_count, &bound) &&
-        !inlay_die_number(&child, DW_AT_upper_bound, &bound))
-        return inlay_types_refuse(
-            reader, die,
-            "flexible array members have no Python form: write "
-            "INLAY_SLICE");
-    return inlay_types_refuse(
-        reader, die,
-        "arrays of fixed length are not supported yet: write INLAY_SLICE");
-}
-
 static const struct inlay_type *resolve_core(struct inlay_reader *reader,
                                              const struct inlay_peeled *peeled,
+                                             enum inlay_position at,
                                              int depth)
 {
     Dwarf_Die die = peeled->die;
@@ -279,65 +261,225 @@ static const struct inlay_type *resolve_core(struct inlay_reader *reader,
     case DW_TAG_base_type:
         return base(reader, peeled);
     case DW_TAG_pointer_type:
-        return pointer(reader, peeled);
+        return inlay_pointer_resolve(reader, peeled, at);
     case DW_TAG_structure_type:
+    case DW_TAG_class_type:
         return inlay_compound_resolve(reader, peeled, depth);
     case DW_TAG_array_type:
-        return array(reader, &die);
+        return inlay_array_resolve(reader, peeled, depth);
+    case DW_TAG_enumeration_type:
+        return inlay_enum_resolve(reader, peeled);
     case DW_TAG_union_type:
         return inlay_types_refuse(reader, &die, "unions have no Python form");
-    case DW_TAG_enumeration_type:
+    case DW_TAG_reference_type:
+    case DW_TAG_rvalue_reference_type:
         return inlay_types_refuse(reader, &die,
-                                  "enums are not supported yet: write int");
+                                  "references have no Python form: write a "
+                                  "pointer, or the type without &");
     default:
         return inlay_types_refuse(reader, &die, "it has no Python form");
     }
 }
 
-static const struct inlay_type *resolve_at(struct inlay_reader *reader,
-                                           Dwarf_Die *die,
-                                           int depth)
+/* Numbers, or structs and arrays of them; `named`: chars and enums as well. */
+static bool is_flat(const struct inlay_type *type, bool named)
+{
+    switch (type->kind) {
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+    case INLAY_KIND_FLOAT:
+        return true;
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_CHARS:
+        return named;
+    case INLAY_KIND_ARRAY:
+        return is_flat(type->elem, named);
+    case INLAY_KIND_STRUCT:
+        for (size_t i = 0; i < type->nfields; i++) {
+            if (!is_flat(type->fields[i].type, named))
+                return false;
+        }
+        return true;
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_CSTR:
+    case INLAY_KIND_STR:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_OPTIONAL:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_UNSUPPORTED:
+        break;
+    }
+    return false;
+}
+
+/* Why a pointer to a struct can't stand there; NULL: it can. */
+static const char *misplaced_pointer(enum inlay_position at)
+{
+    switch (at) {
+    case INLAY_AT_ITEM:
+    case INLAY_AT_OWNED:
+        return "slices hold structs by value: write INLAY_SLICE(name, struct "
+               "x)";
+    case INLAY_AT_VALUE:
+        return "a pointer can be NULL by itself: write it without "
+               "INLAY_OPTIONAL";
+    case INLAY_AT_ARRAY:
+        return "arrays of pointers have no Python form: write INLAY_SLICE";
+    case INLAY_AT_CALLBACK_RESULT:
+        return "callbacks return numbers, or structs of numbers";
+    case INLAY_AT_PARAM:
+    case INLAY_AT_RESULT:
+    case INLAY_AT_FIELD:
+    case INLAY_AT_TARGET:
+    case INLAY_AT_CALLBACK:
+        break;
+    }
+    return NULL;
+}
+
+/* The same for kinds that stand in few places. */
+static const char *misplaced(const struct inlay_type *type,
+                             enum inlay_position at)
+{
+    switch (type->kind) {
+    case INLAY_KIND_VOID:
+        return at == INLAY_AT_RESULT || at == INLAY_AT_CALLBACK_RESULT
+                   ? NULL
+                   : "void is not a value";
+    case INLAY_KIND_CHAR:
+        return at == INLAY_AT_ITEM
+                   ? "for text write inlay_str, for numbers a slice of int8_t"
+                   : NULL;
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
+        return at == INLAY_AT_FIELD || at == INLAY_AT_ARRAY
+                   ? NULL
+                   : "arrays stand within structs only: write INLAY_SLICE";
+    case INLAY_KIND_OWNED:
+        return at == INLAY_AT_RESULT
+                   ? NULL
+                   : "INLAY_ARRAY is a result only: write INLAY_SLICE";
+    case INLAY_KIND_HANDLE:
+        return at == INLAY_AT_PARAM || at == INLAY_AT_RESULT
+                   ? NULL
+                   : "an object is a parameter or a result only";
+    case INLAY_KIND_OBJECT:
+        return at == INLAY_AT_PARAM || at == INLAY_AT_RESULT
+                   ? NULL
+                   : "Python objects are parameters or results only";
+    case INLAY_KIND_CALLBACK:
+        return at == INLAY_AT_PARAM ? NULL
+                                    : "a function pointer is a parameter only";
+    case INLAY_KIND_USERDATA:
+        return at == INLAY_AT_PARAM || at == INLAY_AT_CALLBACK
+                   ? NULL
+                   : "void pointers have no Python form";
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
+        return at == INLAY_AT_PARAM
+                   ? NULL
+                   : "Arrow data are parameters only: return INLAY_ARRAY";
+    case INLAY_KIND_POINTER:
+        return misplaced_pointer(at);
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+    case INLAY_KIND_FLOAT:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_CSTR:
+    case INLAY_KIND_STR:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OPTIONAL:
+    case INLAY_KIND_STRUCT:
+    case INLAY_KIND_UNSUPPORTED:
+        break;
+    }
+    return NULL;
+}
+
+/* What a place holds only some types of. NULL: this one, too. */
+static const char *unfit(const struct inlay_type *type, enum inlay_position at)
+{
+    const char *why = misplaced(type, at);
+
+    if (why || type->kind == INLAY_KIND_UNSUPPORTED)
+        return why;
+    switch (at) {
+    case INLAY_AT_OWNED:
+        return is_flat(type, false)
+                   ? NULL
+                   : "INLAY_ARRAY holds numbers or structs of numbers: return "
+                     "INLAY_SLICE";
+    case INLAY_AT_TARGET:
+        return type->kind == INLAY_KIND_STRUCT
+                   ? NULL
+                   : "a pointer leads to a plain struct: write this one by "
+                     "value";
+    case INLAY_AT_CALLBACK:
+        return type->kind == INLAY_KIND_BYTES ||
+                       type->kind == INLAY_KIND_SLICE ||
+                       type->kind == INLAY_KIND_OPTIONAL
+                   ? "callbacks take numbers, text, structs and pointers to "
+                     "structs"
+                   : NULL;
+    case INLAY_AT_CALLBACK_RESULT:
+        return type->kind == INLAY_KIND_VOID || is_flat(type, true)
+                   ? NULL
+                   : "callbacks return numbers, or structs of numbers";
+    case INLAY_AT_PARAM:
+    case INLAY_AT_RESULT:
+    case INLAY_AT_FIELD:
+    case INLAY_AT_ITEM:
+    case INLAY_AT_VALUE:
+    case INLAY_AT_ARRAY:
+        break;
+    }
+    return NULL;
+}
+
+const struct inlay_type *inlay_types_resolve(struct inlay_reader *reader,
+                                             Dwarf_Die *die,
+                                             enum inlay_position at,
+                                             int depth)
 {
     struct inlay_peeled peeled = inlay_die_peel(die);
+    const struct inlay_type *type;
 
     if (!inlay_die_step(reader))
         return NULL;
     if (peeled.broken || depth > DEPTH_MOST)
         return inlay_types_refuse(reader, die, "types nest too deeply");
-    if (peeled.is_void)
-        return scalar(reader, INLAY_KIND_VOID, 0, "void");
     if (peeled.is_atomic)
         return inlay_types_refuse(reader, die,
                                   "_Atomic has no Python form: write the "
                                   "type without it");
-    const struct inlay_type *type = resolve_core(reader, &peeled, depth);
+    if (peeled.is_void)
+        type = inlay_types_scalar(reader, INLAY_KIND_VOID, 0, "void");
+    else
+        type = resolve_core(reader, &peeled, at, depth);
+    if (!type || type->kind == INLAY_KIND_UNSUPPORTED)
+        return type;
     /* gcc repeats a struct's alignment on its typedefs. */
-    if (type && type->kind != INLAY_KIND_UNSUPPORTED && peeled.align &&
-        peeled.align != type->align)
+    if (!peeled.is_void && peeled.align && peeled.align != type->align)
         return inlay_types_refuse(reader, die,
                                   "it has an alignment of its own");
-    return type;
-}
-
-const struct inlay_type *inlay_types_resolve(struct inlay_reader *reader,
-                                             Dwarf_Die *die)
-{
-    return resolve_at(reader, die, 0);
-}
-
-const struct inlay_type *inlay_types_value(struct inlay_reader *reader,
-                                           Dwarf_Die *die,
-                                           int depth)
-{
-    const struct inlay_type *type = resolve_at(reader, die, depth);
-
-    if (type && type->kind == INLAY_KIND_VOID)
-        return inlay_types_refuse(reader, die, "void is not a value");
-    return type;
+    const char *why = unfit(type, at);
+    return why ? inlay_types_refuse(reader, die, "%s", why) : type;
 }
 
 void inlay_types_later(struct inlay_reader *reader,
-                       struct inlay_type *slice,
+                       struct inlay_type *owner,
                        Dwarf_Die *elem)
 {
     struct inlay_later *later =
@@ -347,12 +489,34 @@ void inlay_types_later(struct inlay_reader *reader,
         inlay_reader_no_memory(reader);
         return;
     }
-    later->slice = slice;
+    later->owner = owner;
     later->is_void = !elem;
     if (elem)
         later->elem = *elem;
     later->next = reader->later;
     reader->later = later;
+}
+
+static enum inlay_position item_position(const struct inlay_type *owner)
+{
+    return owner->kind == INLAY_KIND_POINTER ? INLAY_AT_TARGET
+           : owner->kind == INLAY_KIND_OWNED ? INLAY_AT_OWNED
+                                             : INLAY_AT_ITEM;
+}
+
+static bool finish_one(struct inlay_reader *reader, struct inlay_later *later)
+{
+    struct inlay_type *owner = later->owner;
+    Dwarf_Die *die = later->is_void ? NULL : &later->elem;
+    const struct inlay_type *elem =
+        inlay_types_resolve(reader, die, item_position(owner), 0);
+
+    if (elem && owner->kind == INLAY_KIND_POINTER && !elem->name.len)
+        elem = inlay_types_refuse(reader, die, "it has no name: give it one");
+    owner->elem = elem;
+    return elem &&
+           (owner->kind == INLAY_KIND_POINTER ||
+            inlay_compound_name_after(reader, elem, owner->name, "item"));
 }
 
 bool inlay_types_finish(struct inlay_reader *reader)
@@ -361,12 +525,7 @@ bool inlay_types_finish(struct inlay_reader *reader)
         struct inlay_later *later = reader->later;
 
         reader->later = later->next;
-        const struct inlay_type *elem =
-            inlay_types_value(reader, later->is_void ? NULL : &later->elem, 0);
-
-        later->slice->elem = elem;
-        if (!elem || !inlay_compound_name_after(reader, elem,
-                                                later->slice->name, "item"))
+        if (!finish_one(reader, later))
             return false;
     }
     return !reader->error;

@@ -4,11 +4,14 @@
  * entered.
  */
 #include <dwarf.h>
+#include <gelf.h>
 #include <string.h>
 
 #include "dwarf/reader.h"
 
 #include "base/banned.h"
+
+#define NAMESPACES_MOST 16 /* in one another */
 
 /* The first wanted function at or behind `address`. */
 static size_t lower_bound(const struct inlay_reader *reader, uint64_t address)
@@ -145,17 +148,58 @@ static void visit(struct inlay_reader *reader, Dwarf_Die *die)
     }
 }
 
-static void visit_unit(struct inlay_reader *reader, Dwarf_Die *unit)
+/* `within` is a unit, or a namespace: Rust puts all of a crate in one. */
+static void visit_all(struct inlay_reader *reader, Dwarf_Die *within, int depth)
 {
     Dwarf_Die child;
 
-    if (dwarf_child(unit, &child))
+    if (dwarf_child(within, &child))
         return;
     do {
         if (!inlay_die_step(reader))
             return;
-        visit(reader, &child);
+        if (dwarf_tag(&child) != DW_TAG_namespace)
+            visit(reader, &child);
+        else if (depth < NAMESPACES_MOST)
+            visit_all(reader, &child, depth + 1);
     } while (dwarf_siblingof(&child, &child) == 0);
+}
+
+static bool is_unit_section(const char *name, bool types)
+{
+    static const char *const names[2][3] = {
+        {".debug_info", ".zdebug_info", ".debug_info.dwo"},
+        {".debug_types", ".zdebug_types", ".debug_types.dwo"},
+    };
+
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, names[types][i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Bytes of units: libdw takes a unit's own word for where it ends. */
+static uint64_t units_size(Dwarf *dwarf, bool types)
+{
+    Elf *elf = dwarf_getelf(dwarf);
+    uint64_t size = UINT64_MAX;
+    GElf_Shdr header;
+    size_t names;
+
+    if (elf_getshdrstrndx(elf, &names) < 0)
+        return 0;
+    for (Elf_Scn *at = NULL; (at = elf_nextscn(elf, at));) {
+        const char *name = gelf_getshdr(at, &header)
+                               ? elf_strptr(elf, names, header.sh_name)
+                               : NULL;
+        if (!name || !is_unit_section(name, types) ||
+            header.sh_type == SHT_NOBITS)
+            continue;
+        const Elf_Data *data = elf_getdata(at, NULL);
+        size = inlay_min(size, data ? (uint64_t)data->d_size : 0);
+    }
+    return size;
 }
 
 /*
@@ -167,7 +211,7 @@ static bool units_are_closed(Dwarf *dwarf, bool types)
 {
     Dwarf_Off at = 0, next;
     size_t header;
-    uint64_t signature;
+    uint64_t signature, size = units_size(dwarf, types);
     Dwarf_Die die;
 
     while (dwarf_next_unit(dwarf, at, &next, &header, NULL, NULL, NULL, NULL,
@@ -175,7 +219,7 @@ static bool units_are_closed(Dwarf *dwarf, bool types)
         Dwarf_Die *found = types ? dwarf_offdie_types(dwarf, at + header, &die)
                                  : dwarf_offdie(dwarf, at + header, &die);
 
-        if (!found || next <= at + header ||
+        if (!found || next > size || next <= at + header ||
             ((const char *)die.addr)[next - at - header - 1] != '\0')
             return false;
         at = next;
@@ -183,8 +227,7 @@ static bool units_are_closed(Dwarf *dwarf, bool types)
     return true;
 }
 
-static struct inlay_error *check_closed(struct inlay_reader *reader,
-                                        Dwarf *dwarf)
+struct inlay_error *inlay_units_check(struct inlay_reader *reader, Dwarf *dwarf)
 {
     if (units_are_closed(dwarf, false) && units_are_closed(dwarf, true))
         return NULL;
@@ -202,7 +245,7 @@ struct inlay_error *inlay_units_match(struct inlay_reader *reader)
 
     if (!reader->dwarf)
         return NULL;
-    struct inlay_error *error = check_closed(reader, reader->dwarf);
+    struct inlay_error *error = inlay_units_check(reader, reader->dwarf);
     if (error)
         return error;
     while ((found = dwarf_get_units(reader->dwarf, unit, &next, NULL, &type,
@@ -220,13 +263,13 @@ struct inlay_error *inlay_units_match(struct inlay_reader *reader)
                     "there (compile without -gsplit-dwarf)",
                     reader->path);
             root = &split;
-            error = check_closed(reader, dwarf_cu_getdwarf(split.cu));
+            error = inlay_units_check(reader, dwarf_cu_getdwarf(split.cu));
             if (error)
                 return error;
         }
         if (dwarf_tag(root) == DW_TAG_compile_unit &&
             unit_is_wanted(reader, &die))
-            visit_unit(reader, root);
+            visit_all(reader, root, 0);
     }
     if (found < 0 && !reader->error)
         return inlay_error_create(INLAY_ERROR_IMPORT,

@@ -50,28 +50,39 @@ bool compile_has(const char *cc)
     return run(argv) == 0;
 }
 
+char *compile_with(struct compile_dir *dir,
+                   const char *command,
+                   const char *source)
+{
+    char line[2000], object[100];
+    const char *const argv[] = {"sh", "-c", line, NULL};
+
+    snprintf(object, sizeof(object), "%s/m%d.so", dir->path, dir->count++);
+    int len = snprintf(line, sizeof(line), "%s %s%s%s -o %s", command,
+                       *source == '/' ? "" : TEST_DWARF,
+                       *source == '/' ? "" : "/", source, object);
+    assert_true(len > 0 && (size_t)len < sizeof(line));
+    if (run(argv) != 0)
+        fail_msg("failed: %s", line);
+    return strdup(object);
+}
+
 char *compile(struct compile_dir *dir,
               const char *cc,
               const char *flags,
               const char *source)
 {
-    char command[2000], object[100];
-    const char *const argv[] = {"sh", "-c", command, NULL};
+    char command[1500];
     const char *folding = strstr(cc, "gcc") ? "-fno-ipa-icf" : "";
-    int len;
-
-    snprintf(object, sizeof(object), "%s/m%d.so", dir->path, dir->count++);
-    len = snprintf(
+    int len = snprintf(
         command, sizeof(command),
         "%s -std=gnu11 -O2 -g -fPIC -shared %s -fno-omit-frame-pointer "
         "-fno-semantic-interposition -fstack-clash-protection -Wl,-Bsymbolic "
-        "-w -Wno-psabi -I%s %s %s%s%s -o %s",
-        cc, folding, TEST_INCLUDE, flags, *source == '/' ? "" : TEST_DWARF,
-        *source == '/' ? "" : "/", source, object);
+        "-w -Wno-psabi -I%s %s",
+        cc, folding, TEST_INCLUDE, flags);
+
     assert_true(len > 0 && (size_t)len < sizeof(command));
-    if (run(argv) != 0)
-        fail_msg("failed: %s", command);
-    return strdup(object);
+    return compile_with(dir, command, source);
 }
 
 char *compile_text(struct compile_dir *dir,

@@ -29,6 +29,11 @@ char *compile(struct compile_dir *dir,
               const char *flags,
               const char *source);
 
+/* The same with a command of the test's own, but for source and output. */
+char *compile_with(struct compile_dir *dir,
+                   const char *command,
+                   const char *source);
+
 /* The same for source text, which is written to `name` in the folder. */
 char *compile_text(struct compile_dir *dir,
                    const char *cc,

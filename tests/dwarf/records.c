@@ -51,3 +51,27 @@ int64_t not_a_route(int64_t a)
     *copy = a;
     return *copy + 1;
 }
+
+enum color { red = 0, blue = 7 };
+struct pixel {
+    int x;
+};
+
+int64_t more_defaults(enum color color,
+                      enum color mask,
+                      char letter,
+                      const struct pixel *pixel,
+                      inlay_bytes bytes,
+                      inlay_html page,
+                      double real)
+{
+    return color + mask + letter + (pixel ? pixel->x : 0) +
+           (int64_t)bytes.len + (int64_t)page.len + (int64_t)real;
+}
+INLAY_DEFAULT(more_defaults, color, blue);
+INLAY_DEFAULT(more_defaults, mask, red | blue);
+INLAY_DEFAULT(more_defaults, letter, 'x');
+INLAY_DEFAULT(more_defaults, pixel, NULL);
+INLAY_DEFAULT(more_defaults, bytes, "\xff");
+INLAY_DEFAULT(more_defaults, page, "<p>");
+INLAY_DEFAULT(more_defaults, real, 1ul << 63);

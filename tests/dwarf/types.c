@@ -50,7 +50,6 @@ union value {
     int i;
     double d;
 };
-enum color { RED };
 struct holder {
     int a;
     struct {
@@ -64,12 +63,6 @@ struct bits {
 struct flexible {
     int32_t n;
     double v[];
-};
-struct arrays {
-    int n[3];
-};
-struct node {
-    struct node *next;
 };
 struct pointer_to_function {
     int (*f)(int);
@@ -143,21 +136,15 @@ int no_union(union value v) { return v.i; }
 int no_field(struct holder v) { return v.a; }
 int no_bits(struct bits v) { return v.b; }
 int no_flexible(struct flexible v) { return v.n; }
-int no_arrays(struct arrays v) { return v.n[0]; }
-int no_node(struct node v) { return !v.next; }
 int no_function(struct pointer_to_function v) { return !v.f; }
 int no_anonymous(struct anonymous v) { return v.b; }
 int no_empty(struct empty v) { return 0; }
 int no_packed(struct packed v) { return v.b; }
 int no_packed_end(struct packed_end v) { return v.b; }
 int no_aligned(struct aligned64 v) { return (int)v.a; }
-int no_enum(enum color v) { return (int)v; }
-int no_char(char v) { return v; }
 int no_text(char *v) { return !v; }
 int no_pointer(int *v) { return *v; }
-int no_struct_pointer(struct user *v) { return !v; }
 int no_void(void *v) { return !v; }
-int no_callback(int (*v)(int)) { return v(1); }
 int no_int128(__int128 v) { return (int)v; }
 int no_long_double(long double v) { return (int)v; }
 int no_complex(double complex v) { return (int)v; }

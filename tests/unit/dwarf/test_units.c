@@ -165,6 +165,90 @@ static void test_recorded(void **state)
     assert_int_equal(fixture->debug.api.size, sizeof(struct inlay_api_record));
 }
 
+/* Built elsewhere: neither root nor source exist, their names are compared. */
+static void test_moved(void **state)
+{
+    struct fixture *fixture = *state;
+    char flags[200];
+
+    snprintf(flags, sizeof(flags), "-ffile-prefix-map=%s=/inlay/pkg",
+             fixture->dir.path);
+    const char *text = "#line 1 \"/inlay/pkg/../other/x.c\"\n"
+                       "int theirs(int a) { return a; }\n"
+                       "#line 1 \"/inlay/pkg/./sub//in.c\"\n"
+                       "int mine(int a) { return a; }\n"
+                       "#line 2 \"/inlay/pkgs/in.c\"\n"
+                       "int neighbours(int a) { return a; }\n";
+    assert_null(read_text(fixture, "cc", flags, text, "/inlay/pkg"));
+    assert_names(&fixture->debug, "mine(a)");
+    assert_true(
+        inlay_str_is(fixture->debug.funcs[0].decl.file, "/inlay/pkg/sub/in.c"));
+    text = "int mine(int a) { return a; }\n";
+    assert_null(read_text(fixture, "cc", flags, text, "/inlay/pkg/"));
+    assert_names(&fixture->debug, "mine(a)");
+    assert_true(
+        inlay_str_is(fixture->debug.funcs[0].decl.file, "/inlay/pkg/in.c"));
+    assert_null(read_text(fixture, "cc", flags, text, "/inlay/pk"));
+    assert_names(&fixture->debug, "");
+}
+
+/* Puts a section ".inlay_docs" into an object. */
+static char *add_docs(struct fixture *fixture,
+                      char *object,
+                      const char *docs,
+                      size_t len)
+{
+    char path[100], command[500];
+
+    snprintf(path, sizeof(path), "%s/docs", fixture->dir.path);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_int_equal(fwrite(docs, 1, len, file), len);
+    fclose(file);
+    snprintf(command, sizeof(command),
+             "objcopy --add-section=.inlay_docs=%s %s", path, object);
+    assert_int_equal(system(command), 0);
+    return object;
+}
+
+static void check_docs(struct fixture *fixture,
+                       const char *docs,
+                       size_t len,
+                       const char *one,
+                       const char *two)
+{
+    char *path = compile_text(&fixture->dir, "cc", "", "in.c",
+                              "/* not this */\n"
+                              "int one(int a) { return a; }\n"
+                              "int two(int a) { return a + 1; }\n");
+
+    if (docs)
+        add_docs(fixture, path, docs, len);
+    assert_null(inlay_dwarf_read(path, inlay_str_from(fixture->dir.path),
+                                 &fixture->arena, &fixture->debug));
+    assert_int_equal(fixture->debug.nfuncs, 2);
+    assert_int_equal(fixture->debug.documented, docs != NULL);
+    assert_true(
+        inlay_str_equal(fixture->debug.funcs[0].doc, inlay_str_from(one)));
+    assert_true(
+        inlay_str_equal(fixture->debug.funcs[1].doc, inlay_str_from(two)));
+    free(path);
+}
+
+static void test_embedded_docs(void **state)
+{
+    struct fixture *fixture = *state;
+
+    if (!compile_has("objcopy"))
+        skip();
+    check_docs(fixture, NULL, 0, "", "");
+    check_docs(fixture, "two\0Second.\nLine\0one\0First\0", 27, "First",
+               "Second.\nLine");
+    check_docs(fixture, "none\0x\0two\0cut", 14, "", "");
+    check_docs(fixture, "one\0\xff\0two\0\xc3\xa9\0", 13, "", "\xc3\xa9");
+    check_docs(fixture, "\0", 1, "", "");
+}
+
 static void assert_error(struct inlay_error *error, const char *part)
 {
     assert_non_null(error);
@@ -205,6 +289,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_lto, setup, teardown),
         cmocka_unit_test_setup_teardown(test_other_folders, setup, teardown),
         cmocka_unit_test_setup_teardown(test_recorded, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_moved, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_embedded_docs, setup, teardown),
         cmocka_unit_test_setup_teardown(test_errors, setup, teardown),
     };
 
