@@ -29,38 +29,57 @@ struct inlay_str inlay_str_trim(struct inlay_str s)
 }
 
 /*
- * Length of the well-formed sequence at p (Unicode 15, table 3-7), 0 when
- * there is none within `left` bytes.
+ * Length of the sequence that `first` begins, with the bounds of its second
+ * byte (Unicode 15, table 3-7); 0: it begins none of two bytes and more.
  */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+static size_t utf8_begin(unsigned char first,
+                         unsigned char *low,
+                         unsigned char *high)
 {
-    unsigned char low = 0x80, high = 0xBF;
+    *low = 0x80;
+    *high = 0xBF;
+    if (first < 0xC2 || first > 0xF4)
+        return 0;
+    if (first == 0xE0)
+        *low = 0xA0;
+    else if (first == 0xED)
+        *high = 0x9F;
+    else if (first == 0xF0)
+        *low = 0x90;
+    else if (first == 0xF4)
+        *high = 0x8F;
+    return first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+}
+
+/* How much of that sequence is at p: `length_ret` when it is whole. */
+static size_t utf8_sequence(const unsigned char *p,
+                            size_t left,
+                            size_t *length_ret)
+{
+    unsigned char low, high;
+    size_t length = utf8_begin(p[0], &low, &high), i = 1;
+
+    *length_ret = length;
+    for (; i < length && i < left && p[i] >= low && p[i] <= high; i++)
+        low = 0x80, high = 0xBF;
+    return i;
+}
+
+size_t inlay_utf8_character(struct inlay_str s)
+{
+    const unsigned char *p = (const unsigned char *)s.ptr;
     size_t length;
 
-    if (p[0] >= 0xC2 && p[0] <= 0xDF)
-        length = 2;
-    else if (p[0] >= 0xE0 && p[0] <= 0xEF)
-        length = 3;
-    else if (p[0] >= 0xF0 && p[0] <= 0xF4)
-        length = 4;
-    else
-        return 0;
-    if (left < length)
-        return 0;
-    if (p[0] == 0xE0)
-        low = 0xA0;
-    else if (p[0] == 0xED)
-        high = 0x9F;
-    else if (p[0] == 0xF0)
-        low = 0x90;
-    else if (p[0] == 0xF4)
-        high = 0x8F;
-    if (p[1] < low || p[1] > high)
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if ((p[i] & 0xC0) != 0x80)
-            return 0;
-    return length;
+    if (s.len == 0 || p[0] < 0x80)
+        return s.len > 0;
+    return utf8_sequence(p, s.len, &length) == length ? length : 0;
+}
+
+size_t inlay_utf8_bad(struct inlay_str s)
+{
+    size_t length;
+
+    return utf8_sequence((const unsigned char *)s.ptr, s.len, &length);
 }
 
 bool inlay_utf8_valid(struct inlay_str s)
@@ -84,8 +103,8 @@ bool inlay_utf8_valid(struct inlay_str s)
             i++;
             continue;
         }
-        size_t length = utf8_sequence(p + i, s.len - i);
-        if (length == 0)
+        size_t length;
+        if (utf8_sequence(p + i, s.len - i, &length) != length)
             return false;
         i += length;
     }

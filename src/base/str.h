@@ -59,6 +59,15 @@ bool inlay_utf8_valid(struct inlay_str s);
 /* Code points in well-formed UTF-8. */
 size_t inlay_utf8_length(struct inlay_str s);
 
+/* Bytes of the character at the start of `s`; 0: there is none. */
+size_t inlay_utf8_character(struct inlay_str s);
+
+/*
+ * Bytes at the start of `s`, where no character is, that become one U+FFFD: a
+ * sequence that was begun well, or one byte (Unicode 15, 3.9).
+ */
+size_t inlay_utf8_bad(struct inlay_str s);
+
 /* FNV-1a, for tables of names; not for keys that a client can choose. */
 static inline uint32_t inlay_str_hash(struct inlay_str s)
 {
