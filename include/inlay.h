@@ -174,6 +174,20 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
             inlay_api_->array(inlay_count_, sizeof(*((type *)0)->ptr));        \
         (type){inlay_ptr_, inlay_ptr_ ? inlay_count_ : 0};                     \
     })
+#else
+#define inlay_array(type, count) (inlay_array_<type>(count))
+} /* extern "C" */
+template <typename array> static inline array inlay_array_(size_t count)
+{
+    array made = {};
+
+    made.ptr = static_cast<decltype(made.ptr)>(
+        inlay_api_->array(count, sizeof(*made.ptr)));
+    if (made.ptr)
+        made.len = count;
+    return made;
+}
+extern "C" {
 #endif
 #endif
 
@@ -250,13 +264,20 @@ struct inlay_status_record {
         __attribute__((section("inlay_" #kind), aligned(8), INLAY_KEEP_)) = {  \
             __VA_ARGS__}
 
+/* A function as records keep it. */
+#ifdef __cplusplus
+#define INLAY_FUNC_(f) reinterpret_cast<void (*)(void)>(f)
+#else
+#define INLAY_FUNC_(f) (void (*)(void))(f)
+#endif
+
 #ifndef INLAY_CORE
 INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
 #endif
 
 /* INLAY_GET("/users/{id}", get_user); after the function. */
 #define INLAY_ROUTE(methods, path, f)                                          \
-    INLAY_RECORD_(route, (void (*)(void))(f), methods, path, __FILE__, __LINE__)
+    INLAY_RECORD_(route, INLAY_FUNC_(f), methods, path, __FILE__, __LINE__)
 #define INLAY_GET(path, f) INLAY_ROUTE("GET", path, f)
 #define INLAY_POST(path, f) INLAY_ROUTE("POST", path, f)
 #define INLAY_PUT(path, f) INLAY_ROUTE("PUT", path, f)
@@ -265,17 +286,17 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
 
 /* INLAY_STATUS(create_user, 201); the status of a route's plain answer. */
 #define INLAY_STATUS(f, code)                                                  \
-    INLAY_RECORD_(status, (void (*)(void))(f), __FILE__, __LINE__, code)
+    INLAY_RECORD_(status, INLAY_FUNC_(f), __FILE__, __LINE__, code)
 
 /*
  * INLAY_NOGIL(f); releases Python's lock while f runs: for work of more than
- * some 10 us. Statics that f uses then need a lock of their own.
+ * some 10 us. Static variables of f then need a lock of their own.
  * INLAY_ASYNC(f); runs f on a pool of threads; from Python it is awaited.
  */
 #define INLAY_NOGIL(f) INLAY_TRAIT_(f, INLAY_TRAIT_NOGIL)
 #define INLAY_ASYNC(f) INLAY_TRAIT_(f, INLAY_TRAIT_ASYNC)
-#define INLAY_TRAIT_(f, trait)                                                 \
-    INLAY_RECORD_(trait, (void (*)(void))(f), __FILE__, __LINE__, trait)
+#define INLAY_TRAIT_(f, value)                                                 \
+    INLAY_RECORD_(trait, INLAY_FUNC_(f), __FILE__, __LINE__, value)
 
 /*
  * INLAY_DEFAULT(f, limit, 20); counts for Python calls and for routes. The
@@ -284,7 +305,7 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
 #ifndef __cplusplus
 #define INLAY_DEFAULT(f, param, value)                                         \
     INLAY_RECORD_(                                                             \
-        default, (void (*)(void))(f), #param, #value, __FILE__, __LINE__,      \
+        default, INLAY_FUNC_(f), #param, #value, __FILE__, __LINE__,           \
         _Generic((value),                                                      \
             char *: INLAY_DEFAULT_STRING,                                      \
             const char *: INLAY_DEFAULT_STRING,                                \
@@ -298,6 +319,64 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
                  double: 0, default: (value)),                                 \
         _Generic((value), float: (value), double: (value), default: 0.0),      \
         _Generic((value), char *: (value), const char *: (value), default: 0))
+#else
+#define INLAY_DEFAULT(f, param, value)                                         \
+    INLAY_RECORD_(default, INLAY_FUNC_(f), #param, #value, __FILE__, __LINE__, \
+                  inlay_literal_read_(value, #value).kind,                     \
+                  inlay_literal_read_(value, #value).integer,                  \
+                  inlay_literal_read_(value, #value).real,                     \
+                  inlay_literal_read_(value, #value).string)
+
+} /* extern "C" */
+
+struct inlay_literal_ {
+    uint32_t kind;
+    int64_t integer;
+    double real;
+    const char *string;
+};
+
+template <typename value>
+constexpr inlay_literal_ inlay_literal_of_(value integer)
+{
+    return {static_cast<value>(-1) > 0 && sizeof(value) >= sizeof(long)
+                ? INLAY_DEFAULT_UINT
+                : INLAY_DEFAULT_INT,
+            static_cast<int64_t>(integer), 0, nullptr};
+}
+constexpr inlay_literal_ inlay_literal_of_(bool truth)
+{
+    return {INLAY_DEFAULT_INT, truth, 0, nullptr};
+}
+constexpr inlay_literal_ inlay_literal_of_(double real)
+{
+    return {INLAY_DEFAULT_DOUBLE, 0, real, nullptr};
+}
+constexpr inlay_literal_ inlay_literal_of_(float real)
+{
+    return {INLAY_DEFAULT_DOUBLE, 0, real, nullptr};
+}
+constexpr inlay_literal_ inlay_literal_of_(const char *string)
+{
+    return {INLAY_DEFAULT_STRING, 0, 0, string};
+}
+constexpr inlay_literal_ inlay_literal_of_(decltype(nullptr))
+{
+    return {INLAY_DEFAULT_NULL, 0, 0, nullptr};
+}
+
+/* NULL is an integer in C++: only its spelling tells. */
+template <typename value>
+constexpr inlay_literal_ inlay_literal_read_(const value &literal,
+                                             const char *text)
+{
+    return text[0] == 'N' && text[1] == 'U' && text[2] == 'L' &&
+                   text[3] == 'L' && !text[4]
+               ? inlay_literal_of_(nullptr)
+               : inlay_literal_of_(literal);
+}
+
+extern "C" {
 #endif
 
 #ifdef __cplusplus

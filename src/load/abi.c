@@ -21,18 +21,34 @@ static void add_leaf(struct leaves *leaves,
 
 static void collect(struct leaves *leaves,
                     const struct inlay_type *type,
+                    uint32_t offset);
+
+/* Ends when there are too many: a large array is not walked. */
+static void collect_array(struct leaves *leaves,
+                          const struct inlay_type *type,
+                          uint32_t offset)
+{
+    for (uint32_t i = 0; i < type->count && leaves->count <= INLAY_LEAVES_MOST;
+         i++)
+        collect(leaves, type->elem, offset + i * type->elem->size);
+}
+
+static void collect(struct leaves *leaves,
+                    const struct inlay_type *type,
                     uint32_t offset)
 {
     if (leaves->count > INLAY_LEAVES_MOST)
         return;
     switch (type->kind) {
     case INLAY_KIND_VOID:
+    case INLAY_KIND_UNSUPPORTED:
+        break;
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
     case INLAY_KIND_CHAR:
     case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_CSTR:
     case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
@@ -40,21 +56,25 @@ static void collect(struct leaves *leaves,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
-    case INLAY_KIND_UNSUPPORTED:
-        break;
-    case INLAY_KIND_BOOL:
-    case INLAY_KIND_INT:
-    case INLAY_KIND_UINT:
-    case INLAY_KIND_CSTR:
         add_leaf(leaves, offset, type->size, false);
         break;
     case INLAY_KIND_FLOAT:
         add_leaf(leaves, offset, type->size, true);
         break;
     case INLAY_KIND_STR:
+    case INLAY_KIND_BYTES:
     case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
         add_leaf(leaves, offset, 8, false);
         add_leaf(leaves, offset + 8, 8, false);
+        break;
+    case INLAY_KIND_CHARS:
+        for (uint32_t i = 0;
+             i < type->size && leaves->count <= INLAY_LEAVES_MOST; i++)
+            add_leaf(leaves, offset + i, 1, false);
+        break;
+    case INLAY_KIND_ARRAY:
+        collect_array(leaves, type, offset);
         break;
     case INLAY_KIND_OPTIONAL:
         add_leaf(leaves, offset + type->has_offset, 1, false);
@@ -77,28 +97,24 @@ size_t inlay_abi_leaves(const struct inlay_type *type,
     return list.count;
 }
 
+/* Extended by its sign? A plain char is as the machine has it. */
+static bool is_signed(const struct inlay_type *type)
+{
+    return type->kind == INLAY_KIND_INT ||
+           (type->kind == INLAY_KIND_ENUM && type->is_signed) ||
+           (type->kind == INLAY_KIND_CHAR && (char)-1 < 0);
+}
+
 enum inlay_move_op inlay_abi_scalar(const struct inlay_type *type)
 {
-    bool is_signed = type->kind == INLAY_KIND_INT;
-
     switch (type->kind) {
     case INLAY_KIND_BOOL:
     case INLAY_KIND_INT:
     case INLAY_KIND_UINT:
     case INLAY_KIND_FLOAT:
-    case INLAY_KIND_CSTR:
-        break;
-    case INLAY_KIND_VOID:
-    case INLAY_KIND_STR:
-    case INLAY_KIND_SLICE:
-    case INLAY_KIND_OPTIONAL:
-    case INLAY_KIND_STRUCT:
     case INLAY_KIND_CHAR:
     case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
+    case INLAY_KIND_CSTR:
     case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
@@ -106,16 +122,26 @@ enum inlay_move_op inlay_abi_scalar(const struct inlay_type *type)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+        break;
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_STR:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_OPTIONAL:
+    case INLAY_KIND_STRUCT:
+    case INLAY_KIND_CHARS:
+    case INLAY_KIND_ARRAY:
     case INLAY_KIND_UNSUPPORTED:
         return INLAY_MOVE_COPY;
     }
     switch (type->size) {
     case 1:
-        return is_signed ? INLAY_MOVE_I1 : INLAY_MOVE_U1;
+        return is_signed(type) ? INLAY_MOVE_I1 : INLAY_MOVE_U1;
     case 2:
-        return is_signed ? INLAY_MOVE_I2 : INLAY_MOVE_U2;
+        return is_signed(type) ? INLAY_MOVE_I2 : INLAY_MOVE_U2;
     case 4:
-        return is_signed ? INLAY_MOVE_I4 : INLAY_MOVE_U4;
+        return is_signed(type) ? INLAY_MOVE_I4 : INLAY_MOVE_U4;
     default:
         return INLAY_MOVE_WORD;
     }

@@ -49,7 +49,7 @@ enum inlay_result_op {
     INLAY_RESULT_DOUBLE, /* first vector register, 8 bytes */
     INLAY_RESULT_PAIR,   /* up to 16 bytes in the integer registers */
     INLAY_RESULT_MIXED,  /* up to 16 bytes in result words from[0], from[1] */
-    INLAY_RESULT_REALS,  /* doubles, one each in the vector registers */
+    INLAY_RESULT_REALS,  /* words, one each in the vector registers */
     INLAY_RESULT_FLOATS, /* floats, one each in the vector registers */
     INLAY_RESULT_MEMORY, /* the function wrote it where it was told to */
 };

@@ -58,9 +58,12 @@ void inlay_abi_result(const struct inlay_type *type,
     } else {
         for (int i = 0; i < 2; i++)
             from_ret[i] = classes[i] == CLASS_REAL ? reals++ : ints++;
-        *op_ret = classes[0] == CLASS_INT && classes[1] != CLASS_REAL
-                      ? INLAY_RESULT_PAIR
-                      : INLAY_RESULT_MIXED;
+        if (classes[0] == CLASS_INT && classes[1] != CLASS_REAL)
+            *op_ret = INLAY_RESULT_PAIR;
+        else if (classes[0] == CLASS_REAL && classes[1] != CLASS_INT)
+            *op_ret = INLAY_RESULT_REALS;
+        else
+            *op_ret = INLAY_RESULT_MIXED;
     }
 }
 

@@ -26,6 +26,15 @@ struct inlay_call_plan {
     struct inlay_move moves[];
 };
 
+/* Results in two registers of a kind. */
+struct pair {
+    uint64_t words[2];
+};
+
+struct reals {
+    double reals[2];
+};
+
 static enum shape shape_of(const struct inlay_call_plan *plan,
                            const struct inlay_placement *placement)
 {
@@ -44,8 +53,9 @@ static enum shape shape_of(const struct inlay_call_plan *plan,
         if (inlay_abi_memory_is_argument)
             break;
         return SHAPE_FULL;
-    case INLAY_RESULT_MIXED:
     case INLAY_RESULT_REALS:
+        return plan->size <= sizeof(struct reals) ? SHAPE_REALS : SHAPE_FULL;
+    case INLAY_RESULT_MIXED:
     case INLAY_RESULT_FLOATS:
         return SHAPE_FULL;
     }
@@ -190,10 +200,6 @@ static inline void move_all(const struct inlay_call_plan *plan,
 #define INT_VALUES(w) w[0], w[1], w[2], w[3], w[4], w[5]
 #define REAL_VALUES(d) d[0], d[1], d[2], d[3], d[4], d[5], d[6], d[7]
 
-struct pair {
-    uint64_t words[2];
-};
-
 ANY_TYPE static inline uint64_t call_words(size_t count,
                                            void *entry,
                                            void *const args[])
@@ -264,6 +270,14 @@ ANY_TYPE static void call_reals(const struct inlay_call_plan *plan,
     } else if (plan->result == INLAY_RESULT_FLOAT) {
         *(float *)ret = ((float (*)(INT_TYPES, REAL_TYPES))entry)(
             INT_VALUES(w), REAL_VALUES(r));
+    } else if (plan->result == INLAY_RESULT_REALS) {
+        struct reals value = ((struct reals(*)(INT_TYPES, REAL_TYPES))entry)(
+            INT_VALUES(w), REAL_VALUES(r));
+
+        if (plan->size == sizeof(value))
+            *(struct reals *)ret = value;
+        else
+            memcpy(ret, &value, plan->size);
     } else {
         uint64_t value = ((uint64_t(*)(INT_TYPES, REAL_TYPES))entry)(
             INT_VALUES(w), REAL_VALUES(r));

@@ -50,6 +50,16 @@ static inline void inlay_context_enter(struct inlay_context *context,
     inlay_context_current = context;
 }
 
+/*
+ * Makes a call the thread's current one (again), be it that another thread
+ * began it; inlay_context_leave ends that.
+ */
+static inline void inlay_context_resume(struct inlay_context *context)
+{
+    context->outer = inlay_context_current;
+    inlay_context_current = context;
+}
+
 /* Back to the outer call; the arena stays the caller's. */
 static inline void inlay_context_leave(struct inlay_context *context)
 {

@@ -13,42 +13,43 @@ static struct inlay_error *wrong_kind(const struct inlay_type *type,
                                inlay_str_arg(type->name), hint);
 }
 
-static struct inlay_error *put_int(const struct inlay_default_record *default_,
-                                   void *at,
-                                   const struct inlay_type *type)
+static bool is_integer(const struct inlay_default_record *default_)
 {
-    int64_t value = default_->integer;
-
-    if (default_->kind != INLAY_DEFAULT_INT)
-        return wrong_kind(type, "an integer");
-    if (value < inlay_int_least(type->size) ||
-        value > inlay_int_most(type->size))
-        return inlay_records_wrong("%lld does not fit %.*s (%lld to %lld)",
-                                   (long long)value, inlay_str_arg(type->name),
-                                   (long long)inlay_int_least(type->size),
-                                   (long long)inlay_int_most(type->size));
-    inlay_int_store(at, type->size, (uint64_t)value);
-    return NULL;
+    return default_->kind == INLAY_DEFAULT_INT ||
+           default_->kind == INLAY_DEFAULT_UINT;
 }
 
-static struct inlay_error *put_uint(const struct inlay_default_record *default_,
-                                    void *at,
-                                    const struct inlay_type *type)
+/* Is it below zero? An unsigned one only looks like it. */
+static bool is_negative(const struct inlay_default_record *default_)
 {
-    int64_t value = default_->integer;
-    const char *text = default_->text;
+    return default_->kind == INLAY_DEFAULT_INT && default_->integer < 0;
+}
 
-    if (default_->kind != INLAY_DEFAULT_INT)
+/* Into INT, UINT and ENUM; which may be any number that fits, as in C. */
+static struct inlay_error *put_integer(
+    const struct inlay_default_record *default_,
+    void *at,
+    const struct inlay_type *type)
+{
+    bool is_signed = type->kind == INLAY_KIND_INT ||
+                     (type->kind == INLAY_KIND_ENUM && type->is_signed);
+    bool negative = is_negative(default_);
+    int64_t value = default_->integer, least = 0;
+    uint64_t most = inlay_uint_most(type->size);
+
+    if (!is_integer(default_))
         return wrong_kind(type, "an integer");
-    /* A record keeps 2^63 and above as negative numbers. */
-    while (*text == '(' || *text == ' ')
-        text++;
-    bool is_negative = value < 0 && (type->size < 8 || *text == '-');
-    if (is_negative || (uint64_t)value > inlay_uint_most(type->size))
+    if (is_signed) {
+        least = inlay_int_least(type->size);
+        most = (uint64_t)inlay_int_most(type->size);
+    }
+    if (negative ? value < least : (uint64_t)value > most)
         return inlay_records_wrong(
-            "%lld does not fit %.*s (0 to %llu)", (long long)value,
-            inlay_str_arg(type->name),
-            (unsigned long long)inlay_uint_most(type->size));
+            "%s%llu does not fit %.*s (%lld to %llu)", negative ? "-" : "",
+            (unsigned long long)(negative ? 0 - (uint64_t)value
+                                          : (uint64_t)value),
+            inlay_str_arg(type->name), (long long)least,
+            (unsigned long long)most);
     inlay_int_store(at, type->size, (uint64_t)value);
     return NULL;
 }
@@ -57,10 +58,21 @@ static struct inlay_error *put_bool(const struct inlay_default_record *default_,
                                     void *at,
                                     const struct inlay_type *type)
 {
-    if (default_->kind != INLAY_DEFAULT_INT || default_->integer < 0 ||
-        default_->integer > 1)
+    if (!is_integer(default_) || default_->integer < 0 || default_->integer > 1)
         return wrong_kind(type, "true or false");
     *(bool *)at = default_->integer == 1;
+    return NULL;
+}
+
+/* 'x' is an int in C. */
+static struct inlay_error *put_char(const struct inlay_default_record *default_,
+                                    void *at,
+                                    const struct inlay_type *type)
+{
+    if (!is_integer(default_) || default_->integer < 0 ||
+        default_->integer > 0x7F)
+        return wrong_kind(type, "an ASCII character, as 'x'");
+    *(char *)at = (char)default_->integer;
     return NULL;
 }
 
@@ -71,8 +83,10 @@ static struct inlay_error *put_float(
 {
     double value = default_->real;
 
-    if (default_->kind == INLAY_DEFAULT_INT)
+    if (is_negative(default_))
         value = (double)default_->integer;
+    else if (is_integer(default_))
+        value = (double)(uint64_t)default_->integer;
     else if (default_->kind != INLAY_DEFAULT_DOUBLE)
         return wrong_kind(type, "a number");
     if (!isfinite(value) || (type->size == 4 && !isfinite((float)value)))
@@ -96,12 +110,16 @@ static struct inlay_error *put_text(const struct inlay_default_record *default_,
                                     void *at,
                                     const struct inlay_type *type)
 {
-    struct inlay_str text = inlay_str_from(default_->string);
-
     if (type->kind == INLAY_KIND_CSTR && is_null(default_))
         return NULL;
     if (default_->kind != INLAY_DEFAULT_STRING || is_null(default_))
         return wrong_kind(type, "a string");
+    struct inlay_str text = inlay_str_from(default_->string);
+    if (type->kind == INLAY_KIND_BYTES) {
+        *(struct inlay_bytes *)at =
+            (struct inlay_bytes){(const uint8_t *)default_->string, text.len};
+        return NULL;
+    }
     if (!inlay_utf8_valid(text))
         return inlay_records_wrong("the string is not UTF-8");
     if (type->kind == INLAY_KIND_CSTR)
@@ -119,14 +137,21 @@ static struct inlay_error *put(const struct inlay_default_record *default_,
     case INLAY_KIND_BOOL:
         return put_bool(default_, at, type);
     case INLAY_KIND_INT:
-        return put_int(default_, at, type);
     case INLAY_KIND_UINT:
-        return put_uint(default_, at, type);
+    case INLAY_KIND_ENUM:
+        return put_integer(default_, at, type);
     case INLAY_KIND_FLOAT:
         return put_float(default_, at, type);
+    case INLAY_KIND_CHAR:
+        return put_char(default_, at, type);
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
+    case INLAY_KIND_BYTES:
         return put_text(default_, at, type);
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_CALLBACK:
+        return is_null(default_) ? NULL : wrong_kind(type, "NULL");
     case INLAY_KIND_OPTIONAL:
         if (is_null(default_))
             return NULL;
@@ -135,16 +160,10 @@ static struct inlay_error *put(const struct inlay_default_record *default_,
     case INLAY_KIND_SLICE:
     case INLAY_KIND_STRUCT:
     case INLAY_KIND_VOID:
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_CHARS:
     case INLAY_KIND_ARRAY:
-    case INLAY_KIND_POINTER:
-    case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
-    case INLAY_KIND_CALLBACK:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:

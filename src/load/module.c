@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "load/context.h"
+#include "load/crash.h"
 #include "load/records.h"
 
 #include "base/banned.h"
@@ -98,7 +99,8 @@ static struct inlay_error *make_callables(struct inlay_module *module,
         struct inlay_func *func = &debug->funcs[i];
 
         module->callables[i].func = func;
-        func->doc = inlay_doc_find(&docs, &func->decl, &module->arena);
+        if (!debug->documented)
+            func->doc = inlay_doc_find(&docs, &func->decl, &module->arena);
         error = make_callable(module, &module->callables[i]);
     }
     inlay_doc_cache_deinit(&docs);
@@ -138,6 +140,8 @@ static struct inlay_error *open_module(struct inlay_module *module,
            (error = inlay_defaults_apply(module, &debug)) ||
            (error = inlay_traits_apply(module, &debug)) ||
            (error = inlay_routes_apply(module, &debug)));
+    if (!error)
+        inlay_crash_add(module, root);
     return error;
 }
 

@@ -3,164 +3,41 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "load/pattern.h"
 #include "load/records.h"
+#include "type/text.h"
 
 #include "base/banned.h"
 
-#define PATH_PARAMS_MOST 16
-
-/* The checks on one route while its path is read. */
-struct reading {
-    const struct inlay_func *func;
-    struct inlay_str path;
-    size_t at;
-    struct inlay_str names[PATH_PARAMS_MOST];
-    size_t nnames;
-};
-
-static bool is_scalar(const struct inlay_type *type)
+static const struct inlay_param *find_param(const struct inlay_func *func,
+                                            struct inlay_str name)
 {
-    switch (type->kind) {
-    case INLAY_KIND_BOOL:
-    case INLAY_KIND_INT:
-    case INLAY_KIND_UINT:
-    case INLAY_KIND_FLOAT:
-    case INLAY_KIND_CSTR:
-    case INLAY_KIND_STR:
-        return true;
-    case INLAY_KIND_OPTIONAL:
-        return is_scalar(type->elem);
-    case INLAY_KIND_SLICE:
-    case INLAY_KIND_STRUCT:
-    case INLAY_KIND_VOID:
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
-    case INLAY_KIND_POINTER:
-    case INLAY_KIND_HANDLE:
-    case INLAY_KIND_OBJECT:
-    case INLAY_KIND_CALLBACK:
-    case INLAY_KIND_USERDATA:
-    case INLAY_KIND_ARROW_ARRAY:
-    case INLAY_KIND_ARROW_SCHEMA:
-    case INLAY_KIND_UNSUPPORTED:
-        break;
-    }
-    return false;
-}
-
-static struct inlay_error *check_name(struct reading *reading,
-                                      struct inlay_str name)
-{
-    const struct inlay_func *func = reading->func;
-    size_t i;
-
-    for (i = 0; i < reading->nnames; i++) {
-        if (inlay_str_equal(reading->names[i], name))
-            return inlay_records_wrong("{%.*s} is in the path twice",
-                                       inlay_str_arg(name));
-    }
-    if (reading->nnames == PATH_PARAMS_MOST)
-        return inlay_records_wrong("the path has more than %d parameters",
-                                   PATH_PARAMS_MOST);
-    reading->names[reading->nnames++] = name;
-    for (i = 0; i < func->nparams; i++) {
+    for (size_t i = 0; i < func->nparams; i++)
         if (inlay_str_equal(func->params[i].name, name))
-            break;
-    }
-    if (i == func->nparams)
-        return inlay_records_wrong("%.*s has no parameter %.*s",
-                                   inlay_str_arg(func->name),
-                                   inlay_str_arg(name));
-    if (!is_scalar(func->params[i].type))
-        return inlay_records_wrong(
-            "parameter '%.*s' has type %.*s: a part of a path is a "
-            "number, a bool or text",
-            inlay_str_arg(name), inlay_str_arg(func->params[i].type->name));
+            return &func->params[i];
     return NULL;
 }
 
-static bool is_converter(struct inlay_str text)
+/* Each name in the path is a parameter that text can become. */
+static struct inlay_error *check_names(const struct inlay_func *func,
+                                       struct inlay_str path)
 {
-    return inlay_str_is(text, "str") || inlay_str_is(text, "int") ||
-           inlay_str_is(text, "float") || inlay_str_is(text, "path");
-}
+    struct inlay_str name, kind;
 
-/* `at` is behind the opening brace; leaves it behind the closing one. */
-static struct inlay_error *read_braces(struct reading *reading)
-{
-    struct inlay_str rest = {reading->path.ptr + reading->at,
-                             reading->path.len - reading->at};
-    const char *end = memchr(rest.ptr, '}', rest.len);
-    struct inlay_str name, converter = INLAY_STR("str");
+    while (inlay_pattern_next_param(&path, &name, &kind)) {
+        const struct inlay_param *param = find_param(func, name);
 
-    if (!end)
-        return inlay_records_wrong("the path has a { without a }");
-    size_t len = (size_t)(end - rest.ptr);
-    const char *colon = memchr(rest.ptr, ':', len);
-    name = inlay_str_make(rest.ptr, colon ? (size_t)(colon - rest.ptr) : len);
-    if (colon)
-        converter = inlay_str_make(colon + 1, (size_t)(end - colon) - 1);
-    reading->at += len + 1;
-    if (!name.len || memchr(name.ptr, '{', name.len))
-        return inlay_records_wrong("a { in the path is not followed by name}");
-    if (!is_converter(converter))
-        return inlay_records_wrong(
-            "{%.*s:%.*s}: the part behind the colon is one of str, "
-            "int, float, path",
-            inlay_str_arg(name), inlay_str_arg(converter));
-    if (inlay_str_is(converter, "path") && reading->at != reading->path.len)
-        return inlay_records_wrong("{%.*s:path} has to end the path",
-                                   inlay_str_arg(name));
-    if (reading->at < reading->path.len &&
-        reading->path.ptr[reading->at] == '{')
-        return inlay_records_wrong(
-            "two parts of the path need something between them");
-    return check_name(reading, name);
-}
-
-static struct inlay_error *check_path(const struct inlay_func *func,
-                                      struct inlay_str path)
-{
-    struct reading reading = {.func = func, .path = path};
-    struct inlay_error *error = NULL;
-
-    if (!path.len || path.ptr[0] != '/')
-        return inlay_records_wrong("the path has to begin with /");
-    if (!inlay_utf8_valid(path))
-        return inlay_records_wrong("the path is not UTF-8");
-    while (!error && reading.at < path.len) {
-        unsigned char c = (unsigned char)path.ptr[reading.at++];
-
-        if (c == '{')
-            error = read_braces(&reading);
-        else if (c == '}')
-            error = inlay_records_wrong("the path has a } without a {");
-        else if (c <= ' ' || c == 127 || c == '?' || c == '#')
-            error = inlay_records_wrong(
-                "the path has a character that no path has");
+        if (!param)
+            return inlay_records_wrong("%.*s has no parameter %.*s",
+                                       inlay_str_arg(func->name),
+                                       inlay_str_arg(name));
+        if (!inlay_text_readable(param->type))
+            return inlay_records_wrong(
+                "parameter '%.*s' has type %.*s: a part of a path is a "
+                "number, a bool, an enum or text",
+                inlay_str_arg(name), inlay_str_arg(param->type->name));
     }
-    return error;
-}
-
-/* "GET" or "GET,HEAD": names in capitals, commas between them. */
-static struct inlay_error *check_methods(struct inlay_str methods)
-{
-    char last = ',';
-
-    for (size_t i = 0; i < methods.len; i++) {
-        char c = methods.ptr[i];
-
-        if ((c < 'A' || c > 'Z') && (c != ',' || last == ','))
-            break;
-        last = c;
-        if (i + 1 == methods.len && c != ',')
-            return NULL;
-    }
-    return inlay_records_wrong("the methods are written as in \"GET,HEAD\"");
+    return NULL;
 }
 
 static struct inlay_error *read_route(struct inlay_module *module,
@@ -178,9 +55,13 @@ static struct inlay_error *read_route(struct inlay_module *module,
         .decl = {inlay_str_from(record->file ? record->file : ""),
                  record->line},
     };
+    const char *why = inlay_pattern_bad_methods(ret->methods);
+    if (!why)
+        why = inlay_pattern_bad_path(ret->path);
+    if (why)
+        return inlay_records_wrong("%s", why);
     if ((error = inlay_records_function(module, record->func, &callable)) ||
-        (error = check_methods(ret->methods)) ||
-        (error = check_path(callable->func, ret->path)))
+        (error = check_names(callable->func, ret->path)))
         return error;
     ret->callable = callable;
     return NULL;

@@ -53,10 +53,10 @@ struct inlay_error *inlay_traits_apply(struct inlay_module *module,
 
         error = set_trait(module, record);
         if (error)
-            error = inlay_records_error(
-                error, record->file, record->line,
-                record->trait == INLAY_TRAIT_ASYNC ? "INLAY_ASYNC"
-                                                   : "INLAY_NOGIL");
+            error = inlay_records_error(error, record->file, record->line,
+                                        record->trait == INLAY_TRAIT_ASYNC
+                                            ? "INLAY_ASYNC"
+                                            : "INLAY_NOGIL");
     }
     return error;
 }

@@ -57,6 +57,22 @@ static void check_defaults(const struct inlay_func *func)
                 UINT64_MAX);
 }
 
+static void check_more_defaults(const struct inlay_func *func)
+{
+    const inlay_bytes *bytes = fallback(func, "bytes", "\"\\xff\"");
+    const struct inlay_str *page = fallback(func, "page", "\"<p>\"");
+
+    assert_int_equal(*(const int *)fallback(func, "color", "blue"), 7);
+    /* No member, but a number that fits. */
+    assert_int_equal(*(const int *)fallback(func, "mask", "red | blue"), 8 - 1);
+    assert_int_equal(*(const char *)fallback(func, "letter", "'x'"), 'x');
+    assert_null(*(void *const *)fallback(func, "pixel", "NULL"));
+    assert_int_equal(bytes->len, 1);
+    assert_int_equal(bytes->ptr[0], 0xFF);
+    assert_true(inlay_str_is(*page, "<p>"));
+    assert_true(*(const double *)fallback(func, "real", "1ul << 63") == 0x1p63);
+}
+
 static void check_routes(const struct inlay_module *module)
 {
     const struct inlay_route_decl *routes = module->routes;
@@ -96,6 +112,8 @@ static void check_good(const char *cc, const char *flags)
     assert_false(find->func->exported);
     assert_true(inlay_str_is(find->func->doc, "Finds one."));
     check_defaults(find->func);
+    check_more_defaults(
+        inlay_module_find(module, INLAY_STR("more_defaults"))->func);
     check_routes(module);
     assert_true(inlay_str_is(module->name, "pkg.records"));
     assert_null(inlay_module_find(module, INLAY_STR("nothing")));
@@ -154,6 +172,27 @@ static const char *const wrong[][2] = {
     {"INLAY_DEFAULT(f, m, \"x\")", "INLAY_DEFAULT(f, m, \"x\"): the "
                                    "parameter has type int8_t: write an "
                                    "integer"},
+    {"INLAY_DEFAULT(f, i, 18446744073709551615ul)",
+     "INLAY_DEFAULT(f, i, 18446744073709551615ul): 18446744073709551615 does "
+     "not fit int16_t (-32768 to 32767)"},
+    {"INLAY_DEFAULT(f, u, -1ll)",
+     "INLAY_DEFAULT(f, u, -1ll): -1 does not fit uint64_t (0 to "
+     "18446744073709551615)"},
+    {"INLAY_DEFAULT(f, c, 200)", "INLAY_DEFAULT(f, c, 200): the parameter has "
+                                 "type char: write an ASCII character, as "
+                                 "'x'"},
+    {"INLAY_DEFAULT(f, c, \"x\")", "INLAY_DEFAULT(f, c, \"x\"): the parameter "
+                                   "has type char: write an ASCII character, "
+                                   "as 'x'"},
+    {"INLAY_DEFAULT(f, e, -1)", "INLAY_DEFAULT(f, e, -1): -1 does not fit "
+                                "color (0 to 4294967295)"},
+    {"INLAY_DEFAULT(f, e, \"red\")", "INLAY_DEFAULT(f, e, \"red\"): the "
+                                     "parameter has type color: write an "
+                                     "integer"},
+    {"INLAY_DEFAULT(f, q, 0)", "INLAY_DEFAULT(f, q, 0): the parameter has type "
+                               "const struct pixel *: write NULL"},
+    {"INLAY_DEFAULT(f, y, NULL)", "INLAY_DEFAULT(f, y, NULL): the parameter "
+                                  "has type inlay_bytes: write a string"},
     {"INLAY_DEFAULT(f, p, 1)",
      "INLAY_DEFAULT(f, p, 1): a parameter of type point can't have a "
      "default: make it an INLAY_OPTIONAL"},
@@ -161,10 +200,12 @@ static const char *const wrong[][2] = {
      "INLAY_DEFAULT(f, a, 1): a has a default already"},
     {"INLAY_DEFAULT(g, v, 1)",
      "INLAY_DEFAULT(..., v, 1): g can't be called: parameter 'v' has type "
-     "void *: void pointers have no Python form"},
+     "void *: void pointers have no Python form, but for one beside a "
+     "callback that takes it"},
     {"INLAY_GET(\"/g\", g)",
      "route GET /g: g can't be called: parameter 'v' has type void *: void "
-     "pointers have no Python form"},
+     "pointers have no Python form, but for one beside a callback that takes "
+     "it"},
     {"INLAY_GET(\"/x\", puts)", "route GET /x: the function is not one of "
                                 "this module, or has no debug information"},
     {"INLAY_GET(\"/x\", NULL)", "route GET /x: the function is not one of "
@@ -172,24 +213,26 @@ static const char *const wrong[][2] = {
     {"INLAY_GET(\"x\", f)", "route GET x: the path has to begin with /"},
     {"INLAY_GET(\"\", f)", "route GET : the path has to begin with /"},
     {"INLAY_GET(\"/{b}\", f)", "route GET /{b}: f has no parameter b"},
-    {"INLAY_GET(\"/{a\", f)", "route GET /{a: the path has a { without a }"},
-    {"INLAY_GET(\"/a}\", f)", "route GET /a}: the path has a } without a {"},
+    {"INLAY_GET(\"/{a\", f)", "route GET /{a: a parameter of the path must be "
+                              "a whole segment, as in /{id}/"},
+    {"INLAY_GET(\"/a}\", f)", "route GET /a}: a parameter of the path must be "
+                              "a whole segment, as in /{id}/"},
     {"INLAY_GET(\"/{}\", f)",
-     "route GET /{}: a { in the path is not followed by name}"},
+     "route GET /{}: a parameter's name is not an identifier"},
     {"INLAY_GET(\"/{{a}\", f)",
-     "route GET /{{a}: a { in the path is not followed by name}"},
+     "route GET /{{a}: a parameter's name is not an identifier"},
     {"INLAY_GET(\"/{a}/{a}\", f)",
-     "route GET /{a}/{a}: {a} is in the path twice"},
-    {"INLAY_GET(\"/{a}{i}\", f)", "route GET /{a}{i}: two parts of the path "
-                                  "need something between them"},
+     "route GET /{a}/{a}: two parameters of the path have the same name"},
+    {"INLAY_GET(\"/{a}{i}\", f)", "route GET /{a}{i}: a parameter of the path "
+                                  "must be a whole segment, as in /{id}/"},
     {"INLAY_GET(\"/{a:hex}\", f)",
-     "route GET /{a:hex}: {a:hex}: the part behind the colon is one of str, "
-     "int, float, path"},
+     "route GET /{a:hex}: a parameter's kind, behind the colon, is not str, "
+     "int, float or path"},
     {"INLAY_GET(\"/{s:path}/x\", f)",
-     "route GET /{s:path}/x: {s:path} has to end the path"},
+     "route GET /{s:path}/x: nothing can follow a {...:path} parameter"},
     {"INLAY_GET(\"/{p}\", f)",
      "route GET /{p}: parameter 'p' has type point: a part of a path is a "
-     "number, a bool or text"},
+     "number, a bool, an enum or text"},
     {"INLAY_GET(\"/a b\", f)",
      "route GET /a b: the path has a character that no path has"},
     {"INLAY_ROUTE(\"get\", \"/\", f)",
@@ -215,10 +258,11 @@ static void check_wrong(struct compile_dir *dir,
     snprintf(text, sizeof(text),
              "#include <stdio.h>\n"
              "#include <inlay.h>\n"
-             "typedef struct { int x; } point;\n"
-             "INLAY_OPTIONAL(maybe, int8_t);\n"
+             "typedef struct { int x; } point; struct pixel { int x; };\n"
+             "INLAY_OPTIONAL(maybe, int8_t); enum color { red };\n"
              "int f(uint8_t a, int16_t i, inlay_str s, bool t, float r,\n"
-             "      uint64_t u, maybe m, point p)\n"
+             "      uint64_t u, maybe m, point p, char c, enum color e, "
+             "const struct pixel *q, inlay_bytes y)\n"
              "{ return a; }\n"
              "int g(void *v) { return !v; }\n"
              "%s;\n",

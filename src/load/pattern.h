@@ -1,0 +1,37 @@
+/*
+ * pattern.h - what a route is asked by: methods ("GET,HEAD") and a path
+ * ("/users/{id}"), as text. The one place that knows how they are written.
+ */
+#ifndef INLAY_LOAD_PATTERN_H
+#define INLAY_LOAD_PATTERN_H
+
+#include <stdbool.h>
+
+#include "base/str.h"
+
+#define INLAY_PATTERN_PARAMS 16   /* in one path at most */
+#define INLAY_PATTERN_SEGMENTS 64 /* parts of a path between slashes */
+
+/*
+ * Why a path is none, or NULL. It begins with '/'; a parameter is a whole
+ * segment, `{name}` or `{name:kind}` with str, int, float or path, which ends
+ * the path; names are C identifiers, each there once.
+ */
+const char *inlay_pattern_bad_path(struct inlay_str path);
+
+/* Why methods are none, or NULL: capital letters, commas between them. */
+const char *inlay_pattern_bad_methods(struct inlay_str methods);
+
+/*
+ * The parameters of a path, in order: `rest` starts as the path and is
+ * advanced. `kind_ret` is what stands behind the colon, or "". false at the
+ * end, or where braces do not match.
+ */
+bool inlay_pattern_next_param(struct inlay_str *rest,
+                              struct inlay_str *name_ret,
+                              struct inlay_str *kind_ret);
+
+/* The next method, without blanks around it; false at the end. */
+bool inlay_pattern_next_method(struct inlay_str *rest, struct inlay_str *ret);
+
+#endif
