@@ -76,4 +76,11 @@ int inlay_json_write(const struct inlay_type *type,
 /* Text as a JSON string with quotes; the text must be UTF-8. 0 or -1. */
 int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out);
 
+/*
+ * The text, or a copy in the arena with U+FFFD for what is not UTF-8, as
+ * Python decodes it. ptr is NULL without memory.
+ */
+struct inlay_str inlay_json_readable(struct inlay_str text,
+                                     struct inlay_arena *arena);
+
 #endif

@@ -190,76 +190,37 @@ struct inlay_str inlay_json_echo(yyjson_val *val, struct inlay_arena *arena)
     return finish(&out, status, arena);
 }
 
-/*
- * Bytes at the start of `s`, which is not UTF-8 there, that become one
- * U+FFFD: a sequence that was begun well, or one byte (Unicode 15, 3.9).
- */
-static size_t bad_length(struct inlay_str s)
+struct inlay_str inlay_json_readable(struct inlay_str text,
+                                     struct inlay_arena *arena)
 {
-    const unsigned char *p = (const unsigned char *)s.ptr;
-    unsigned char low = 0x80, high = 0xBF;
-    size_t most = p[0] >= 0xF0 ? 3 : p[0] >= 0xE0 ? 2 : 1;
-    size_t len = 1;
+    struct inlay_buf out;
+    int status = 0;
 
-    if (p[0] < 0xC2 || p[0] > 0xF4)
-        return 1;
-    if (p[0] == 0xE0)
-        low = 0xA0;
-    else if (p[0] == 0xED)
-        high = 0x9F;
-    else if (p[0] == 0xF0)
-        low = 0x90;
-    else if (p[0] == 0xF4)
-        high = 0x8F;
-    for (; len < most && len < s.len && p[len] >= low && p[len] <= high; len++)
-        low = 0x80, high = 0xBF;
-    return len;
-}
-
-size_t inlay_json_character(struct inlay_str text)
-{
-    unsigned char first = text.len ? (unsigned char)text.ptr[0] : 0;
-    size_t len = first < 0x80 ? 1 : first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
-
-    if (len > text.len || !inlay_utf8_valid(inlay_str_make(text.ptr, len)))
-        return 0;
-    return len;
-}
-
-static int replace_bad(struct inlay_str text, struct inlay_buf *out)
-{
-    while (text.len > 0) {
-        size_t len = inlay_json_character(text);
-        int status;
+    if (inlay_utf8_valid(text))
+        return text.ptr ? text : INLAY_STR("");
+    inlay_buf_init(&out, arena->limit);
+    while (text.len > 0 && status == 0) {
+        size_t len = inlay_utf8_character(text);
 
         if (len > 0) {
-            status = inlay_buf_append(out, text.ptr, len);
+            status = inlay_buf_append(&out, text.ptr, len);
         } else {
-            len = bad_length(text);
-            status = inlay_buf_append_literal(out, "\xEF\xBF\xBD");
+            len = inlay_utf8_bad(text);
+            status = inlay_buf_append_literal(&out, "\xEF\xBF\xBD");
         }
-        if (status < 0)
-            return -1;
         text = inlay_str_make(text.ptr + len, text.len - len);
     }
-    return 0;
+    return finish(&out, status, arena);
 }
 
 struct inlay_str inlay_json_echo_text(struct inlay_str text,
                                       struct inlay_arena *arena)
 {
-    struct inlay_buf clean, out;
-    int status;
+    struct inlay_buf out;
 
-    inlay_buf_init(&clean, arena->limit);
+    text = inlay_json_readable(text, arena);
+    if (!text.ptr)
+        return text;
     inlay_buf_init(&out, arena->limit);
-    if (inlay_utf8_valid(text)) {
-        status = inlay_json_write_string(text, &out);
-    } else {
-        status = replace_bad(text, &clean);
-        if (status == 0)
-            status = inlay_json_write_string(inlay_buf_view(&clean), &out);
-    }
-    inlay_buf_deinit(&clean);
-    return finish(&out, status, arena);
+    return finish(&out, inlay_json_write_string(text, &out), arena);
 }

@@ -19,9 +19,6 @@ struct inlay_str inlay_json_echo(struct yyjson_val *val,
 struct inlay_str inlay_json_echo_text(struct inlay_str text,
                                       struct inlay_arena *arena);
 
-/* Bytes of the UTF-8 character at the start of `text`; 0: there is none. */
-size_t inlay_json_character(struct inlay_str text);
-
 struct inlay_json_error {
     const char *message; /* as CPython's json has it: "Expecting value" */
     size_t at;           /* bytes */

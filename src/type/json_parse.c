@@ -35,7 +35,7 @@ static size_t utf8_end(struct inlay_str text)
 
     for (; at < text.len && len > 0; at += len)
         len =
-            inlay_json_character(inlay_str_make(text.ptr + at, text.len - at));
+            inlay_utf8_character(inlay_str_make(text.ptr + at, text.len - at));
     return at;
 }
 
@@ -67,7 +67,7 @@ static enum inlay_json_status refuse(struct inlay_str text,
         .index = characters(text, error.at),
     };
     inlay_violations_add(violations, &at, INLAY_FAULT_JSON_INVALID,
-                         INLAY_STR("{}"), inlay_str_from(error.message));
+                         INLAY_STR("{}"), NULL, inlay_str_from(error.message));
     return violations->no_memory ? INLAY_JSON_NO_MEMORY : INLAY_JSON_INVALID;
 }
 

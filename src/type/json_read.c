@@ -1,12 +1,13 @@
 #include <yyjson.h>
 
+#include "type/base64.h"
 #include "type/json.h"
 #include "type/json_inside.h"
 #include "type/lax.h"
 
 #include "base/banned.h"
 
-/* Only types that hold slices of themselves get as deep as the client likes. */
+/* Types that reach themselves get as deep as the client likes. */
 #define DEPTH_MOST 128
 
 /* Members of a struct looked up without taking memory of the arena. */
@@ -31,9 +32,10 @@ static inlay_cold enum inlay_json_status add_fault(
     const struct inlay_place *place,
     enum inlay_fault fault,
     struct inlay_str input,
-    struct inlay_str limit)
+    const struct inlay_type *type,
+    struct inlay_str detail)
 {
-    inlay_violations_add(reader->violations, place, fault, input, limit);
+    inlay_violations_add(reader->violations, place, fault, input, type, detail);
     return reader->violations->no_memory ? INLAY_JSON_NO_MEMORY
                                          : INLAY_JSON_INVALID;
 }
@@ -48,6 +50,21 @@ static int echo(struct reader *reader, yyjson_val *val, struct inlay_str *ret)
     return ret->ptr ? 0 : -1;
 }
 
+static inlay_cold enum inlay_json_status fault_about(
+    struct reader *reader,
+    yyjson_val *val,
+    const struct inlay_type *type,
+    const struct inlay_place *place,
+    enum inlay_fault fault,
+    struct inlay_str detail)
+{
+    struct inlay_str input;
+
+    if (echo(reader, val, &input) < 0)
+        return INLAY_JSON_NO_MEMORY;
+    return add_fault(reader, place, fault, input, type, detail);
+}
+
 static inlay_cold enum inlay_json_status fault_of(
     struct reader *reader,
     yyjson_val *val,
@@ -55,13 +72,7 @@ static inlay_cold enum inlay_json_status fault_of(
     const struct inlay_place *place,
     enum inlay_fault fault)
 {
-    char limit[INLAY_LAX_LIMIT_SIZE];
-    struct inlay_str input;
-
-    if (echo(reader, val, &input) < 0)
-        return INLAY_JSON_NO_MEMORY;
-    return add_fault(reader, place, fault, input,
-                     inlay_lax_limit(type, fault, limit));
+    return fault_about(reader, val, type, place, fault, inlay_str_make("", 0));
 }
 
 /* The status of what inlay_lax_*() has returned. */
@@ -200,20 +211,23 @@ static int bool_of(yyjson_val *val, char *ret)
 
 static int text_of(yyjson_val *val, const struct inlay_type *type, char *ret)
 {
-    bool cstr = type->kind == INLAY_KIND_CSTR;
     const char *none = NULL;
 
-    if (cstr && unsafe_yyjson_is_null(val)) {
+    if (type->kind == INLAY_KIND_CSTR && unsafe_yyjson_is_null(val)) {
         memcpy(ret, &none, sizeof(none));
         return INLAY_LAX_OK;
     }
     if (!unsafe_yyjson_is_str(val))
         return INLAY_FAULT_STRING_TYPE;
     struct inlay_str text = view(val);
-    if (!cstr) {
+    if (type->kind == INLAY_KIND_STR) {
         memcpy(ret, &text, sizeof(text));
         return INLAY_LAX_OK;
     }
+    if (type->kind == INLAY_KIND_CHAR)
+        return inlay_lax_char_of_text(text, ret);
+    if (type->kind == INLAY_KIND_CHARS)
+        return inlay_lax_chars_of_text(text, type, ret);
     /* yyjson puts a NUL behind each string. */
     if (memchr(text.ptr, '\0', text.len))
         return INLAY_FAULT_STRING_NUL;
@@ -221,7 +235,37 @@ static int text_of(yyjson_val *val, const struct inlay_type *type, char *ret)
     return INLAY_LAX_OK;
 }
 
-/* --- Slices, optionals, structs ----------------------------------------- */
+static int enum_of(yyjson_val *val, const struct inlay_type *type, char *ret)
+{
+    if (!unsafe_yyjson_is_str(val))
+        return INLAY_FAULT_ENUM;
+    return inlay_lax_enum_of_text(view(val), type, ret);
+}
+
+static enum inlay_json_status read_bytes(struct reader *reader,
+                                         yyjson_val *val,
+                                         const struct inlay_type *type,
+                                         const struct inlay_place *place,
+                                         char *ret)
+{
+    char reason[INLAY_BASE64_REASON_SIZE];
+    struct inlay_bytes bytes;
+
+    if (!unsafe_yyjson_is_str(val))
+        return fault_of(reader, val, type, place, INLAY_FAULT_BYTES_TYPE);
+    uint8_t *memory = inlay_arena_alloc(
+        reader->arena, inlay_base64_room(unsafe_yyjson_get_len(val)));
+    if (!memory)
+        return INLAY_JSON_NO_MEMORY;
+    if (inlay_base64_read(view(val), memory, &bytes.len, reason) < 0)
+        return fault_about(reader, val, type, place, INLAY_FAULT_BYTES_BASE64,
+                           inlay_str_from(reason));
+    bytes.ptr = memory;
+    memcpy(ret, &bytes, sizeof(bytes));
+    return INLAY_JSON_OK;
+}
+
+/* --- Slices, arrays, optionals, pointers, structs ----------------------- */
 
 /* Memory for `count` elements; arenas align by 16, types may want more. */
 static char *slice_memory(struct reader *reader,
@@ -273,23 +317,17 @@ static size_t read_numbers(yyjson_val *val,
     return i;
 }
 
-static enum inlay_json_status read_slice(struct reader *reader,
-                                         yyjson_val *val,
-                                         const struct inlay_type *type,
-                                         const struct inlay_place *place,
-                                         char *ret)
+static enum inlay_json_status read_elements(struct reader *reader,
+                                            yyjson_val *array,
+                                            const struct inlay_type *elem,
+                                            const struct inlay_place *place,
+                                            char *memory)
 {
     enum inlay_json_status status = INLAY_JSON_OK;
-    const struct inlay_type *elem = type->elem;
-
-    if (!unsafe_yyjson_is_arr(val))
-        return fault_of(reader, val, type, place, INLAY_FAULT_LIST_TYPE);
-    inlay_len count = unsafe_yyjson_get_len(val);
-    char *memory = slice_memory(reader, elem, count);
-    if (!memory)
-        return INLAY_JSON_NO_MEMORY;
-    yyjson_val *at = unsafe_yyjson_get_first(val);
+    size_t count = unsafe_yyjson_get_len(array);
+    yyjson_val *at = unsafe_yyjson_get_first(array);
     size_t i = read_numbers(at, count, elem, memory);
+
     /* Only numbers were passed, which take one place each. */
     at += i;
     for (; i < count; i++, at = unsafe_yyjson_get_next(at)) {
@@ -300,9 +338,66 @@ static enum inlay_json_status read_slice(struct reader *reader,
         if (status == INLAY_JSON_NO_MEMORY)
             return status;
     }
+    return status;
+}
+
+static enum inlay_json_status read_slice(struct reader *reader,
+                                         yyjson_val *val,
+                                         const struct inlay_type *type,
+                                         const struct inlay_place *place,
+                                         char *ret)
+{
+    if (!unsafe_yyjson_is_arr(val))
+        return fault_of(reader, val, type, place, INLAY_FAULT_LIST_TYPE);
+    inlay_len count = unsafe_yyjson_get_len(val);
+    char *memory = slice_memory(reader, type->elem, count);
+    if (!memory)
+        return INLAY_JSON_NO_MEMORY;
     memcpy(ret + type->ptr_offset, &memory, sizeof(memory));
     memcpy(ret + type->len_offset, &count, sizeof(count));
-    return status;
+    return read_elements(reader, val, type->elem, place, memory);
+}
+
+/* As pydantic: too many are not looked at, too few are. */
+static enum inlay_json_status read_array(struct reader *reader,
+                                         yyjson_val *val,
+                                         const struct inlay_type *type,
+                                         const struct inlay_place *place,
+                                         char *ret)
+{
+    enum inlay_json_status status = INLAY_JSON_OK;
+    char digits[20];
+
+    if (!unsafe_yyjson_is_arr(val))
+        return fault_of(reader, val, type, place, INLAY_FAULT_LIST_TYPE);
+    size_t count = unsafe_yyjson_get_len(val);
+    if (count <= type->count)
+        status = read_elements(reader, val, type->elem, place, ret);
+    if (inlay_likely(count == type->count) || status != INLAY_JSON_OK)
+        return status;
+    return fault_about(reader, val, type, place,
+                       count > type->count ? INLAY_FAULT_LIST_LONG
+                                           : INLAY_FAULT_LIST_SHORT,
+                       inlay_str_make(digits, inlay_format_u64(digits, count)));
+}
+
+/* struct T *: its depth is that of the struct. */
+static enum inlay_json_status read_pointer(struct reader *reader,
+                                           yyjson_val *val,
+                                           const struct inlay_type *type,
+                                           const struct inlay_place *place,
+                                           char *ret)
+{
+    char *memory = NULL;
+
+    if (!unsafe_yyjson_is_null(val)) {
+        memory = slice_memory(reader, type->elem, 1);
+        if (!memory)
+            return INLAY_JSON_NO_MEMORY;
+    }
+    memcpy(ret, &memory, sizeof(memory));
+    return memory ? read_value(reader, val, type->elem, place, memory)
+                  : INLAY_JSON_OK;
 }
 
 static enum inlay_json_status read_optional(struct reader *reader,
@@ -372,11 +467,11 @@ static enum inlay_json_status read_fields(struct reader *reader,
         if (values[i]) {
             one = read_value(reader, values[i], field->type, &here,
                              ret + field->offset);
-        } else if (field->type->kind != INLAY_KIND_OPTIONAL) {
+        } else if (!inlay_type_omissible(field->type)) {
             /* All missing fields of an object show the same input. */
             if (!input.ptr && echo(reader, object, &input) < 0)
                 return INLAY_JSON_NO_MEMORY;
-            one = add_fault(reader, &here, INLAY_FAULT_MISSING, input,
+            one = add_fault(reader, &here, INLAY_FAULT_MISSING, input, NULL,
                             inlay_str_make("", 0));
         }
         status = worse(status, one);
@@ -416,10 +511,12 @@ static enum inlay_json_status read_container(struct reader *reader,
 
     if (reader->depth == DEPTH_MOST)
         return add_fault(reader, place, INLAY_FAULT_JSON_INVALID,
-                         INLAY_STR("{}"), INLAY_STR("Nested too deeply"));
+                         INLAY_STR("{}"), NULL, INLAY_STR("Nested too deeply"));
     reader->depth++;
     if (type->kind == INLAY_KIND_SLICE)
         status = read_slice(reader, val, type, place, ret);
+    else if (type->kind == INLAY_KIND_ARRAY)
+        status = read_array(reader, val, type, place, ret);
     else if (type->kind == INLAY_KIND_OPTIONAL)
         status = read_optional(reader, val, type, place, ret);
     else
@@ -443,21 +540,24 @@ static enum inlay_json_status read_value(struct reader *reader,
     case INLAY_KIND_FLOAT:
         return settle(reader, val, type, place,
                       real_of(reader, val, type, ret));
+    case INLAY_KIND_CHAR:
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
+    case INLAY_KIND_CHARS:
         return settle(reader, val, type, place, text_of(val, type, ret));
+    case INLAY_KIND_ENUM:
+        return settle(reader, val, type, place, enum_of(val, type, ret));
+    case INLAY_KIND_BYTES:
+        return read_bytes(reader, val, type, place, ret);
+    case INLAY_KIND_POINTER:
+        return read_pointer(reader, val, type, place, ret);
     case INLAY_KIND_SLICE:
+    case INLAY_KIND_ARRAY:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
         return read_container(reader, val, type, place, ret);
     case INLAY_KIND_VOID:
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
     case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
-    case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_CALLBACK:
@@ -518,5 +618,5 @@ enum inlay_json_status inlay_json_read_member(
         return INLAY_JSON_OK;
     }
     return add_fault(&reader, &here, INLAY_FAULT_MISSING, INLAY_STR("null"),
-                     inlay_str_make("", 0));
+                     NULL, inlay_str_make("", 0));
 }

@@ -1,13 +1,15 @@
 #include <math.h>
 
+#include "type/base64.h"
 #include "type/json.h"
 #include "type/real.h"
 
 #include "base/banned.h"
 
 /*
- * Values nest by slices of a type that holds itself: C decides how deep. What
- * json_read.c has read can be written.
+ * Values nest by slices of a type that holds itself, or pointers to it: C
+ * decides how deep, and may have made a ring. What json_read.c has read can be
+ * written.
  */
 #define DEPTH_MOST 128
 
@@ -137,6 +139,46 @@ static int write_cstr(const char *value, struct inlay_buf *out)
     return inlay_json_write_string(inlay_str_from(text), out);
 }
 
+/* One ASCII character; JSON has no other form for a byte. */
+static int write_char(char value, struct inlay_buf *out)
+{
+    return inlay_json_write_string(inlay_str_make(&value, 1), out);
+}
+
+/* Up to the first NUL; a full array has none. */
+static int write_chars(const struct inlay_type *type,
+                       const char *value,
+                       struct inlay_buf *out)
+{
+    return inlay_json_write_string(
+        inlay_str_make(value, strnlen(value, type->size)), out);
+}
+
+/* Its name; what has none, a combination of flags perhaps, is a number. */
+static int write_enum(const struct inlay_type *type,
+                      const char *value,
+                      struct inlay_buf *out)
+{
+    int64_t number = inlay_enum_load(type, value);
+    const struct inlay_enumerator *member = inlay_enum_find(type, number);
+
+    if (member)
+        return inlay_json_write_string(member->name, out);
+    return type->is_signed ? write_i64(number, out)
+                           : write_u64((uint64_t)number, out);
+}
+
+static int write_bytes(const char *value, struct inlay_buf *out)
+{
+    struct inlay_bytes bytes;
+
+    memcpy(&bytes, value, sizeof(bytes));
+    if ((bytes.len > 0 && !bytes.ptr) || inlay_buf_append_char(out, '"') < 0 ||
+        inlay_base64_write(bytes, out) < 0)
+        return -1;
+    return inlay_buf_append_char(out, '"');
+}
+
 /*
  * Integers of a slice, as far as there is room for the longest of each: the
  * room is asked for once per batch. Returns how many were written.
@@ -183,6 +225,21 @@ static int write_elements(const struct inlay_type *elem,
     return 0;
 }
 
+static int write_list(const struct inlay_type *elem,
+                      const char *at,
+                      size_t count,
+                      struct inlay_buf *out,
+                      unsigned depth)
+{
+    if (count == 0)
+        return inlay_buf_append_literal(out, "[]");
+    if (!at || inlay_buf_append_literal(out, "[") < 0 ||
+        write_elements(elem, at, count, out, depth) < 0)
+        return -1;
+    return inlay_buf_append_literal(out, "]");
+}
+
+/* SLICE and OWNED. */
 static int write_slice(const struct inlay_type *type,
                        const char *value,
                        struct inlay_buf *out,
@@ -193,12 +250,19 @@ static int write_slice(const struct inlay_type *type,
 
     memcpy(&at, value + type->ptr_offset, sizeof(at));
     memcpy(&len, value + type->len_offset, sizeof(len));
-    if (len == 0)
-        return inlay_buf_append_literal(out, "[]");
-    if (!at || inlay_buf_append_literal(out, "[") < 0 ||
-        write_elements(type->elem, at, len, out, depth) < 0)
-        return -1;
-    return inlay_buf_append_literal(out, "]");
+    return write_list(type->elem, at, len, out, depth);
+}
+
+static int write_pointer(const struct inlay_type *type,
+                         const char *value,
+                         struct inlay_buf *out,
+                         unsigned depth)
+{
+    const char *at;
+
+    memcpy(&at, value, sizeof(at));
+    return at ? write_value(type->elem, at, out, depth)
+              : inlay_buf_append_literal(out, "null");
 }
 
 /* A field's name is a C identifier: nothing in it needs an escape. */
@@ -254,15 +318,28 @@ static int write_value(const struct inlay_type *type,
         return write_u64(inlay_uint_load(value, type->size), out);
     case INLAY_KIND_FLOAT:
         return write_real(type, value, out);
+    case INLAY_KIND_CHAR:
+        return write_char(*value, out);
+    case INLAY_KIND_ENUM:
+        return write_enum(type, value, out);
     case INLAY_KIND_CSTR:
         return write_cstr(value, out);
+    case INLAY_KIND_CHARS:
+        return write_chars(type, value, out);
+    case INLAY_KIND_BYTES:
+        return write_bytes(value, out);
     case INLAY_KIND_STR:
         memcpy(&text, value, sizeof(text));
         if (text.len > 0 && !text.ptr)
             return -1;
         return inlay_json_write_string(text, out);
     case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
         return write_slice(type, value, out, depth + 1);
+    case INLAY_KIND_ARRAY:
+        return write_list(type->elem, value, type->count, out, depth + 1);
+    case INLAY_KIND_POINTER:
+        return write_pointer(type, value, out, depth);
     case INLAY_KIND_OPTIONAL:
         if (!*(const uint8_t *)(value + type->has_offset))
             return inlay_buf_append_literal(out, "null");
@@ -270,13 +347,6 @@ static int write_value(const struct inlay_type *type,
                            depth + 1);
     case INLAY_KIND_STRUCT:
         return write_struct(type, value, out, depth + 1);
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
-    case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_CALLBACK:

@@ -342,6 +342,46 @@ int inlay_lax_bool_of_text(struct inlay_str text, void *ret)
     return INLAY_FAULT_BOOL_PARSING;
 }
 
+int inlay_lax_char_of_text(struct inlay_str text, void *ret)
+{
+    if (text.len == 0)
+        return INLAY_FAULT_STRING_SHORT;
+    if (inlay_utf8_length(text) > 1)
+        return INLAY_FAULT_STRING_LONG;
+    if (text.len > 1)
+        return INLAY_FAULT_STRING_ASCII;
+    memcpy(ret, text.ptr, 1);
+    return INLAY_LAX_OK;
+}
+
+int inlay_lax_chars_of_text(struct inlay_str text,
+                            const struct inlay_type *type,
+                            void *ret)
+{
+    if (text.len >= type->size)
+        return INLAY_FAULT_STRING_LONG;
+    memset(ret, 0, type->size);
+    if (text.len == 0)
+        return INLAY_LAX_OK;
+    if (memchr(text.ptr, '\0', text.len))
+        return INLAY_FAULT_STRING_NUL;
+    memcpy(ret, text.ptr, text.len);
+    return INLAY_LAX_OK;
+}
+
+int inlay_lax_enum_of_text(struct inlay_str text,
+                           const struct inlay_type *type,
+                           void *ret)
+{
+    for (size_t i = 0; i < type->nmembers; i++) {
+        if (!inlay_str_equal(type->members[i].name, text))
+            continue;
+        inlay_int_store(ret, type->size, (uint64_t)type->members[i].value);
+        return INLAY_LAX_OK;
+    }
+    return INLAY_FAULT_ENUM;
+}
+
 struct inlay_str inlay_lax_limit(const struct inlay_type *type,
                                  enum inlay_fault fault,
                                  char *buf)

@@ -44,6 +44,15 @@ int inlay_lax_real_of_text(struct inlay_str text,
 
 int inlay_lax_bool_of_text(struct inlay_str text, void *ret);
 
+/* Into CHAR, CHARS and ENUM (by name); the text is UTF-8. */
+int inlay_lax_char_of_text(struct inlay_str text, void *ret);
+int inlay_lax_chars_of_text(struct inlay_str text,
+                            const struct inlay_type *type,
+                            void *ret);
+int inlay_lax_enum_of_text(struct inlay_str text,
+                           const struct inlay_type *type,
+                           void *ret);
+
 #define INLAY_LAX_LIMIT_SIZE 32
 
 /*

@@ -1,6 +1,5 @@
 #include "type/schema.h"
 
-#include "base/mem.h"
 #include "type/json.h"
 
 #include "base/banned.h"
@@ -69,6 +68,66 @@ static int write_integer(const struct inlay_type *type, struct inlay_buf *out)
     return inlay_buf_append_char(out, '"');
 }
 
+/* {"enum":["red","green"],"type":"string"}, open. */
+static int write_names(const struct inlay_type *type, struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, "{\"type\":\"string\",\"enum\":[") < 0)
+        return -1;
+    for (size_t i = 0; i < type->nmembers; i++) {
+        if ((i && inlay_buf_append_char(out, ',') < 0) ||
+            inlay_json_write_string(type->members[i].name, out) < 0)
+            return -1;
+    }
+    return inlay_buf_append_char(out, ']');
+}
+
+static int write_limit(const char *name, uint64_t limit, struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, ",\"") < 0 ||
+        inlay_buf_append_str(out, inlay_str_from(name)) < 0 ||
+        inlay_buf_append_literal(out, "\":") < 0)
+        return -1;
+    return inlay_buf_append_u64(out, limit);
+}
+
+static int write_string(uint64_t least, uint64_t most, struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, "{\"type\":\"string\"") < 0 ||
+        write_limit("maxLength", most, out) < 0)
+        return -1;
+    return least ? write_limit("minLength", least, out) : 0;
+}
+
+static int write_list(const struct inlay_type *type, struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, "{\"items\":") < 0 ||
+        inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0 ||
+        inlay_buf_append_literal(out, ",\"type\":\"array\"") < 0)
+        return -1;
+    if (type->kind != INLAY_KIND_ARRAY)
+        return 0;
+    return write_limit("maxItems", type->count, out) < 0 ||
+                   write_limit("minItems", type->count, out) < 0
+               ? -1
+               : 0;
+}
+
+static int write_ref(struct inlay_str name, struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, REF) < 0 ||
+        inlay_buf_append_str(out, name) < 0)
+        return -1;
+    return inlay_buf_append_literal(out, "\"");
+}
+
+static int write_nullable(const struct inlay_type *type, struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, "{\"anyOf\":[") < 0 ||
+        inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0)
+        return -1;
+    return inlay_buf_append_literal(out, ",{\"type\":\"null\"}]");
+}
+
 /* The schema up to its title, without the last brace. */
 static int write_open(const struct inlay_type *type, struct inlay_buf *out)
 {
@@ -88,28 +147,26 @@ static int write_open(const struct inlay_type *type, struct inlay_buf *out)
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
         return inlay_buf_append_literal(out, "{\"type\":\"string\"");
-    case INLAY_KIND_SLICE:
-        if (inlay_buf_append_literal(out, "{\"items\":") < 0 ||
-            inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0)
-            return -1;
-        return inlay_buf_append_literal(out, ",\"type\":\"array\"");
-    case INLAY_KIND_OPTIONAL:
-        if (inlay_buf_append_literal(out, "{\"anyOf\":[") < 0 ||
-            inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0)
-            return -1;
-        return inlay_buf_append_literal(out, ",{\"type\":\"null\"}]");
-    case INLAY_KIND_STRUCT:
-        if (inlay_buf_append_literal(out, REF) < 0 ||
-            inlay_buf_append_str(out, type->name) < 0)
-            return -1;
-        return inlay_buf_append_literal(out, "\"");
     case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
+        return write_string(1, 1, out);
     case INLAY_KIND_CHARS:
+        return write_string(0, type->size - 1, out);
+    case INLAY_KIND_BYTES:
+        return inlay_buf_append_literal(
+            out, "{\"type\":\"string\",\"contentEncoding\":\"base64\","
+                 "\"contentMediaType\":\"application/octet-stream\"");
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
     case INLAY_KIND_ARRAY:
+        return write_list(type, out);
+    case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_POINTER:
+        return write_nullable(type, out);
+    case INLAY_KIND_ENUM:
+        return type->name.len ? write_ref(type->name, out)
+                              : write_names(type, out);
+    case INLAY_KIND_STRUCT:
+        return write_ref(type->name, out);
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_CALLBACK:
@@ -129,7 +186,7 @@ int inlay_schema_write(const struct inlay_type *type,
     if (write_open(type, out) < 0)
         return -1;
     /* FastAPI leaves a title next to a $ref to the definition. */
-    if (type->kind == INLAY_KIND_STRUCT)
+    if (inlay_schema_is_named(type))
         return inlay_buf_append_char(out, '}');
     return close_titled(title, out);
 }
@@ -144,9 +201,8 @@ static int write_property(const struct inlay_field *field,
     inlay_buf_clear(title);
     if (inlay_schema_write_title(field->name, title) < 0)
         return -1;
-    /* As FastAPI: what only refers to a struct takes the struct's title. */
-    if (type->kind != INLAY_KIND_OPTIONAL ||
-        type->elem->kind != INLAY_KIND_STRUCT)
+    /* As FastAPI: what only refers to a definition takes its title. */
+    if (!inlay_schema_is_nullable_ref(type))
         text = inlay_buf_view(title);
     if (inlay_json_write_string(field->name, out) < 0 ||
         inlay_buf_append_char(out, ':') < 0)
@@ -171,7 +227,7 @@ static int write_properties(const struct inlay_type *type,
     return status;
 }
 
-/* ,"required":["id"], of every field that is not optional. */
+/* ,"required":["id"], of every field that can't be left out. */
 static int write_required(const struct inlay_type *type, struct inlay_buf *out)
 {
     bool any = false;
@@ -179,7 +235,7 @@ static int write_required(const struct inlay_type *type, struct inlay_buf *out)
     for (size_t i = 0; i < type->nfields; i++) {
         const struct inlay_field *field = &type->fields[i];
 
-        if (field->type->kind == INLAY_KIND_OPTIONAL)
+        if (inlay_type_omissible(field->type))
             continue;
         if (inlay_buf_append_str(out, any ? INLAY_STR(",")
                                           : INLAY_STR(",\"required\":[")) < 0 ||
@@ -193,60 +249,12 @@ static int write_required(const struct inlay_type *type, struct inlay_buf *out)
 int inlay_schema_write_definition(const struct inlay_type *type,
                                   struct inlay_buf *out)
 {
+    if (type->kind == INLAY_KIND_ENUM)
+        return write_names(type, out) < 0 ? -1 : close_titled(type->name, out);
     if (inlay_buf_append_literal(out, "{\"properties\":{") < 0 ||
         write_properties(type, out) < 0 ||
         inlay_buf_append_literal(out, "},\"type\":\"object\"") < 0 ||
         write_required(type, out) < 0)
         return -1;
     return close_titled(type->name, out);
-}
-
-/* Structs that were visited, so that each is once, and recursion ends. */
-struct visited {
-    const struct inlay_type **types;
-    size_t count, size;
-    void (*fn)(void *arg, const struct inlay_type *type);
-    void *arg;
-};
-
-/* False when it is there already, or there is no memory. */
-static bool add_visited(struct visited *visited, const struct inlay_type *type)
-{
-    for (size_t i = 0; i < visited->count; i++)
-        if (visited->types[i] == type)
-            return false;
-    if (visited->count == visited->size) {
-        size_t size = visited->size ? visited->size * 2 : 16;
-        const struct inlay_type **types =
-            inlay_realloc(visited->types, size * sizeof(*types));
-
-        if (!types)
-            return false;
-        visited->types = types;
-        visited->size = size;
-    }
-    visited->types[visited->count++] = type;
-    return true;
-}
-
-static void visit(struct visited *visited, const struct inlay_type *type)
-{
-    while (type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_OPTIONAL)
-        type = type->elem;
-    if (type->kind != INLAY_KIND_STRUCT || !add_visited(visited, type))
-        return;
-    visited->fn(visited->arg, type);
-    for (size_t i = 0; i < type->nfields; i++)
-        visit(visited, type->fields[i].type);
-}
-
-void inlay_schema_each_struct(const struct inlay_type *type,
-                              void (*fn)(void *arg,
-                                         const struct inlay_type *type),
-                              void *arg)
-{
-    struct visited visited = {.fn = fn, .arg = arg};
-
-    visit(&visited, type);
-    inlay_free(visited.types);
 }

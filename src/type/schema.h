@@ -1,6 +1,7 @@
 /*
  * schema.h - types as JSON Schema, in the dialect of OpenAPI 3.1, as FastAPI
- * writes them. Structs become {"$ref":"#/components/schemas/NAME"}.
+ * writes them. Structs and enums become
+ * {"$ref":"#/components/schemas/NAME"}.
  */
 #ifndef INLAY_TYPE_SCHEMA_H
 #define INLAY_TYPE_SCHEMA_H
@@ -16,18 +17,26 @@ int inlay_schema_write(const struct inlay_type *type,
                        struct inlay_str title,
                        struct inlay_buf *out);
 
+/* Is it written as a $ref? An enum without a name is not. */
+static inline bool inlay_schema_is_named(const struct inlay_type *type)
+{
+    return type->kind == INLAY_KIND_STRUCT ||
+           (type->kind == INLAY_KIND_ENUM && type->name.len > 0);
+}
+
+/* A $ref or null? As a field or an embedded body it takes no title. */
+static inline bool inlay_schema_is_nullable_ref(const struct inlay_type *type)
+{
+    return inlay_type_omissible(type) && inlay_schema_is_named(type->elem);
+}
+
 /*
- * The definition of a STRUCT: {"properties":…,"type":"object","required":…,
- * "title":…}. Its own nested structs are $refs. 0 or -1.
+ * The definition of what a $ref names. STRUCT: {"properties":…,"type":
+ * "object","required":…,"title":…}, its own nested ones are $refs; ENUM:
+ * {"type":"string","enum":…,"title":…}. 0 or -1.
  */
 int inlay_schema_write_definition(const struct inlay_type *type,
                                   struct inlay_buf *out);
-
-/* Calls fn for every distinct STRUCT reached from `type`, itself included. */
-void inlay_schema_each_struct(const struct inlay_type *type,
-                              void (*fn)(void *arg,
-                                         const struct inlay_type *type),
-                              void *arg);
 
 /* "sum_of" -> "Sum Of", appended without quotes. 0 or -1. */
 int inlay_schema_write_title(struct inlay_str name, struct inlay_buf *out);

@@ -14,18 +14,18 @@ bool inlay_text_readable(const struct inlay_type *type)
     case INLAY_KIND_INT:
     case INLAY_KIND_UINT:
     case INLAY_KIND_FLOAT:
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
+    case INLAY_KIND_CHARS:
         return true;
     case INLAY_KIND_VOID:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
     case INLAY_KIND_BYTES:
     case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
     case INLAY_KIND_ARRAY:
     case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
@@ -51,6 +51,10 @@ static int read_text(struct inlay_str text,
         memcpy(ret, &text, sizeof(text));
         return INLAY_LAX_OK;
     }
+    if (type->kind == INLAY_KIND_CHAR)
+        return inlay_lax_char_of_text(text, ret);
+    if (type->kind == INLAY_KIND_CHARS)
+        return inlay_lax_chars_of_text(text, type, ret);
     if (text.len > 0 && memchr(text.ptr, '\0', text.len))
         return INLAY_FAULT_STRING_NUL;
     struct inlay_str copy = inlay_arena_copy(arena, text);
@@ -73,18 +77,19 @@ static int read_scalar(struct inlay_str text,
         return inlay_lax_integer_of_text(text, type, ret);
     case INLAY_KIND_FLOAT:
         return inlay_lax_real_of_text(text, type, arena, ret);
+    case INLAY_KIND_ENUM:
+        return inlay_lax_enum_of_text(text, type, ret);
+    case INLAY_KIND_CHAR:
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
+    case INLAY_KIND_CHARS:
         return read_text(text, type, arena, ret);
     case INLAY_KIND_VOID:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
     case INLAY_KIND_BYTES:
     case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
     case INLAY_KIND_ARRAY:
     case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
@@ -107,8 +112,8 @@ enum inlay_text_status inlay_text_read(struct inlay_str text,
                                        struct inlay_violations *violations,
                                        void *ret)
 {
-    char limit[INLAY_LAX_LIMIT_SIZE], *at = ret;
     struct inlay_str input = {"", 0};
+    char *at = ret;
 
     if (type->kind == INLAY_KIND_OPTIONAL) {
         memset(ret, 0, type->size);
@@ -126,7 +131,7 @@ enum inlay_text_status inlay_text_read(struct inlay_str text,
         if (!input.ptr)
             return INLAY_TEXT_NO_MEMORY;
     }
-    inlay_violations_add(violations, place, (enum inlay_fault)lax, input,
-                         inlay_lax_limit(type, (enum inlay_fault)lax, limit));
+    inlay_violations_add(violations, place, (enum inlay_fault)lax, input, type,
+                         INLAY_STR(""));
     return violations->no_memory ? INLAY_TEXT_NO_MEMORY : INLAY_TEXT_INVALID;
 }

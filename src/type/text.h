@@ -19,7 +19,7 @@ enum inlay_text_status {
 /*
  * `text` is percent-decoded already; it must outlive the value (views point
  * into it; a const char * is copied for its NUL). Types: BOOL, INT, UINT,
- * FLOAT, CSTR, STR, and OPTIONAL of these.
+ * FLOAT, CHAR, ENUM (by name), CSTR, STR, CHARS, and OPTIONAL of these.
  */
 enum inlay_text_status inlay_text_read(struct inlay_str text,
                                        const struct inlay_type *type,

@@ -75,6 +75,12 @@ struct inlay_object {
     struct inlay_str name; /* "counter" */
     struct inlay_source decl;
     const struct inlay_func *create, *destroy;
+    /*
+     * Tells one layout of the struct from another, members' structs and all;
+     * 0: incomplete. After a hot swap the new code gets old objects only if
+     * it is the same.
+     */
+    uint64_t layout;
 };
 
 struct inlay_field {
@@ -109,7 +115,7 @@ struct inlay_type {
             const struct inlay_field *fields;
             size_t nfields;
         };
-        struct { /* ENUM */
+        struct {                                    /* ENUM */
             const struct inlay_enumerator *members; /* as declared */
             size_t nmembers;
             bool is_signed;
@@ -119,7 +125,7 @@ struct inlay_type {
             bool object_const; /* of const T */
         };
         const struct inlay_signature *signature; /* CALLBACK */
-        struct inlay_str media; /* STR: of a whole answer; "": JSON */
+        struct inlay_str media;  /* STR: of a whole answer; "": JSON */
         struct inlay_str reason; /* UNSUPPORTED: "union x has no JSON form" */
     };
 };
@@ -174,11 +180,28 @@ struct inlay_str inlay_type_describe(const struct inlay_type *type,
                                      struct inlay_arena *arena);
 
 /*
- * The first UNSUPPORTED type reached from `type` (itself, elements, fields),
- * or NULL. Depth is bounded: types by value can't be recursive, and slices
- * of a struct that holds such a slice are followed 16 deep.
+ * fn for `type` and every type that it consists of, outermost first; the
+ * fields of a struct once, however often it is reached. false when fn ended
+ * it by returning false, or there was no memory.
  */
-const struct inlay_type *inlay_type_unsupported(const struct inlay_type *type);
+bool inlay_type_walk(const struct inlay_type *type,
+                     bool (*fn)(void *arg, const struct inlay_type *type),
+                     void *arg);
+
+/*
+ * The first type reached from `type` that has no JSON form, with `why`; NULL:
+ * all have one. `reading`: a parameter, which OWNED can't be.
+ */
+const struct inlay_type *inlay_type_without_json(const struct inlay_type *type,
+                                                 bool reading,
+                                                 struct inlay_str *why);
+
+/* May a field of this type be left out: {has = false}, a NULL struct T *? */
+static inline bool inlay_type_omissible(const struct inlay_type *type)
+{
+    return type->kind == INLAY_KIND_OPTIONAL ||
+           type->kind == INLAY_KIND_POINTER;
+}
 
 /* Smallest and largest value of an INT or UINT type of `size` bytes. */
 static inline int64_t inlay_int_least(uint32_t size)
@@ -241,6 +264,25 @@ static inline uint64_t inlay_uint_load(const void *at, uint32_t size)
     default:
         return *(const uint64_t *)at;
     }
+}
+
+/* The value of an ENUM, as its members have it. */
+static inline int64_t inlay_enum_load(const struct inlay_type *type,
+                                      const void *at)
+{
+    return type->is_signed ? inlay_int_load(at, type->size)
+                           : (int64_t)inlay_uint_load(at, type->size);
+}
+
+/* The first member of that value, or NULL. */
+static inline const struct inlay_enumerator *inlay_enum_find(
+    const struct inlay_type *type,
+    int64_t value)
+{
+    for (size_t i = 0; i < type->nmembers; i++)
+        if (type->members[i].value == value)
+            return &type->members[i];
+    return NULL;
 }
 
 #endif

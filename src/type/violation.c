@@ -1,6 +1,7 @@
 #include "type/violation.h"
 
 #include "type/json.h"
+#include "type/lax.h"
 
 #include "base/banned.h"
 
@@ -13,16 +14,18 @@ struct part {
 
 struct inlay_violation {
     struct inlay_violation *next;
-    struct inlay_str input, limit;
+    struct inlay_str input, detail;
+    const struct inlay_type *type; /* what was expected; NULL: no matter */
     enum inlay_fault fault;
     size_t nparts;
     struct part parts[]; /* outermost first */
 };
 
 static const struct {
-    const char *type, *message;
+    const char *type, *message, *ctx;
 } fault_texts[] = {
-#define FAULT_TEXT(name, type, message) [INLAY_FAULT_##name] = {type, message},
+#define FAULT_TEXT(name, type, message, ctx)                                   \
+    [INLAY_FAULT_##name] = {type, message, ctx},
     INLAY_FAULTS(FAULT_TEXT)
 #undef FAULT_TEXT
 };
@@ -59,7 +62,8 @@ void inlay_violations_add(struct inlay_violations *violations,
                           const struct inlay_place *place,
                           enum inlay_fault fault,
                           struct inlay_str input,
-                          struct inlay_str limit)
+                          const struct inlay_type *type,
+                          struct inlay_str detail)
 {
     size_t depth = place_depth(place);
     struct inlay_violation *violation;
@@ -69,16 +73,17 @@ void inlay_violations_add(struct inlay_violations *violations,
     violation = inlay_arena_alloc(violations->arena,
                                   sizeof(*violation) +
                                       depth * sizeof(violation->parts[0]));
-    struct inlay_str text = limit;
-    if (limit.len > 0)
-        text = inlay_arena_copy(violations->arena, limit);
-    if (!violation || (limit.len > 0 && !text.ptr)) {
+    struct inlay_str text = detail;
+    if (detail.len > 0)
+        text = inlay_arena_copy(violations->arena, detail);
+    if (!violation || (detail.len > 0 && !text.ptr)) {
         violations->no_memory = true;
         return;
     }
     *violation = (struct inlay_violation){
         .input = input,
-        .limit = text,
+        .detail = text,
+        .type = type,
         .fault = fault,
         .nparts = depth,
     };
@@ -104,55 +109,78 @@ static int write_loc(const struct inlay_violation *violation,
     return inlay_buf_append_char(out, ']');
 }
 
-/* The message with the limit in the place of %s, and quotes. */
-static int write_message(const struct inlay_violation *violation,
-                         struct inlay_buf *out)
+/* 'red', 'green' or 'blue' */
+static int write_members(const struct inlay_type *type, struct inlay_buf *out)
 {
-    struct inlay_str message =
-        inlay_str_from(fault_texts[violation->fault].message);
-    const char *mark = memchr(message.ptr, '%', message.len);
+    for (size_t i = 0; i < type->nmembers; i++) {
+        bool last = i + 1 == type->nmembers;
+        struct inlay_str before = i == 0 ? INLAY_STR("'")
+                                  : last ? INLAY_STR(" or '")
+                                         : INLAY_STR(", '");
 
-    if (!mark)
-        return inlay_json_write_string(message, out);
-    /* The limit is a number and the messages are ours: no escapes. */
-    size_t head = (size_t)(mark - message.ptr);
-    if (inlay_buf_append_char(out, '"') < 0 ||
-        inlay_buf_append(out, message.ptr, head) < 0 ||
-        inlay_buf_append_str(out, violation->limit) < 0 ||
-        inlay_buf_append(out, mark + 2, message.len - head - 2) < 0)
-        return -1;
-    return inlay_buf_append_char(out, '"');
+        if (inlay_buf_append_str(out, before) < 0 ||
+            inlay_buf_append_str(out, type->members[i].name) < 0 ||
+            inlay_buf_append_char(out, '\'') < 0)
+            return -1;
+    }
+    return 0;
 }
 
-/* pydantic's ctx, of the faults that have one, and the closing brace. */
-static int write_context(const struct inlay_violation *violation,
-                         struct inlay_buf *out)
+/* Items or characters that the type has room for; 0: it is another limit. */
+static size_t length_limit(const struct inlay_type *type)
 {
-    int status = 0;
+    if (type->kind == INLAY_KIND_CHAR)
+        return 1;
+    if (type->kind == INLAY_KIND_CHARS)
+        return type->size - 1;
+    return type->kind == INLAY_KIND_ARRAY ? type->count : 0;
+}
 
-    if (violation->fault == INLAY_FAULT_GREATER_EQUAL)
-        status = inlay_buf_append_literal(out, ",\"ctx\":{\"ge\":");
-    else if (violation->fault == INLAY_FAULT_LESS_EQUAL)
-        status = inlay_buf_append_literal(out, ",\"ctx\":{\"le\":");
-    else if (violation->fault == INLAY_FAULT_JSON_INVALID)
-        status = inlay_buf_append_literal(out, ",\"ctx\":{\"error\":");
-    else if (violation->fault == INLAY_FAULT_STRING_NUL)
-        return inlay_buf_append_literal(out, ",\"ctx\":{\"error\":{}}}");
-    else
-        return inlay_buf_append_char(out, '}');
-    if (status < 0)
-        return -1;
-    if (violation->fault == INLAY_FAULT_JSON_INVALID)
-        status = inlay_json_write_string(violation->limit, out);
-    else
-        status = inlay_buf_append_str(out, violation->limit);
-    return status < 0 ? -1 : inlay_buf_append_literal(out, "}}");
+/* Names are C identifiers: nothing in them needs an escape. */
+static int write_limit(const struct inlay_violation *violation,
+                       struct inlay_buf *out)
+{
+    const struct inlay_type *type = violation->type;
+    char text[INLAY_LAX_LIMIT_SIZE];
+
+    if (violation->fault == INLAY_FAULT_ENUM)
+        return write_members(type, out);
+    if (violation->fault == INLAY_FAULT_GREATER_EQUAL ||
+        violation->fault == INLAY_FAULT_LESS_EQUAL)
+        return inlay_buf_append_str(
+            out, inlay_lax_limit(type, violation->fault, text));
+    return inlay_buf_append_u64(out, length_limit(type));
+}
+
+/* A message or ctx of the table, its marks filled in. */
+static int write_template(const struct inlay_violation *violation,
+                          const char *at,
+                          struct inlay_buf *out)
+{
+    for (; *at; at++) {
+        int status = 0;
+
+        if (*at != '%')
+            status = inlay_buf_append_char(out, *at);
+        else if (*++at == 's')
+            status = write_limit(violation, out);
+        else if (*at == 'd')
+            status = inlay_buf_append_str(out, violation->detail);
+        else if (*at == 'q')
+            status = inlay_json_write_string(violation->detail, out);
+        else if (length_limit(violation->type) != 1)
+            status = inlay_buf_append_char(out, 's');
+        if (status < 0)
+            return -1;
+    }
+    return 0;
 }
 
 static int write_violation(const struct inlay_violation *violation,
                            struct inlay_buf *out)
 {
     struct inlay_str type = inlay_str_from(fault_texts[violation->fault].type);
+    const char *ctx = fault_texts[violation->fault].ctx;
     struct inlay_str input = violation->input;
 
     /* What could not be parsed is an empty object to FastAPI. */
@@ -164,12 +192,16 @@ static int write_violation(const struct inlay_violation *violation,
         inlay_buf_append_str(out, type) < 0 ||
         inlay_buf_append_literal(out, "\",\"loc\":") < 0 ||
         write_loc(violation, out) < 0 ||
-        inlay_buf_append_literal(out, ",\"msg\":") < 0 ||
-        write_message(violation, out) < 0 ||
-        inlay_buf_append_literal(out, ",\"input\":") < 0 ||
+        inlay_buf_append_literal(out, ",\"msg\":\"") < 0 ||
+        write_template(violation, fault_texts[violation->fault].message, out) <
+            0 ||
+        inlay_buf_append_literal(out, "\",\"input\":") < 0 ||
         inlay_buf_append_str(out, input) < 0)
         return -1;
-    return write_context(violation, out);
+    if (*ctx && (inlay_buf_append_literal(out, ",\"ctx\":") < 0 ||
+                 write_template(violation, ctx, out) < 0))
+        return -1;
+    return inlay_buf_append_char(out, '}');
 }
 
 int inlay_violations_write(const struct inlay_violations *violations,

@@ -12,40 +12,68 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/str.h"
+#include "type/type.h"
 
-/* name, pydantic's type, pydantic's message */
+/*
+ * name, pydantic's type, message and ctx ("": none). %s is the limit that the
+ * expected type sets, %p an "s" unless that is 1, %d the detail of the fault,
+ * %q the same as a JSON string.
+ */
 #define INLAY_FAULTS(X)                                                        \
-    X(MISSING, "missing", "Field required")                                    \
-    X(JSON_INVALID, "json_invalid", "JSON decode error")                       \
-    X(INT_TYPE, "int_type", "Input should be a valid integer")                 \
+    X(MISSING, "missing", "Field required", "")                                \
+    X(JSON_INVALID, "json_invalid", "JSON decode error", "{\"error\":%q}")     \
+    X(INT_TYPE, "int_type", "Input should be a valid integer", "")             \
     X(INT_PARSING, "int_parsing",                                              \
-      "Input should be a valid integer, unable to parse string as an integer") \
+      "Input should be a valid integer, unable to parse string as an integer", \
+      "")                                                                      \
     X(INT_PARSING_SIZE, "int_parsing_size",                                    \
-      "Unable to parse input string as an integer, exceeded maximum size")     \
+      "Unable to parse input string as an integer, exceeded maximum size", "") \
     X(INT_FROM_FLOAT, "int_from_float",                                        \
-      "Input should be a valid integer, got a number with a fractional part")  \
-    X(FLOAT_TYPE, "float_type", "Input should be a valid number")              \
+      "Input should be a valid integer, got a number with a fractional part",  \
+      "")                                                                      \
+    X(FLOAT_TYPE, "float_type", "Input should be a valid number", "")          \
     X(FLOAT_PARSING, "float_parsing",                                          \
-      "Input should be a valid number, unable to parse string as a number")    \
-    X(FINITE_NUMBER, "finite_number", "Input should be a finite number")       \
-    X(BOOL_TYPE, "bool_type", "Input should be a valid boolean")               \
+      "Input should be a valid number, unable to parse string as a number",    \
+      "")                                                                      \
+    X(FINITE_NUMBER, "finite_number", "Input should be a finite number", "")   \
+    X(BOOL_TYPE, "bool_type", "Input should be a valid boolean", "")           \
     X(BOOL_PARSING, "bool_parsing",                                            \
-      "Input should be a valid boolean, unable to interpret input")            \
-    X(STRING_TYPE, "string_type", "Input should be a valid string")            \
+      "Input should be a valid boolean, unable to interpret input", "")        \
+    X(STRING_TYPE, "string_type", "Input should be a valid string", "")        \
     X(STRING_UNICODE, "string_unicode",                                        \
       "Input should be a valid string, unable to parse raw data as a unicode " \
-      "string")                                                                \
+      "string",                                                                \
+      "")                                                                      \
     X(STRING_NUL, "value_error",                                               \
-      "Value error, text must not contain a NUL character")                    \
-    X(LIST_TYPE, "list_type", "Input should be a valid list")                  \
+      "Value error, text must not contain a NUL character", "{\"error\":{}}")  \
+    X(STRING_ASCII, "value_error",                                             \
+      "Value error, text must be an ASCII character", "{\"error\":{}}")        \
+    X(STRING_SHORT, "string_too_short",                                        \
+      "String should have at least %s character%p", "{\"min_length\":%s}")     \
+    X(STRING_LONG, "string_too_long",                                          \
+      "String should have at most %s character%p", "{\"max_length\":%s}")      \
+    X(BYTES_TYPE, "bytes_type", "Input should be a valid bytes", "")           \
+    X(BYTES_BASE64, "bytes_invalid_encoding",                                  \
+      "Data should be valid base64: %d",                                       \
+      "{\"encoding\":\"base64\",\"encoding_error\":%q}")                       \
+    X(ENUM, "enum", "Input should be %s", "{\"expected\":\"%s\"}")             \
+    X(LIST_TYPE, "list_type", "Input should be a valid list", "")              \
+    X(LIST_SHORT, "too_short",                                                 \
+      "List should have at least %s item%p after validation, not %d",          \
+      "{\"field_type\":\"List\",\"min_length\":%s,\"actual_length\":%d}")      \
+    X(LIST_LONG, "too_long",                                                   \
+      "List should have at most %s item%p after validation, not %d",           \
+      "{\"field_type\":\"List\",\"max_length\":%s,\"actual_length\":%d}")      \
     X(MODEL_TYPE, "model_attributes_type",                                     \
-      "Input should be a valid dictionary or object to extract fields from")   \
+      "Input should be a valid dictionary or object to extract fields from",   \
+      "")                                                                      \
     X(GREATER_EQUAL, "greater_than_equal",                                     \
-      "Input should be greater than or equal to %s")                           \
-    X(LESS_EQUAL, "less_than_equal", "Input should be less than or equal to %s")
+      "Input should be greater than or equal to %s", "{\"ge\":%s}")            \
+    X(LESS_EQUAL, "less_than_equal",                                           \
+      "Input should be less than or equal to %s", "{\"le\":%s}")
 
 enum inlay_fault {
-#define INLAY_FAULT_ENUM_(name, type, message) INLAY_FAULT_##name,
+#define INLAY_FAULT_ENUM_(name, type, message, ctx) INLAY_FAULT_##name,
     INLAY_FAULTS(INLAY_FAULT_ENUM_)
 #undef INLAY_FAULT_ENUM_
 };
@@ -73,15 +101,17 @@ void inlay_violations_init(struct inlay_violations *violations,
 
 /*
  * `input` is JSON text (of the arena or the request, alive until written);
- * empty means null. `limit` fills %s of GREATER_EQUAL and LESS_EQUAL and
- * becomes ctx {"ge": …} or {"le": …}. For JSON_INVALID, `limit` is the
- * parser's reason and becomes ctx {"error": …}. The place is copied.
+ * empty means null. `type` is what was expected there (alive as well), NULL
+ * when the fault needs no limit of it. `detail` is what the fault is about:
+ * of JSON_INVALID and BYTES_BASE64 the parser's reason, of LIST_SHORT and
+ * LIST_LONG the number of items, else "". It is copied, as is the place.
  */
 void inlay_violations_add(struct inlay_violations *violations,
                           const struct inlay_place *place,
                           enum inlay_fault fault,
                           struct inlay_str input,
-                          struct inlay_str limit);
+                          const struct inlay_type *type,
+                          struct inlay_str detail);
 
 /* The 422 body. 0, or -1 past the buffer's limit or without memory. */
 int inlay_violations_write(const struct inlay_violations *violations,

@@ -31,6 +31,10 @@ SCALAR(sample_bool, BOOL, bool);
 SCALAR(sample_cstr, CSTR, const char *);
 SCALAR(sample_str, STR, inlay_str);
 
+SCALAR(sample_char, CHAR, char);
+SCALAR(sample_bytes, BYTES, inlay_bytes);
+SCALAR(sample_object, OBJECT, void *);
+
 const struct inlay_type sample_void = {
     .kind = INLAY_KIND_VOID,
     .align = 1,
@@ -138,6 +142,93 @@ static const struct inlay_field misc_fields[] = {
 };
 STRUCT(sample_misc, "Misc", misc_fields);
 
+/* --- In place, or by pointer --------------------------------------------- */
+
+static const struct inlay_enumerator color_members[] = {
+    {TEXT("red"), red},
+    {TEXT("green"), green},
+    {TEXT("blue"), blue},
+};
+static const struct inlay_enumerator level_members[] = {
+    {TEXT("low"), low},
+    {TEXT("high"), high},
+    {TEXT("top"), top},
+};
+
+#define ENUM(tag, short_name, members_, is_signed_)                            \
+    const struct inlay_type sample_##tag##_type = {                            \
+        .kind = INLAY_KIND_ENUM,                                               \
+        .size = sizeof(enum sample_##tag),                                     \
+        .align = _Alignof(enum sample_##tag),                                  \
+        .name = TEXT(short_name),                                              \
+        .members = members_,                                                   \
+        .nmembers = inlay_array_size(members_),                                \
+        .is_signed = is_signed_,                                               \
+    }
+
+ENUM(color, "Color", color_members, false);
+ENUM(level, "Level", level_members, true);
+OPTIONAL(sample_maybe_color, sample_color_type);
+SLICE(sample_colors, sample_color_type);
+
+const struct inlay_type sample_owned_i64s_type = {
+    .kind = INLAY_KIND_OWNED,
+    .size = sizeof(sample_owned_i64s),
+    .align = _Alignof(sample_owned_i64s),
+    .name = TEXT("sample_owned_i64s"),
+    .elem = &sample_i64,
+    .ptr_offset = offsetof(sample_owned_i64s, ptr),
+    .len_offset = offsetof(sample_owned_i64s, len),
+};
+
+const struct inlay_type sample_chars4 = {
+    .kind = INLAY_KIND_CHARS,
+    .size = 4,
+    .align = 1,
+    .name = TEXT("char[4]"),
+};
+
+#define ARRAY(variable, elem_, count_)                                         \
+    const struct inlay_type variable = {                                       \
+        .kind = INLAY_KIND_ARRAY,                                              \
+        .size = sizeof(((struct sample_kinds *)0)->elem_),                     \
+        .align = 8,                                                            \
+        .name = TEXT(#elem_),                                                  \
+        .elem = &sample_##elem_##_elem,                                        \
+        .count = count_,                                                       \
+    }
+
+#define sample_triple_elem sample_i64
+#define sample_pair_elem sample_item_type
+ARRAY(sample_triple_type, triple, 3);
+ARRAY(sample_pair_type, pair, 2);
+
+const struct inlay_type sample_link_ptr_type = {
+    .kind = INLAY_KIND_POINTER,
+    .size = sizeof(void *),
+    .align = _Alignof(void *),
+    .name = TEXT("struct sample_link *"),
+    .elem = &sample_link_type,
+};
+static const struct inlay_field link_fields[] = {
+    FIELD(sample_link, value, sample_i32),
+    FIELD(sample_link, next, sample_link_ptr_type),
+};
+STRUCT(sample_link, "Link", link_fields);
+
+static const struct inlay_field kinds_fields[] = {
+    FIELD(sample_kinds, color, sample_color_type),
+    FIELD(sample_kinds, level, sample_level_type),
+    FIELD(sample_kinds, letter, sample_char),
+    FIELD(sample_kinds, code, sample_chars4),
+    FIELD(sample_kinds, triple, sample_triple_type),
+    FIELD(sample_kinds, pair, sample_pair_type),
+    FIELD(sample_kinds, data, sample_bytes),
+    FIELD(sample_kinds, link, sample_link_ptr_type),
+    FIELD(sample_kinds, maybe_color, sample_maybe_color_type),
+};
+STRUCT(sample_kinds, "Kinds", kinds_fields);
+
 const struct inlay_type *sample_by_name(struct inlay_str name)
 {
     static const struct {
@@ -157,6 +248,17 @@ const struct inlay_type *sample_by_name(struct inlay_str name)
         {"item", &sample_item_type},
         {"items", &sample_items_type},
         {"order", &sample_order_type},
+        {"color", &sample_color_type},
+        {"level", &sample_level_type},
+        {"maybe_color", &sample_maybe_color_type},
+        {"colors", &sample_colors_type},
+        {"letter", &sample_char},
+        {"code", &sample_chars4},
+        {"bytes", &sample_bytes},
+        {"triple", &sample_triple_type},
+        {"pair", &sample_pair_type},
+        {"link", &sample_link_type},
+        {"kinds", &sample_kinds_type},
     };
 
     for (size_t i = 0; i < inlay_array_size(types); i++)

@@ -58,6 +58,32 @@ struct sample_misc {
     struct sample_node node;
 };
 
+enum sample_color { red, green, blue };
+/* Of one byte, with a sign. */
+enum __attribute__((packed)) sample_level { low = -1, high = 1, top = high };
+
+INLAY_OPTIONAL(sample_maybe_color, enum sample_color);
+INLAY_SLICE(sample_colors, enum sample_color);
+INLAY_ARRAY(sample_owned_i64s, int64_t);
+
+struct sample_link {
+    int32_t value;
+    struct sample_link *next;
+};
+
+/* What lies in place, or is a pointer. */
+struct sample_kinds {
+    enum sample_color color;
+    enum sample_level level;
+    char letter;
+    char code[4];
+    int64_t triple[3];
+    struct sample_item pair[2];
+    inlay_bytes data;
+    struct sample_link *link;
+    sample_maybe_color maybe_color;
+};
+
 extern const struct inlay_type sample_i8, sample_i16, sample_i32, sample_i64;
 extern const struct inlay_type sample_u8, sample_u16, sample_u32, sample_u64;
 extern const struct inlay_type sample_f32, sample_f64, sample_bool;
@@ -69,6 +95,13 @@ extern const struct inlay_type sample_strs_type, sample_items_type;
 extern const struct inlay_type sample_item_type, sample_order_type;
 extern const struct inlay_type sample_nodes_type, sample_node_type;
 extern const struct inlay_type sample_misc_type, sample_union;
+extern const struct inlay_type sample_char, sample_bytes, sample_chars4;
+extern const struct inlay_type sample_color_type, sample_level_type;
+extern const struct inlay_type sample_maybe_color_type, sample_colors_type;
+extern const struct inlay_type sample_triple_type, sample_pair_type;
+extern const struct inlay_type sample_link_type, sample_link_ptr_type;
+extern const struct inlay_type sample_owned_i64s_type, sample_kinds_type;
+extern const struct inlay_type sample_object;
 
 /* By the name it has in golden.txt; NULL: no such type. */
 const struct inlay_type *sample_by_name(struct inlay_str name);

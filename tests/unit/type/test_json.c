@@ -110,6 +110,70 @@ static void test_round_trip(void **state)
     assert_null(again.cstr);
 }
 
+#define KINDS                                                                  \
+    "{\"color\":\"blue\",\"level\":\"low\",\"letter\":\"x\",\"code\":"         \
+    "\"\xC3\xA9-\",\"triple\":[1,-2,3],\"pair\":[{\"name\":\"a\",\"price\":1." \
+    "0},"                                                                      \
+    "{\"name\":\"b\",\"price\":2.0}],\"data\":\"/+8=\",\"link\":{\"value\":1," \
+    "\"next\":{\"value\":2,\"next\":null}},\"maybe_color\":\"red\"}"
+
+static void test_kinds(void **state)
+{
+    struct fixture *f = *state;
+    struct sample_kinds kinds;
+
+    assert_int_equal(read_json(f, INLAY_STR(KINDS), &sample_kinds_type, &kinds),
+                     INLAY_JSON_OK);
+    assert_true(kinds.color == blue && kinds.level == low);
+    assert_int_equal(kinds.letter, 'x');
+    assert_memory_equal(kinds.code, "\xC3\xA9-", 4);
+    assert_true(kinds.triple[1] == -2 && kinds.pair[1].price == 2);
+    assert_int_equal(kinds.data.len, 2);
+    assert_memory_equal(kinds.data.ptr, "\xFF\xEF", 2);
+    assert_int_equal(kinds.link->next->value, 2);
+    assert_null(kinds.link->next->next);
+    assert_true(kinds.maybe_color.has && kinds.maybe_color.value == red);
+    assert_string_equal(written(f, &sample_kinds_type, &kinds), KINDS);
+    assert_int_equal(
+        read_json(f, INLAY_STR("\"top\""), &sample_level_type, &kinds.level),
+        INLAY_JSON_OK);
+    assert_string_equal(written(f, &sample_level_type, &kinds.level),
+                        "\"high\"");
+}
+
+/* Two characters of four bytes: char[4] has room for three bytes. */
+static void test_own_lengths(void **state)
+{
+    struct fixture *f = *state;
+    char code[4], letter;
+
+    assert_int_equal(
+        read_json(f, INLAY_STR("\"\xC3\xA9\xC3\xA9\""), &sample_chars4, code),
+        INLAY_JSON_INVALID);
+    assert_int_equal(
+        read_json(f, INLAY_STR("\"a\\u0000\""), &sample_chars4, code),
+        INLAY_JSON_INVALID);
+    assert_int_equal(
+        read_json(f, INLAY_STR("\"\xC3\xA9\""), &sample_char, &letter),
+        INLAY_JSON_INVALID);
+    assert_string_equal(
+        violations(f),
+        "{\"detail\":[{\"type\":\"string_too_long\",\"loc\":[\"body\"],"
+        "\"msg\":\"String should have at most 3 characters\",\"input\":"
+        "\"\xC3\xA9\xC3\xA9\",\"ctx\":{\"max_length\":3}},"
+        "{\"type\":\"value_error\",\"loc\":[\"body\"],\"msg\":\"Value error, "
+        "text must not contain a NUL character\",\"input\":\"a\\u0000\","
+        "\"ctx\":{\"error\":{}}},"
+        "{\"type\":\"value_error\",\"loc\":[\"body\"],\"msg\":\"Value error, "
+        "text must be an ASCII character\",\"input\":\"\xC3\xA9\","
+        "\"ctx\":{\"error\":{}}}]}");
+    letter = 'x';
+    assert_int_equal(
+        read_json(f, INLAY_STR("\"\\u0000\""), &sample_char, &letter),
+        INLAY_JSON_OK);
+    assert_string_equal(written(f, &sample_char, &letter), "\"\\u0000\"");
+}
+
 static void test_numbers(void **state)
 {
     struct fixture *f = *state;
@@ -294,6 +358,53 @@ static void test_write_endless(void **state)
     assert_int_equal(inlay_json_write(&sample_node_type, &node, &f->out), -1);
 }
 
+/* A ring of pointers as well; without one, they go as deep as slices. */
+static void test_links(void **state)
+{
+    struct fixture *f = *state;
+    struct sample_link ring = {.value = 1}, *link = &ring;
+
+    ring.next = &ring;
+    assert_int_equal(inlay_json_write(&sample_link_type, &ring, &f->out), -1);
+    assert_int_equal(inlay_json_write(&sample_link_ptr_type, &link, &f->out),
+                     -1);
+    struct inlay_str text =
+        nested(f, "{\"value\":1,\"next\":", "null", "}", 128);
+    assert_int_equal(read_json(f, text, &sample_link_type, &ring),
+                     INLAY_JSON_OK);
+    assert_string_equal(written(f, &sample_link_type, &ring), text.ptr);
+    text = nested(f, "{\"value\":1,\"next\":", "null", "}", 129);
+    assert_int_equal(read_json(f, text, &sample_link_type, &ring),
+                     INLAY_JSON_INVALID);
+    link = NULL;
+    assert_string_equal(written(f, &sample_link_ptr_type, &link), "null");
+}
+
+static void test_write_kinds(void **state)
+{
+    struct fixture *f = *state;
+    int64_t numbers[] = {1, -2};
+    sample_owned_i64s owned = {numbers, 2}, gone = {NULL, 1};
+    inlay_bytes bytes = {(const uint8_t *)"\0\xFF", 2}, none = {NULL, 0};
+    inlay_bytes wrong = {NULL, 1}, huge = {(const uint8_t *)"", SIZE_MAX};
+    int8_t level = 77;
+    uint32_t color = 4000000000u;
+
+    assert_string_equal(written(f, &sample_owned_i64s_type, &owned), "[1,-2]");
+    assert_string_equal(written(f, &sample_bytes, &bytes), "\"AP8=\"");
+    assert_string_equal(written(f, &sample_bytes, &none), "\"\"");
+    assert_string_equal(written(f, &sample_level_type, &level), "77");
+    assert_string_equal(written(f, &sample_color_type, &color), "4000000000");
+    assert_string_equal(written(f, &sample_chars4, "abcd"), "\"abcd\"");
+    assert_string_equal(written(f, &sample_chars4, "a\0cd"), "\"a\"");
+    assert_int_equal(inlay_json_write(&sample_owned_i64s_type, &gone, &f->out),
+                     -1);
+    assert_int_equal(inlay_json_write(&sample_bytes, &wrong, &f->out), -1);
+    assert_int_equal(inlay_json_write(&sample_bytes, &huge, &f->out), -1);
+    assert_int_equal(inlay_json_write(&sample_char, "\xC3", &f->out), -1);
+    assert_int_equal(inlay_json_write(&sample_chars4, "abc\xC3", &f->out), -1);
+}
+
 static void test_write_values(void **state)
 {
     struct fixture *f = *state;
@@ -336,23 +447,28 @@ static void test_escapes(void **state)
     }
 }
 
-static void test_write_limit(void **state)
+static void check_write_limit(struct fixture *f,
+                              struct inlay_str text,
+                              const struct inlay_type *type)
 {
-    struct fixture *f = *state;
-    struct sample_misc misc;
-    const size_t whole = strlen(MISC);
+    void *value = inlay_arena_alloc(&f->arena, type->size);
 
-    assert_int_equal(read_json(f, INLAY_STR(MISC), &sample_misc_type, &misc),
-                     INLAY_JSON_OK);
-    for (size_t limit = 0; limit <= whole; limit++) {
+    assert_int_equal(read_json(f, text, type, value), INLAY_JSON_OK);
+    for (size_t limit = 0; limit <= text.len; limit++) {
         struct inlay_buf out;
 
         inlay_buf_init(&out, limit);
-        assert_int_equal(inlay_json_write(&sample_misc_type, &misc, &out),
-                         limit < whole ? -1 : 0);
+        assert_int_equal(inlay_json_write(type, value, &out),
+                         limit < text.len ? -1 : 0);
         assert_true(inlay_buf_len(&out) <= limit);
         inlay_buf_deinit(&out);
     }
+}
+
+static void test_write_limit(void **state)
+{
+    check_write_limit(*state, INLAY_STR(MISC), &sample_misc_type);
+    check_write_limit(*state, INLAY_STR(KINDS), &sample_kinds_type);
 }
 
 int main(void)
@@ -360,6 +476,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_round_trip, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_kinds, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_own_lengths, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_write_kinds, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_own_faults, setup, teardown),
         cmocka_unit_test_setup_teardown(test_members, setup, teardown),

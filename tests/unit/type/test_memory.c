@@ -19,16 +19,31 @@ static const char good[] =
 static const char bad[] =
     "{\"id\":{\"a\":[1,2,{\"b\":null}]},\"items\":[{},3,\"\\u00e9\"],"
     "\"rank\":256,\"tags\":[1e300],\"ok\":[]}";
+static const char kinds[] =
+    "{\"color\":\"red\",\"level\":\"low\",\"letter\":\"a\",\"code\":\"b\","
+    "\"triple\":[1,2,3],\"pair\":[{\"name\":\"a\",\"price\":1},{\"name\":\"b\","
+    "\"price\":2}],\"data\":\"AAAA\",\"link\":{\"value\":1,\"next\":{\"value\":"
+    "2}}}";
+static const char bad_kinds[] =
+    "{\"color\":1,\"level\":\"x\",\"letter\":\"\",\"code\":\"bbbb\","
+    "\"triple\":[1,2],\"pair\":[1,2,3],\"data\":\"AAA!\",\"link\":{\"next\":1}"
+    "}";
 static const char broken[] = "{\"id\":[1,2,{\"a\":";
 
 /* Parse, read, write; INLAY_JSON_NO_MEMORY when one of them had too little. */
 static int run(const char *text, size_t arena_limit, struct inlay_buf *out)
 {
+    bool is_kinds = text == kinds || text == bad_kinds;
+    const struct inlay_type *type =
+        is_kinds ? &sample_kinds_type : &sample_order_type;
     struct inlay_place body = {.name = INLAY_STR("body")};
     struct inlay_violations violations;
     struct inlay_json_doc doc;
     struct inlay_arena arena;
-    struct sample_order order;
+    union {
+        struct sample_order order;
+        struct sample_kinds kinds;
+    } value;
     int written = 0;
 
     inlay_arena_init(&arena, arena_limit);
@@ -36,10 +51,10 @@ static int run(const char *text, size_t arena_limit, struct inlay_buf *out)
     int status = inlay_json_parse(inlay_str_from(text), &arena, &body,
                                   &violations, &doc);
     if (status == INLAY_JSON_OK)
-        status = inlay_json_read(&doc, &sample_order_type, &arena, &body,
-                                 &violations, &order);
+        status =
+            inlay_json_read(&doc, type, &arena, &body, &violations, &value);
     if (status == INLAY_JSON_OK)
-        written = inlay_json_write(&sample_order_type, &order, out);
+        written = inlay_json_write(type, &value, out);
     else if (status == INLAY_JSON_INVALID)
         written = inlay_violations_write(&violations, out);
     inlay_arena_deinit(&arena);
@@ -71,6 +86,8 @@ static void test_failing_nth(void **state)
     check_failing(good, INLAY_JSON_OK);
     check_failing(bad, INLAY_JSON_INVALID);
     check_failing(broken, INLAY_JSON_INVALID);
+    check_failing(kinds, INLAY_JSON_OK);
+    check_failing(bad_kinds, INLAY_JSON_INVALID);
 }
 
 static void check_arena_limits(const char *text, int expected)
@@ -98,6 +115,8 @@ static void test_arena_limits(void **state)
     check_arena_limits(good, INLAY_JSON_OK);
     check_arena_limits(bad, INLAY_JSON_INVALID);
     check_arena_limits(broken, INLAY_JSON_INVALID);
+    check_arena_limits(kinds, INLAY_JSON_OK);
+    check_arena_limits(bad_kinds, INLAY_JSON_INVALID);
 }
 
 static void test_text(void **state)

@@ -64,6 +64,55 @@ static void test_uses(void **state)
           "{\"$ref\":\"#/components/schemas/Item\"}");
 }
 
+static void test_more_uses(void **state)
+{
+    const struct inlay_type nameless = {
+        .kind = INLAY_KIND_ENUM,
+        .members = sample_level_type.members,
+        .nmembers = 2,
+    };
+
+    (void)state;
+    check(&sample_color_type, "X", "{\"$ref\":\"#/components/schemas/Color\"}");
+    check(&nameless, "X",
+          "{\"type\":\"string\",\"enum\":[\"low\",\"high\"],"
+          "\"title\":\"X\"}");
+    check(&sample_maybe_color_type, "X",
+          "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Color\"},"
+          "{\"type\":\"null\"}],\"title\":\"X\"}");
+    check(&sample_link_ptr_type, "",
+          "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Link\"},"
+          "{\"type\":\"null\"}]}");
+    check(&sample_char, "",
+          "{\"type\":\"string\",\"maxLength\":1,\"minLength\":1}");
+    check(&sample_chars4, "", "{\"type\":\"string\",\"maxLength\":3}");
+    check(&sample_bytes, "",
+          "{\"type\":\"string\",\"contentEncoding\":\"base64\","
+          "\"contentMediaType\":\"application/octet-stream\"}");
+    check(&sample_triple_type, "X",
+          "{\"items\":{\"type\":\"integer\",\"format\":\"int64\"},"
+          "\"type\":\"array\",\"maxItems\":3,\"minItems\":3,"
+          "\"title\":\"X\"}");
+    check(&sample_owned_i64s_type, "",
+          "{\"items\":{\"type\":\"integer\",\"format\":\"int64\"},"
+          "\"type\":\"array\"}");
+}
+
+static void test_more_definitions(void **state)
+{
+    (void)state;
+    check_definition(&sample_level_type,
+                     "{\"type\":\"string\",\"enum\":[\"low\",\"high\","
+                     "\"top\"],\"title\":\"Level\"}");
+    check_definition(&sample_link_type,
+                     "{\"properties\":{\"value\":{\"type\":\"integer\","
+                     "\"maximum\":2147483647,\"minimum\":-2147483648,"
+                     "\"format\":\"int32\",\"title\":\"Value\"},\"next\":"
+                     "{\"anyOf\":[{\"$ref\":\"#/components/schemas/Link\"},"
+                     "{\"type\":\"null\"}]}},\"type\":\"object\","
+                     "\"required\":[\"value\"],\"title\":\"Link\"}");
+}
+
 static void test_definition(void **state)
 {
     (void)state;
@@ -125,29 +174,6 @@ static void test_titles(void **state)
     }
 }
 
-static void collect(void *arg, const struct inlay_type *type)
-{
-    struct inlay_buf *out = arg;
-
-    assert_int_equal(inlay_buf_append_str(out, type->name), 0);
-    assert_int_equal(inlay_buf_append_char(out, ' '), 0);
-}
-
-static void test_each_struct(void **state)
-{
-    struct inlay_buf out;
-
-    (void)state;
-    inlay_buf_init(&out, 1000);
-    inlay_schema_each_struct(&sample_misc_type, collect, &out);
-    assert_true(inlay_str_is(inlay_buf_view(&out), "Misc Item Order Node "));
-    inlay_buf_clear(&out);
-    inlay_schema_each_struct(&sample_i64, collect, &out);
-    inlay_schema_each_struct(&sample_nodes_type, collect, &out);
-    assert_true(inlay_str_is(inlay_buf_view(&out), "Node "));
-    inlay_buf_deinit(&out);
-}
-
 /* Whatever the limit: an error, or the whole text. */
 static void test_limit(void **state)
 {
@@ -158,6 +184,7 @@ static void test_limit(void **state)
     for (size_t limit = 0; status < 0; limit++) {
         inlay_buf_init(&out, limit);
         status = inlay_schema_write_definition(&sample_order_type, &out);
+        status |= inlay_schema_write_definition(&sample_kinds_type, &out);
         assert_true(inlay_buf_len(&out) <= limit);
         inlay_buf_deinit(&out);
         assert_true(limit < 10000);
@@ -169,9 +196,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_uses),
         cmocka_unit_test(test_definition),
+        cmocka_unit_test(test_more_uses),
+        cmocka_unit_test(test_more_definitions),
         cmocka_unit_test(test_optional_definition),
         cmocka_unit_test(test_titles),
-        cmocka_unit_test(test_each_struct),
         cmocka_unit_test(test_limit),
     };
 

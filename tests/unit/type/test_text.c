@@ -192,6 +192,14 @@ static void test_readable(void **state)
     assert_true(inlay_text_readable(&sample_i64));
     assert_true(inlay_text_readable(&sample_cstr));
     assert_true(inlay_text_readable(&sample_maybe_str_type));
+    assert_true(inlay_text_readable(&sample_color_type));
+    assert_true(inlay_text_readable(&sample_maybe_color_type));
+    assert_true(inlay_text_readable(&sample_char));
+    assert_true(inlay_text_readable(&sample_chars4));
+    assert_false(inlay_text_readable(&sample_bytes));
+    assert_false(inlay_text_readable(&sample_triple_type));
+    assert_false(inlay_text_readable(&sample_link_ptr_type));
+    assert_false(inlay_text_readable(&sample_object));
     assert_false(inlay_text_readable(&sample_maybe_item_type));
     assert_false(inlay_text_readable(&sample_items_type));
     assert_false(inlay_text_readable(&sample_item_type));

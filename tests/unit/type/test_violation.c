@@ -25,7 +25,7 @@ static void test_limits(void **state)
     for (size_t i = 0; i < 5; i++) {
         place.index = i;
         inlay_violations_add(&violations, &place, INLAY_FAULT_INT_TYPE,
-                             INLAY_STR("null"), INLAY_STR(""));
+                             INLAY_STR("null"), &sample_i8, INLAY_STR(""));
     }
     assert_int_equal(violations.count, 5);
     assert_false(violations.no_memory);
@@ -51,13 +51,13 @@ static void test_no_memory(void **state)
     inlay_arena_init(&arena, 16);
     inlay_violations_init(&violations, &arena);
     inlay_violations_add(&violations, NULL, INLAY_FAULT_MISSING, INLAY_STR(""),
-                         INLAY_STR(""));
+                         NULL, INLAY_STR(""));
     assert_true(violations.no_memory);
     assert_int_equal(violations.count, 1);
     inlay_arena_deinit(&arena);
 }
 
-/* The place and the limit may go as soon as they were added. */
+/* The place and the detail may go as soon as they were added. */
 static void test_copies(void **state)
 {
     struct inlay_arena arena;
@@ -68,14 +68,16 @@ static void test_copies(void **state)
     inlay_arena_init(&arena, 1 << 20);
     inlay_violations_init(&violations, &arena);
     {
-        char limit[] = "127";
+        char detail[] = "a \"reason\"";
         struct inlay_place body = {.name = INLAY_STR("body")};
         struct inlay_place name = {.outer = &body, .name = INLAY_STR("a\"b")};
         struct inlay_place index = {.outer = &name, .index = 3};
 
         inlay_violations_add(&violations, &index, INLAY_FAULT_LESS_EQUAL,
-                             INLAY_STR("128"), inlay_str_from(limit));
-        memset(limit, 0, sizeof(limit));
+                             INLAY_STR("128"), &sample_i8, INLAY_STR(""));
+        inlay_violations_add(&violations, &body, INLAY_FAULT_JSON_INVALID,
+                             INLAY_STR("{}"), NULL, inlay_str_from(detail));
+        memset(detail, 0, sizeof(detail));
         body = name = index = (struct inlay_place){0};
     }
     inlay_buf_init(&out, 1 << 16);
@@ -85,7 +87,9 @@ static void test_copies(void **state)
         out.data, "{\"detail\":[{\"type\":\"less_than_equal\",\"loc\":"
                   "[\"body\",\"a\\\"b\",3],\"msg\":\"Input should be less "
                   "than or equal to 127\",\"input\":128,\"ctx\":"
-                  "{\"le\":127}}]}");
+                  "{\"le\":127}},{\"type\":\"json_invalid\",\"loc\":"
+                  "[\"body\"],\"msg\":\"JSON decode error\",\"input\":{},"
+                  "\"ctx\":{\"error\":\"a \\\"reason\\\"\"}}]}");
     inlay_buf_deinit(&out);
     inlay_arena_deinit(&arena);
 }
