@@ -36,20 +36,27 @@ static struct inlay_error *param_error(const struct inlay_route_decl *decl,
                             inlay_str_arg(decl->callable->func->name), why);
 }
 
-/* A slice of values that have a text form, or an optional of one. */
+/* A slice or array of values that have a text form, or an optional of one. */
 static bool is_many(const struct inlay_type *type)
 {
     if (type->kind == INLAY_KIND_OPTIONAL)
         type = type->elem;
-    return type->kind == INLAY_KIND_SLICE && inlay_text_readable(type->elem);
+    return (type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_ARRAY) &&
+           inlay_text_readable(type->elem);
 }
 
-/* A struct or slice, or an optional of one. */
+static enum inlay_kind kind_of(const struct inlay_type *type)
+{
+    return type->kind == INLAY_KIND_OPTIONAL ? type->elem->kind : type->kind;
+}
+
+/* A struct, a slice, a pointer to a struct, or an optional of one. */
 static bool is_document(const struct inlay_type *type)
 {
-    if (type->kind == INLAY_KIND_OPTIONAL)
-        type = type->elem;
-    return type->kind == INLAY_KIND_STRUCT || type->kind == INLAY_KIND_SLICE;
+    enum inlay_kind kind = kind_of(type);
+
+    return kind == INLAY_KIND_STRUCT || kind == INLAY_KIND_SLICE ||
+           kind == INLAY_KIND_POINTER;
 }
 
 /* {has = false}: what an absent optional field is. */
@@ -66,7 +73,7 @@ static int path_index(struct inlay_str path, struct inlay_str name)
 {
     struct inlay_str found, kind;
 
-    for (int i = 0; inlay_route_next_param(&path, &found, &kind); i++)
+    for (int i = 0; inlay_pattern_next_param(&path, &found, &kind); i++)
         if (inlay_str_equal(found, name))
             return i;
     return -1;
@@ -98,7 +105,7 @@ static struct inlay_error *bind_model(const struct inlay_route_decl *decl,
                                       struct inlay_bind *bind,
                                       struct inlay_bind_param *ret)
 {
-    const struct inlay_type *type = ret->param->type;
+    const struct inlay_type *type = ret->type;
 
     ret->source = INLAY_BIND_MODEL;
     ret->nitems = type->nfields;
@@ -155,6 +162,44 @@ static struct inlay_error *bind_query(const struct inlay_route_decl *decl,
     return NULL;
 }
 
+/*
+ * Where the value lies. What a struct T * points to lies in the block too,
+ * unless it can be NULL: then the reader makes it.
+ */
+static bool place_param(struct inlay_bind *bind, struct inlay_bind_param *ret)
+{
+    const struct inlay_param *param = ret->param;
+
+    ret->type = param->type;
+    if (param->type->kind == INLAY_KIND_POINTER && !param->fallback) {
+        if (!place(bind, param->type, &ret->pointer))
+            return false;
+        ret->type = param->type->elem;
+    }
+    return place(bind, ret->type, &ret->offset);
+}
+
+static struct inlay_error *check_param(const struct inlay_route_decl *decl,
+                                       const struct inlay_param *param,
+                                       size_t number,
+                                       struct inlay_arena *arena)
+{
+    struct inlay_str why;
+
+    if (inlay_type_without_json(param->type, true, &why)) {
+        struct inlay_str text = inlay_arena_format(
+            arena, "can't come with a request: %.*s", inlay_str_arg(why));
+
+        return text.ptr ? param_error(decl, param, arena, text.ptr)
+                        : inlay_error_no_memory();
+    }
+    if (!param->name.len)
+        return inlay_bind_error(
+            decl, "parameter %zu of %.*s has no name to look it up by", number,
+            inlay_str_arg(decl->callable->func->name));
+    return NULL;
+}
+
 static struct inlay_error *bind_param(const struct inlay_route_decl *decl,
                                       const struct inlay_param *param,
                                       bool with_body,
@@ -162,16 +207,16 @@ static struct inlay_error *bind_param(const struct inlay_route_decl *decl,
                                       struct inlay_bind *bind)
 {
     struct inlay_bind_param *bound = &bind->params[bind->nparams];
-    int index = path_index(decl->path, param->name);
+    struct inlay_error *error =
+        check_param(decl, param, bind->nparams + 1, arena);
 
+    if (error)
+        return error;
     *bound = (struct inlay_bind_param){.param = param, .first = bind->nitems};
-    if (!param->name.len)
-        return inlay_bind_error(
-            decl, "parameter %zu of %.*s has no name to look it up by",
-            bind->nparams + 1, inlay_str_arg(decl->callable->func->name));
-    if (!place(bind, param->type, &bound->offset))
+    if (!place_param(bind, bound))
         return param_error(decl, param, arena, "is too large");
     bind->nparams++;
+    int index = path_index(decl->path, param->name);
     if (index >= 0) {
         if (!inlay_text_readable(param->type))
             return param_error(decl, param, arena,
@@ -186,7 +231,12 @@ static struct inlay_error *bind_param(const struct inlay_route_decl *decl,
         bind->nbody++;
         return NULL;
     }
-    if (param->type->kind == INLAY_KIND_STRUCT)
+    if (with_body && kind_of(param->type) == INLAY_KIND_BYTES) {
+        bound->source = INLAY_BIND_RAW;
+        bind->nraw++;
+        return NULL;
+    }
+    if (bound->type->kind == INLAY_KIND_STRUCT)
         return bind_model(decl, arena, bind, bound);
     return bind_query(decl, arena, bind, bound);
 }
@@ -197,7 +247,7 @@ static struct inlay_error *check_bound(const struct inlay_route_decl *decl,
     struct inlay_str rest = decl->path, name, kind;
     const struct inlay_func *func = decl->callable->func;
 
-    while (inlay_route_next_param(&rest, &name, &kind)) {
+    while (inlay_pattern_next_param(&rest, &name, &kind)) {
         bool used = false;
 
         for (size_t i = 0; i < func->nparams; i++)
@@ -213,6 +263,11 @@ static struct inlay_error *check_bound(const struct inlay_route_decl *decl,
                 return inlay_bind_error(
                     decl, "two parameters are called %.*s in the query",
                     inlay_str_arg(bind->items[i].name));
+    if (bind->nraw > 1 || (bind->nraw && bind->nbody))
+        return inlay_bind_error(decl,
+                                "an inlay_bytes is the whole body, and %.*s "
+                                "has another parameter that is read from it",
+                                inlay_str_arg(func->name));
     return NULL;
 }
 
@@ -224,9 +279,29 @@ static size_t count_items(const struct inlay_func *func)
     for (size_t i = 0; i < func->nparams; i++) {
         const struct inlay_type *type = func->params[i].type;
 
+        if (type->kind == INLAY_KIND_POINTER)
+            type = type->elem;
         count += type->kind == INLAY_KIND_STRUCT ? type->nfields : 1;
     }
     return count;
+}
+
+static struct inlay_error *check_function(const struct inlay_route_decl *decl,
+                                          struct inlay_arena *arena)
+{
+    const struct inlay_func *func = decl->callable->func;
+    struct inlay_str why;
+
+    if (!decl->callable->plan || func->reason.len)
+        return inlay_bind_error(decl, "%.*s can't be called: %.*s",
+                                inlay_str_arg(func->name),
+                                inlay_str_arg(func->reason));
+    if (!inlay_type_without_json(func->result, false, &why))
+        return NULL;
+    struct inlay_str type = inlay_type_describe(func->result, arena);
+    return inlay_bind_error(
+        decl, "the result of %.*s (%.*s) can't be sent: %.*s",
+        inlay_str_arg(func->name), inlay_str_arg(type), inlay_str_arg(why));
 }
 
 struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
@@ -236,12 +311,10 @@ struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
 {
     const struct inlay_func *func = decl->callable->func;
     struct inlay_bind *bind = inlay_arena_new(arena, struct inlay_bind);
-    struct inlay_error *error;
+    struct inlay_error *error = check_function(decl, arena);
 
-    if (!decl->callable->plan || func->reason.len)
-        return inlay_bind_error(decl, "%.*s can't be called: %.*s",
-                                inlay_str_arg(func->name),
-                                inlay_str_arg(func->reason));
+    if (error)
+        return error;
     if (!bind)
         return inlay_error_no_memory();
     bind->callable = decl->callable;

@@ -1,6 +1,6 @@
 /*
  * bind.h - where each parameter of a native route comes from: path, query or
- * JSON body. Worked out once when the route is bound (bind.c), then followed
+ * body. Worked out once when the route is bound (bind.c), then followed
  * for each request (native_read.c), whose values are laid out in one block:
  *
  *     void *args[nparams] | value of parameter 0 | 1 | ... | result
@@ -19,6 +19,7 @@ enum inlay_bind_source {
     INLAY_BIND_QUERY, /* one name */
     INLAY_BIND_MODEL, /* a struct, each field a name of the query */
     INLAY_BIND_BODY,  /* the JSON body, or a member of it */
+    INLAY_BIND_RAW,   /* the body as it came: inlay_bytes, or optional */
 };
 
 /* What is looked up in the query by name. */
@@ -33,9 +34,11 @@ struct inlay_bind_item {
 struct inlay_bind_param {
     enum inlay_bind_source source;
     const struct inlay_param *param;
-    uint32_t offset; /* of the value in the block */
-    size_t first;    /* PATH: number of the path's parameter; else an item */
-    size_t nitems;   /* QUERY: 1; MODEL: fields */
+    const struct inlay_type *type; /* of the value: what a struct T * is of */
+    uint32_t offset;               /* of the value in the block */
+    uint32_t pointer; /* of the struct T * to it in the block; 0: it is none */
+    size_t first;     /* PATH: number of the path's parameter; else an item */
+    size_t nitems;    /* QUERY: 1; MODEL: fields */
 };
 
 struct inlay_bind {
@@ -44,15 +47,16 @@ struct inlay_bind {
     size_t nparams;
     struct inlay_bind_item *items;
     size_t nitems;
-    size_t nbody; /* parameters from the body; 2 and more: by name */
+    size_t nbody; /* parameters from JSON; 2 and more: by name */
+    size_t nraw;  /* 1: one gets the body as it came; nbody is 0 then */
     size_t npath;
     uint32_t size; /* of the block */
     uint32_t result_offset;
 };
 
 /*
- * `with_body`: structs and slices come from the JSON body, else from the
- * query. INLAY_ERROR_IMPORT names the record's file:line, the parameter and
+ * `with_body`: structs and slices come from the JSON body, inlay_bytes are
+ * the whole body; else they come from the query, or nowhere. INLAY_ERROR_IMPORT names the record's file:line, the parameter and
  * why it has no place. The result lives in the arena.
  */
 struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,

@@ -3,10 +3,11 @@
  * its listeners stop, and look again a moment later: clients wait in the
  * kernel's listen queue meanwhile, nobody is turned away.
  */
-#include <signal.h>
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
+#include "load/crash.h"
 #include "serve/access_log.h"
 #include "serve/session.h"
 
@@ -196,23 +197,8 @@ static void *run(void *arg)
 
     snprintf(name, sizeof(name), "inlay-io-%u", thread->index % 1000);
     pthread_setname_np(pthread_self(), name);
+    inlay_crash_thread();
     inlay_loop_run(&thread->loop);
-    return NULL;
-}
-
-static struct inlay_error *start_blocked(struct inlay_io_thread *thread)
-{
-    sigset_t all, before;
-
-    /* A thread inherits the mask: signals are for the main thread. */
-    sigfillset(&all);
-    int status = pthread_sigmask(SIG_SETMASK, &all, &before);
-    if (status)
-        return inlay_error_system(status, "cannot block signals");
-    status = pthread_create(&thread->handle, NULL, run, thread);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    if (status)
-        return inlay_error_system(status, "cannot start an I/O thread");
     return NULL;
 }
 
@@ -222,10 +208,11 @@ struct inlay_error *inlay_io_thread_start(struct inlay_io_thread *thread)
 
     if (error)
         return error;
-    error = start_blocked(thread);
-    if (error)
-        stop_accepting(thread);
-    return error;
+    int status = inlay_thread_start(&thread->handle, run, thread);
+    if (!status)
+        return NULL;
+    stop_accepting(thread);
+    return inlay_error_system(status, "cannot start an I/O thread");
 }
 
 static void init_timers(struct inlay_io_thread *thread)

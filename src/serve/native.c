@@ -22,12 +22,22 @@ static void on_abort(struct inlay_handler *handler,
     (void)request;
 }
 
+static void table_destroy(struct inlay_native_table *table)
+{
+    inlay_route_tree_destroy(table->tree);
+    inlay_arena_deinit(&table->arena);
+    inlay_free(table);
+}
+
 static void destroy(struct inlay_handler *handler)
 {
     struct inlay_native *native = inlay_native_of(handler);
+    struct inlay_native_table *table = atomic_load(&native->table), *older;
 
-    inlay_route_tree_destroy(native->tree);
-    inlay_arena_deinit(&native->arena);
+    for (; table; table = older) {
+        older = table->older;
+        table_destroy(table);
+    }
     inlay_free(native);
 }
 
@@ -43,6 +53,22 @@ static const struct inlay_handler_ops native_ops = {
 static bool has_no_content(int status)
 {
     return status < 200 || status == 204 || status == 205 || status == 304;
+}
+
+/* What a plain answer is, by the type of the result. */
+static void set_media(struct inlay_native_route *route)
+{
+    const struct inlay_type *type = route->decl->callable->func->result;
+    struct inlay_str media = INLAY_STR("application/json");
+
+    if (type->kind == INLAY_KIND_BYTES)
+        media = INLAY_STR("application/octet-stream");
+    else if (type->kind == INLAY_KIND_STR && type->media.len)
+        media = type->media;
+    route->content_type = media;
+    const char *end = memchr(media.ptr, ';', media.len);
+    route->media =
+        end ? inlay_str_make(media.ptr, (size_t)(end - media.ptr)) : media;
 }
 
 static struct inlay_error *set_status(struct inlay_native_route *route)
@@ -66,20 +92,20 @@ static struct inlay_error *set_status(struct inlay_native_route *route)
 
 /* The route that has the path and one of the methods already, or NULL. */
 static const struct inlay_native_route *find_twin(
-    struct inlay_native *native,
+    struct inlay_native_table *table,
     const struct inlay_native_route *route)
 {
-    for (size_t i = 0; i < native->nroutes; i++) {
-        const struct inlay_native_route *other = &native->routes[i];
+    for (size_t i = 0; i < table->nroutes; i++) {
+        const struct inlay_native_route *other = &table->routes[i];
         struct inlay_route_tree *tree = NULL;
         struct inlay_error *error = inlay_route_tree_create(&tree);
 
         if (!error)
             error = inlay_route_tree_add(tree, other->methods,
-                                         other->decl->path, native);
+                                         other->decl->path, table);
         if (!error)
             error = inlay_route_tree_add(tree, route->methods,
-                                         route->decl->path, native);
+                                         route->decl->path, table);
         bool clash = error != NULL;
         inlay_error_destroy(error);
         inlay_route_tree_destroy(tree);
@@ -89,35 +115,36 @@ static const struct inlay_native_route *find_twin(
     return NULL;
 }
 
-static struct inlay_error *add_route(struct inlay_native *native,
+static struct inlay_error *add_route(struct inlay_native_table *table,
                                      const struct inlay_module *module,
                                      const struct inlay_route_decl *decl,
                                      struct inlay_str methods,
                                      bool with_body)
 {
-    struct inlay_native_route *route = &native->routes[native->nroutes];
+    struct inlay_native_route *route = &table->routes[table->nroutes];
     struct inlay_bind *bind = NULL;
     struct inlay_error *error;
 
     *route = (struct inlay_native_route){
         .decl = decl, .module = module, .methods = methods};
+    set_media(route);
     error = set_status(route);
     if (error)
         return error;
-    error = inlay_bind_create(decl, with_body, &native->arena, &bind);
+    error = inlay_bind_create(decl, with_body, &table->arena, &bind);
     if (error)
         return error;
     route->bind = bind;
 
     _cleanup_error_ struct inlay_error *bad =
-        inlay_route_tree_add(native->tree, methods, decl->path, route);
+        inlay_route_tree_add(table->tree, methods, decl->path, route);
     if (!bad) {
-        native->nroutes++;
+        table->nroutes++;
         return NULL;
     }
     if (bad->code != INLAY_ERROR_VALUE)
         return inlay_error_no_memory();
-    const struct inlay_native_route *twin = find_twin(native, route);
+    const struct inlay_native_route *twin = find_twin(table, route);
     if (twin)
         return inlay_bind_error(
             decl, "%s; the first is at %.*s:%u", bad->message,
@@ -137,18 +164,12 @@ static struct inlay_str pick_methods(struct inlay_str all,
                                      struct inlay_arena *arena)
 {
     char *text = inlay_arena_alloc(arena, all.len + 1);
+    struct inlay_str method;
     size_t len = 0;
 
     if (!text)
         return (struct inlay_str){NULL, 0};
-    for (size_t at = 0; at <= all.len;) {
-        const char *comma =
-            at < all.len ? memchr(all.ptr + at, ',', all.len - at) : NULL;
-        size_t end = comma ? (size_t)(comma - all.ptr) : all.len;
-        struct inlay_str method =
-            inlay_str_trim(inlay_str_make(all.ptr + at, end - at));
-
-        at = end + 1;
+    while (inlay_pattern_next_method(&all, &method)) {
         if (takes_body(method) != with_body)
             continue;
         if (len)
@@ -160,27 +181,27 @@ static struct inlay_str pick_methods(struct inlay_str all,
     return inlay_str_make(text, len);
 }
 
-static struct inlay_error *add_decl(struct inlay_native *native,
+static struct inlay_error *add_decl(struct inlay_native_table *table,
                                     const struct inlay_module *module,
                                     const struct inlay_route_decl *decl)
 {
     for (int with_body = 0; with_body < 2; with_body++) {
         struct inlay_str methods =
-            pick_methods(decl->methods, with_body, &native->arena);
+            pick_methods(decl->methods, with_body, &table->arena);
 
         if (!methods.ptr)
             return inlay_error_no_memory();
         if (!methods.len && (with_body || decl->methods.len))
             continue;
         struct inlay_error *error =
-            add_route(native, module, decl, methods, with_body);
+            add_route(table, module, decl, methods, with_body);
         if (error)
             return error;
     }
     return NULL;
 }
 
-static struct inlay_error *add_modules(struct inlay_native *native,
+static struct inlay_error *add_modules(struct inlay_native_table *table,
                                        struct inlay_module *const *modules,
                                        size_t nmodules)
 {
@@ -188,14 +209,14 @@ static struct inlay_error *add_modules(struct inlay_native *native,
 
     for (size_t i = 0; i < nmodules; i++)
         count += modules[i]->nroutes * 2;
-    native->routes = inlay_arena_zalloc_array(&native->arena, count + 1,
-                                              sizeof(*native->routes));
-    if (!native->routes)
+    table->routes = inlay_arena_zalloc_array(&table->arena, count + 1,
+                                             sizeof(*table->routes));
+    if (!table->routes)
         return inlay_error_no_memory();
     for (size_t i = 0; i < nmodules; i++) {
         for (size_t j = 0; j < modules[i]->nroutes; j++) {
             struct inlay_error *error =
-                add_decl(native, modules[i], &modules[i]->routes[j]);
+                add_decl(table, modules[i], &modules[i]->routes[j]);
 
             if (error)
                 return error;
@@ -204,39 +225,78 @@ static struct inlay_error *add_modules(struct inlay_native *native,
     return NULL;
 }
 
+/* A table of the routes of all these modules. */
+static struct inlay_error *table_create(struct inlay_module *const *modules,
+                                        size_t nmodules,
+                                        struct inlay_native_table **ret)
+{
+    struct inlay_native_table *table = inlay_calloc(1, sizeof(*table));
+    struct inlay_error *error;
+
+    if (!table)
+        return inlay_error_no_memory();
+    inlay_arena_init(&table->arena, NATIVE_MEMORY);
+    error = inlay_route_tree_create(&table->tree);
+    if (!error)
+        error = add_modules(table, modules, nmodules);
+    if (error) {
+        table_destroy(table);
+        return error;
+    }
+    *ret = table;
+    return NULL;
+}
+
 struct inlay_error *inlay_native_create(struct inlay_module *const *modules,
                                         size_t nmodules,
                                         struct inlay_handler **ret)
 {
     struct inlay_native *native = inlay_calloc(1, sizeof(*native));
+    struct inlay_native_table *table;
     struct inlay_error *error;
 
     if (!native)
         return inlay_error_no_memory();
-    native->handler.ops = &native_ops;
-    inlay_arena_init(&native->arena, NATIVE_MEMORY);
-    error = inlay_route_tree_create(&native->tree);
-    if (!error)
-        error = add_modules(native, modules, nmodules);
+    error = table_create(modules, nmodules, &table);
     if (error) {
-        destroy(&native->handler);
+        inlay_free(native);
         return error;
     }
+    native->handler.ops = &native_ops;
+    atomic_init(&native->table, table);
     *ret = &native->handler;
+    return NULL;
+}
+
+struct inlay_error *inlay_native_replace(struct inlay_handler *handler,
+                                         struct inlay_module *const *modules,
+                                         size_t nmodules)
+{
+    struct inlay_native *native = inlay_native_of(handler);
+    struct inlay_native_table *table;
+    struct inlay_error *error = table_create(modules, nmodules, &table);
+
+    if (error)
+        return error;
+    table->older = atomic_load(&native->table);
+    while (!atomic_compare_exchange_weak(&native->table, &table->older, table))
+        continue;
     return NULL;
 }
 
 size_t inlay_native_count(const struct inlay_handler *native)
 {
-    return inlay_native_of(native)->nroutes;
+    return inlay_native_table_of(native)->nroutes;
 }
 
 struct inlay_native_info inlay_native_info(const struct inlay_handler *native,
                                            size_t index)
 {
-    const struct inlay_native_route *route =
-        &inlay_native_of(native)->routes[index];
+    const struct inlay_native_table *table = inlay_native_table_of(native);
 
+    if (index >= table->nroutes)
+        return (struct inlay_native_info){.methods = INLAY_STR("")};
+    const struct inlay_native_route *route = &table->routes[index];
     return (struct inlay_native_info){
         .methods = route->methods,
         .path = route->decl->path,

@@ -1,7 +1,7 @@
 /*
- * native.h - C functions as routes: path, query and JSON body bound by type,
- * the result written as JSON by type. A handler of the chain; immutable after
- * creation, shared by all I/O threads.
+ * native.h - C functions as routes: path, query and body bound by type, the
+ * result written by type. A handler of the chain, shared by all I/O threads;
+ * its routes change all at once.
  */
 #ifndef INLAY_SERVE_NATIVE_H
 #define INLAY_SERVE_NATIVE_H
@@ -20,7 +20,20 @@ struct inlay_error *inlay_native_create(struct inlay_module *const *modules,
                                         size_t nmodules,
                                         struct inlay_handler **ret);
 
-/* One line per bound route, for banners and `inlay routes`. */
+/*
+ * Binds the routes of `modules` by the same rules, in the place of all that
+ * `native` has. Any thread, at any time: requests that have found their route
+ * keep it, later ones see the new ones. On an error nothing is changed. What
+ * was replaced is freed with the handler.
+ */
+struct inlay_error *inlay_native_replace(struct inlay_handler *native,
+                                         struct inlay_module *const *modules,
+                                         size_t nmodules);
+
+/*
+ * One line per bound route, for banners and `inlay routes`. Any thread. All
+ * is empty for an index past the end, as a replacement may have fewer.
+ */
 struct inlay_native_info {
     struct inlay_str methods, path, function, module;
     struct inlay_source decl;

@@ -70,7 +70,7 @@ static void add_missing(struct reading *reading,
                         struct inlay_str input)
 {
     inlay_violations_add(reading->violations, place, INLAY_FAULT_MISSING, input,
-                         nothing);
+                         NULL, nothing);
 }
 
 /* --- Path --------------------------------------------------------------- */
@@ -81,8 +81,8 @@ static enum inlay_bind_status read_path(struct reading *reading,
     struct inlay_place place = {&in_path, bound->param->name, 0};
 
     return from_text(inlay_text_read(
-        reading->input->path[bound->first], bound->param->type, reading->arena,
-        &place, reading->violations, reading->block + bound->offset));
+        reading->input->path[bound->first], bound->type, reading->arena, &place,
+        reading->violations, reading->block + bound->offset));
 }
 
 /* --- Query -------------------------------------------------------------- */
@@ -126,14 +126,120 @@ static enum inlay_bind_status take_query(struct reading *reading)
     return INLAY_BIND_OK;
 }
 
-/* All values of a name, as a slice. */
+/* A raw value of the query as a JSON string. */
+static int write_shown(struct inlay_str raw,
+                       struct inlay_arena *arena,
+                       struct inlay_buf *out)
+{
+    struct inlay_str text = inlay_url_decode(raw, true, arena);
+
+    if (text.ptr)
+        text = inlay_json_readable(text, arena);
+    return text.ptr ? inlay_json_write_string(text, out) : -1;
+}
+
+/* ["1","2"] */
+static int write_list(const struct slot *slot,
+                      struct inlay_arena *arena,
+                      struct inlay_buf *out)
+{
+    int failed = 0;
+
+    for (const struct value *value = slot->first; value; value = value->next) {
+        failed |= inlay_buf_append_char(out, value == slot->first ? '[' : ',');
+        failed |= write_shown(value->text, arena, out);
+    }
+    return failed | inlay_buf_append_char(out, ']');
+}
+
+static int shown_values(struct reading *reading,
+                        const struct slot *slot,
+                        struct inlay_str *ret)
+{
+    struct inlay_buf out;
+
+    inlay_buf_init(&out, reading->arena->limit);
+    int failed = write_list(slot, reading->arena, &out);
+    if (!failed)
+        *ret = inlay_arena_copy(reading->arena, inlay_buf_view(&out));
+    inlay_buf_deinit(&out);
+    return failed || !ret->ptr ? -1 : 0;
+}
+
+static int write_values(struct inlay_str name,
+                        const struct slot *slot,
+                        bool many,
+                        struct inlay_arena *arena,
+                        struct inlay_buf *out)
+{
+    int failed = inlay_buf_len(out) > 1 ? inlay_buf_append_char(out, ',') : 0;
+
+    failed |= inlay_json_write_string(name, out);
+    failed |= inlay_buf_append_char(out, ':');
+    return failed | (many ? write_list(slot, arena, out)
+                          : write_shown(slot->last, arena, out));
+}
+
+/* All values of a name, one behind the other. */
+static enum inlay_bind_status read_values(struct reading *reading,
+                                          const struct slot *slot,
+                                          const struct inlay_type *elem,
+                                          const struct inlay_place *outer,
+                                          char *into)
+{
+    enum inlay_bind_status status = INLAY_BIND_OK;
+    struct inlay_place place = {outer, {NULL, 0}, 0};
+
+    for (const struct value *value = slot->first; value; value = value->next) {
+        struct inlay_str text =
+            inlay_url_decode(value->text, true, reading->arena);
+
+        if (!text.ptr)
+            return INLAY_BIND_NO_MEMORY;
+        enum inlay_bind_status one = from_text(inlay_text_read(
+            text, elem, reading->arena, &place, reading->violations, into));
+        if (one == INLAY_BIND_NO_MEMORY)
+            return one;
+        if (one != INLAY_BIND_OK)
+            status = one;
+        place.index++;
+        into += elem->size;
+    }
+    return status;
+}
+
+static enum inlay_bind_status read_array(struct reading *reading,
+                                         const struct slot *slot,
+                                         const struct inlay_type *type,
+                                         const struct inlay_place *place,
+                                         char *at)
+{
+    enum inlay_bind_status status = INLAY_BIND_OK;
+    struct inlay_str input;
+    char digits[20];
+
+    if (slot->count <= type->count)
+        status = read_values(reading, slot, type->elem, place, at);
+    if (slot->count == type->count || status != INLAY_BIND_OK)
+        return status;
+    if (shown_values(reading, slot, &input) < 0)
+        return INLAY_BIND_NO_MEMORY;
+    inlay_violations_add(
+        reading->violations, place,
+        slot->count > type->count ? INLAY_FAULT_LIST_LONG
+                                  : INLAY_FAULT_LIST_SHORT,
+        input, type,
+        inlay_str_make(digits, inlay_format_u64(digits, slot->count)));
+    return INLAY_BIND_INVALID;
+}
+
+/* All values of a name, as a slice or array. */
 static enum inlay_bind_status read_many(struct reading *reading,
                                         const struct inlay_bind_item *item,
                                         const struct slot *slot,
-                                        const struct inlay_place *outer)
+                                        const struct inlay_place *place)
 {
     const struct inlay_type *type = item->type;
-    enum inlay_bind_status status = INLAY_BIND_OK;
     char *at = reading->block + item->offset;
 
     if (type->kind == INLAY_KIND_OPTIONAL) {
@@ -141,31 +247,15 @@ static enum inlay_bind_status read_many(struct reading *reading,
         at += type->value_offset;
         type = type->elem;
     }
+    if (type->kind == INLAY_KIND_ARRAY)
+        return read_array(reading, slot, type, place, at);
     char *array =
         inlay_arena_zalloc_array(reading->arena, slot->count, type->elem->size);
     if (!array)
         return INLAY_BIND_NO_MEMORY;
-    struct inlay_place place = {outer, {NULL, 0}, 0};
-    char *into = array;
-    for (const struct value *value = slot->first; value; value = value->next) {
-        struct inlay_str text =
-            inlay_url_decode(value->text, true, reading->arena);
-
-        if (!text.ptr)
-            return INLAY_BIND_NO_MEMORY;
-        enum inlay_bind_status one =
-            from_text(inlay_text_read(text, type->elem, reading->arena, &place,
-                                      reading->violations, into));
-        if (one == INLAY_BIND_NO_MEMORY)
-            return one;
-        if (one != INLAY_BIND_OK)
-            status = one;
-        place.index++;
-        into += type->elem->size;
-    }
     memcpy(at + type->ptr_offset, &array, sizeof(array));
     memcpy(at + type->len_offset, &slot->count, sizeof(slot->count));
-    return status;
+    return read_values(reading, slot, type->elem, place, array);
 }
 
 /* `input` is what a missing name is reported with: "" is null. */
@@ -194,56 +284,6 @@ static enum inlay_bind_status read_item(struct reading *reading,
                                      reading->violations, at));
 }
 
-/* Text with U+FFFD for what is not UTF-8; ptr NULL without memory. */
-static struct inlay_str readable(struct inlay_str text,
-                                 struct inlay_arena *arena)
-{
-    if (!text.ptr || inlay_utf8_valid(text))
-        return text;
-    char *clean = inlay_arena_alloc(arena, text.len * 3);
-    size_t len = 0;
-
-    for (size_t i = 0, step; clean && i < text.len; i += step) {
-        for (step = inlay_min(text.len - i, (size_t)4); step > 0; step--)
-            if (inlay_utf8_valid(inlay_str_make(text.ptr + i, step)))
-                break;
-        memcpy(clean + len, step ? text.ptr + i : "\xEF\xBF\xBD",
-               step ? step : 3);
-        len += step ? step : 3;
-        step += step == 0;
-    }
-    return inlay_str_make(clean, len);
-}
-
-/* A raw value of the query as a JSON string. */
-static int write_shown(struct inlay_str raw,
-                       struct inlay_arena *arena,
-                       struct inlay_buf *out)
-{
-    struct inlay_str text = readable(inlay_url_decode(raw, true, arena), arena);
-
-    return text.ptr ? inlay_json_write_string(text, out) : -1;
-}
-
-static int write_values(struct inlay_str name,
-                        const struct slot *slot,
-                        bool many,
-                        struct inlay_arena *arena,
-                        struct inlay_buf *out)
-{
-    int failed = inlay_buf_len(out) > 1 ? inlay_buf_append_char(out, ',') : 0;
-
-    failed |= inlay_json_write_string(name, out);
-    failed |= inlay_buf_append_char(out, ':');
-    if (!many)
-        return failed | write_shown(slot->last, arena, out);
-    for (const struct value *value = slot->first; value; value = value->next) {
-        failed |= inlay_buf_append_char(out, value == slot->first ? '[' : ',');
-        failed |= write_shown(value->text, arena, out);
-    }
-    return failed | inlay_buf_append_char(out, ']');
-}
-
 static bool is_field(const struct reading *reading,
                      const struct inlay_bind_param *bound,
                      struct inlay_str name)
@@ -268,8 +308,9 @@ static int write_extras(struct reading *reading,
     while (inlay_query_next(&rest, &name, &text)) {
         size_t i = 0;
 
-        name = readable(inlay_url_decode(name, true, reading->arena),
-                        reading->arena);
+        name = inlay_url_decode(name, true, reading->arena);
+        if (name.ptr)
+            name = inlay_json_readable(name, reading->arena);
         struct value *value = inlay_arena_alloc(reading->arena, sizeof(*value));
         if (!name.ptr || !value)
             return -1;
@@ -393,17 +434,37 @@ static enum inlay_bind_status read_body(struct reading *reading,
 
     if (reading->bind->nbody > 1)
         return from_json(inlay_json_read_member(
-            doc, param->name, param->type, param->fallback, reading->arena,
+            doc, param->name, bound->type, param->fallback, reading->arena,
             &in_body, reading->violations, at));
     if (doc->doc)
-        return from_json(inlay_json_read(doc, param->type, reading->arena,
+        return from_json(inlay_json_read(doc, bound->type, reading->arena,
                                          &in_body, reading->violations, at));
     if (param->fallback) {
-        memcpy(at, param->fallback, param->type->size);
+        memcpy(at, param->fallback, bound->type->size);
         return INLAY_BIND_OK;
     }
     add_missing(reading, &in_body, nothing);
     return INLAY_BIND_INVALID;
+}
+
+/* No body and an empty one are the same: what the fallback says, or none. */
+static void take_raw(struct reading *reading,
+                     const struct inlay_bind_param *bound)
+{
+    const struct inlay_type *type = bound->type;
+    struct inlay_str body = reading->input->body;
+    struct inlay_bytes bytes = {(const uint8_t *)body.ptr, body.len};
+    char *at = reading->block + bound->offset;
+
+    if (!body.len && bound->param->fallback) {
+        memcpy(at, bound->param->fallback, type->size);
+        return;
+    }
+    if (type->kind == INLAY_KIND_OPTIONAL) {
+        *(bool *)(at + type->has_offset) = true;
+        at += type->value_offset;
+    }
+    memcpy(at, &bytes, sizeof(bytes));
 }
 
 /* --- All ---------------------------------------------------------------- */
@@ -434,6 +495,9 @@ static enum inlay_bind_status read_source(struct reading *reading,
         case INLAY_BIND_BODY:
             status = read_body(reading, bound, doc);
             break;
+        case INLAY_BIND_RAW:
+            take_raw(reading, bound);
+            break;
         }
         if (status < result)
             result = status;
@@ -449,8 +513,16 @@ static int make_room(struct reading *reading, void ***args_ret)
     if (!reading->block)
         return -1;
     *args_ret = (void **)(void *)reading->block;
-    for (size_t i = 0; i < bind->nparams; i++)
-        (*args_ret)[i] = reading->block + bind->params[i].offset;
+    for (size_t i = 0; i < bind->nparams; i++) {
+        const struct inlay_bind_param *bound = &bind->params[i];
+        char *value = reading->block + bound->offset;
+
+        (*args_ret)[i] = value;
+        if (bound->pointer) {
+            (*args_ret)[i] = reading->block + bound->pointer;
+            memcpy((*args_ret)[i], &value, sizeof(value));
+        }
+    }
     return 0;
 }
 
@@ -498,5 +570,7 @@ enum inlay_bind_status inlay_bind_read(const struct inlay_bind *bind,
         status = read_source(&reading, INLAY_BIND_BODY, &doc);
         result = inlay_min(result, status);
     }
+    if (bind->nraw)
+        read_source(&reading, INLAY_BIND_RAW, NULL);
     return violations->no_memory ? INLAY_BIND_NO_MEMORY : result;
 }

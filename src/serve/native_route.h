@@ -5,6 +5,8 @@
 #ifndef INLAY_SERVE_NATIVE_ROUTE_H
 #define INLAY_SERVE_NATIVE_ROUTE_H
 
+#include <stdatomic.h>
+
 #include "serve/bind.h"
 #include "serve/native.h"
 #include "serve/route.h"
@@ -18,22 +20,42 @@ struct inlay_native_route {
     const struct inlay_module *module;
     struct inlay_str methods; /* "GET" or "GET,HEAD" */
     const struct inlay_bind *bind;
-    int status;      /* of a plain answer */
-    bool no_content; /* the plain answer has no body */
+    int status;                    /* of a plain answer */
+    bool no_content;               /* the plain answer has no body */
+    struct inlay_str media;        /* of a plain answer: "application/json" */
+    struct inlay_str content_type; /* the same as a header has it */
 };
 
-struct inlay_native {
-    struct inlay_handler handler;
+/* All routes at a time; immutable once it is published. */
+struct inlay_native_table {
+    struct inlay_native_table *older; /* what it has replaced, or NULL */
     struct inlay_arena arena;
     struct inlay_route_tree *tree; /* targets: struct inlay_native_route */
     struct inlay_native_route *routes;
     size_t nroutes;
 };
 
+/*
+ * Requests keep the route that they have found, so tables that were replaced
+ * stay until the handler goes.
+ */
+struct inlay_native {
+    struct inlay_handler handler;
+    _Atomic(struct inlay_native_table *) table; /* the newest one */
+};
+
 static inline struct inlay_native *inlay_native_of(
     const struct inlay_handler *handler)
 {
     return inlay_container_of(handler, struct inlay_native, handler);
+}
+
+/* The table of the moment; any thread. */
+static inline const struct inlay_native_table *inlay_native_table_of(
+    const struct inlay_handler *handler)
+{
+    return atomic_load_explicit(&inlay_native_of(handler)->table,
+                                memory_order_acquire);
 }
 
 /* The handler's calls; native_serve.c. */

@@ -20,7 +20,7 @@
 /* A request whose body is being collected; in its arena. */
 struct native_call {
     const struct inlay_native_route *route;
-    struct inlay_str params[INLAY_ROUTE_PARAMS];
+    struct inlay_str params[INLAY_PATTERN_PARAMS];
     char *data;
     size_t len, size;
 };
@@ -164,6 +164,26 @@ static void answer_failed(struct inlay_request *request,
         send_scratch(request, status);
 }
 
+/* Text or bytes as they are; memory stays the function's, so it is copied. */
+static void answer_plain(struct inlay_request *request,
+                         const struct inlay_native_route *route,
+                         const void *result)
+{
+    bool text = route->decl->callable->func->result->kind == INLAY_KIND_STR;
+    struct inlay_str body;
+
+    memcpy(&body, result, sizeof(body)); /* inlay_bytes is alike */
+    if (inlay_unlikely((body.len && !body.ptr) ||
+                       body.len > limits_of(request)->request_memory ||
+                       (text && !inlay_utf8_valid(body))))
+        answer_fault(request, route, 500,
+                     INLAY_STR("the result can't be sent: text that is not "
+                               "UTF-8, a NULL with a length, or more than "
+                               "request_memory"));
+    else
+        inlay_response_send(request, route->status, route->content_type, body);
+}
+
 static void answer_result(struct inlay_request *request,
                           const struct inlay_native_route *route,
                           const void *result)
@@ -173,11 +193,15 @@ static void answer_result(struct inlay_request *request,
     if (route->no_content)
         inlay_response_send_with(request, route->status, NULL, 0,
                                  INLAY_STR(""));
+    else if (type->kind == INLAY_KIND_BYTES ||
+             (type->kind == INLAY_KIND_STR && type->media.len))
+        answer_plain(request, route, result);
     else if (inlay_unlikely(
                  inlay_json_write(type, result, scratch_of(request)) < 0))
         answer_fault(request, route, 500,
                      INLAY_STR("the result can't be written: text that is not "
-                               "UTF-8, or more than request_memory"));
+                               "UTF-8, a NULL with a length, a value that "
+                               "holds itself, or more than request_memory"));
     else
         send_scratch(request, route->status);
 }
@@ -325,11 +349,10 @@ static enum inlay_outcome await_body(struct inlay_request *request,
 enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
                                            struct inlay_request *request)
 {
-    struct inlay_native *native = inlay_native_of(handler);
     struct inlay_route_match match;
 
-    if (!inlay_route_tree_find(native->tree, request->method,
-                               local_path(request), &match))
+    if (!inlay_route_tree_find(inlay_native_table_of(handler)->tree,
+                               request->method, local_path(request), &match))
         return INLAY_DECLINED;
     if (!match.target) {
         struct inlay_str allow = inlay_arena_copy(&request->arena, match.allow);
@@ -339,7 +362,7 @@ enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
         return INLAY_DECLINED;
     }
     const struct inlay_native_route *route = match.target;
-    if (route->bind->nbody && request->has_body)
+    if ((route->bind->nbody || route->bind->nraw) && request->has_body)
         return await_body(request, route, &match);
     serve(request, route, match.params, INLAY_STR(""));
     return INLAY_HANDLED;

@@ -33,7 +33,7 @@ struct component {
 };
 
 struct writer {
-    const struct inlay_native *native;
+    const struct inlay_native_table *table;
     struct inlay_buf *out;
     struct inlay_arena arena;
     struct component *components;
@@ -130,16 +130,26 @@ static struct component *component_add(struct writer *writer,
     return component;
 }
 
-static void add_struct(void *arg, const struct inlay_type *type)
+/* What is a $ref elsewhere gets its definition. */
+static bool add_definition(void *arg, const struct inlay_type *type)
 {
     struct writer *writer = arg;
     struct inlay_buf buf;
 
-    if (component_find(writer, writer->module, type->name))
-        return;
+    if (!inlay_schema_is_named(type) ||
+        component_find(writer, writer->module, type->name))
+        return true;
     inlay_buf_init(&buf, OPENAPI_MEMORY);
     int status = inlay_schema_write_definition(type, &buf);
-    component_add(writer, type->name, take_buf(writer, &buf, status));
+    return component_add(writer, type->name, take_buf(writer, &buf, status)) !=
+           NULL;
+}
+
+static void add_definitions(struct writer *writer,
+                            const struct inlay_type *type)
+{
+    if (!inlay_type_walk(type, add_definition, writer))
+        writer->failed = true;
 }
 
 /* "pkg.fast", "user" -> "pkg__fast__user", as FastAPI tells models apart. */
@@ -226,7 +236,7 @@ static struct inlay_str path_format(struct writer *writer,
     int failed = 0;
 
     inlay_buf_init(&buf, OPENAPI_MEMORY);
-    while (inlay_route_next_param(&rest, &name, &kind)) {
+    while (inlay_pattern_next_param(&rest, &name, &kind)) {
         size_t upto = (size_t)(name.ptr + name.len - at);
 
         failed |= inlay_buf_append(&buf, at, upto);
@@ -239,7 +249,7 @@ static struct inlay_str path_format(struct writer *writer,
 static struct inlay_str path_of(const struct writer *writer,
                                 const struct inlay_native_route *route)
 {
-    return writer->paths[route - writer->native->routes];
+    return writer->paths[route - writer->table->routes];
 }
 
 /* FastAPI's unique id: name and path, \W as _, then the method. */
@@ -314,7 +324,7 @@ static void put_parameters(struct writer *writer, const struct inlay_bind *bind)
     for (size_t i = 0; i < bind->nparams; i++)
         if (bind->params[i].source == INLAY_BIND_PATH)
             put_parameter(writer, bind->params[i].param->name,
-                          INLAY_STR("path"), bind->params[i].param->type, NULL,
+                          INLAY_STR("path"), bind->params[i].type, NULL,
                           &first);
     for (size_t i = 0; i < bind->nitems; i++)
         put_parameter(writer, bind->items[i].name, INLAY_STR("query"),
@@ -331,18 +341,17 @@ static void put_embedded(struct writer *writer,
 
     put_literal(writer, "{\"properties\":{");
     for (size_t i = 0; i < bind->nparams; i++) {
-        const struct inlay_param *param = bind->params[i].param;
+        const struct inlay_bind_param *bound = &bind->params[i];
         struct inlay_str own = INLAY_STR("");
 
-        if (bind->params[i].source != INLAY_BIND_BODY)
+        if (bound->source != INLAY_BIND_BODY)
             continue;
-        if (param->type->kind != INLAY_KIND_OPTIONAL ||
-            param->type->elem->kind != INLAY_KIND_STRUCT)
-            own = title_of(writer, param->name);
+        if (!inlay_schema_is_nullable_ref(bound->type))
+            own = title_of(writer, bound->param->name);
         put_comma(writer, &first);
-        put_string(writer, param->name);
+        put_string(writer, bound->param->name);
         put_literal(writer, ":");
-        put_schema(writer, schema_of(writer, param->type, own));
+        put_schema(writer, schema_of(writer, bound->type, own));
     }
     put_literal(writer, "},\"type\":\"object\"");
     first = true;
@@ -374,35 +383,72 @@ static struct inlay_str prefixed(struct writer *writer,
     return INLAY_STR("");
 }
 
-static void put_body(struct writer *writer,
-                     const struct inlay_bind *bind,
-                     struct inlay_str id)
+/* The schema of the only parameter of a body, or of all by their names. */
+static void put_body_schema(struct writer *writer,
+                            const struct inlay_bind *bind,
+                            const struct inlay_bind_param *only,
+                            struct inlay_str id)
 {
-    const struct inlay_param *only = NULL;
-    bool required = false;
+    struct inlay_str title = title_of(writer, only->param->name);
 
-    for (size_t i = 0; i < bind->nparams; i++) {
-        if (bind->params[i].source != INLAY_BIND_BODY)
-            continue;
-        only = bind->params[i].param;
-        required = required || !only->fallback;
-    }
-    if (!only)
+    if (bind->nraw) {
+        put_literal(writer, "\"application/octet-stream\":{\"schema\":{"
+                            "\"type\":\"string\",\"contentMediaType\":"
+                            "\"application/octet-stream\",\"title\":");
+        put_string(writer, title);
+        put_literal(writer, "}}");
         return;
-    put_literal(writer, ",\"requestBody\":{\"content\":{\"application/json\":"
-                        "{\"schema\":");
+    }
+    put_literal(writer, "\"application/json\":{\"schema\":");
     if (bind->nbody > 1) {
         put_literal(writer, REF);
         put(writer, prefixed(writer, "Body_", id));
         put_literal(writer, "\"}");
     } else {
-        put_schema(writer,
-                   schema_of(writer, only->type, title_of(writer, only->name)));
+        put_schema(writer, schema_of(writer, only->type, title));
     }
-    put_literal(writer, "}}");
+    put_literal(writer, "}");
+}
+
+static void put_body(struct writer *writer,
+                     const struct inlay_bind *bind,
+                     struct inlay_str id)
+{
+    const struct inlay_bind_param *only = NULL;
+    bool required = false;
+
+    for (size_t i = 0; i < bind->nparams; i++) {
+        if (bind->params[i].source != INLAY_BIND_BODY &&
+            bind->params[i].source != INLAY_BIND_RAW)
+            continue;
+        only = &bind->params[i];
+        required = required || !only->param->fallback;
+    }
+    if (!only)
+        return;
+    put_literal(writer, ",\"requestBody\":{\"content\":{");
+    put_body_schema(writer, bind, only, id);
+    put_literal(writer, "}");
     if (required)
         put_literal(writer, ",\"required\":true");
     put_literal(writer, "}");
+}
+
+/* As FastAPI: text and bytes as the whole answer are strings. */
+static void put_content(struct writer *writer,
+                        const struct inlay_native_route *route,
+                        struct inlay_str title)
+{
+    put_literal(writer, ",\"content\":{");
+    put_string(writer, route->media);
+    put_literal(writer, ":{\"schema\":");
+    if (inlay_str_is(route->media, "application/json"))
+        put_schema(
+            writer,
+            schema_of(writer, route->decl->callable->func->result, title));
+    else
+        put_literal(writer, "{\"type\":\"string\"}");
+    put_literal(writer, "}}");
 }
 
 static void put_responses(struct writer *writer,
@@ -416,13 +462,8 @@ static void put_responses(struct writer *writer,
     if (inlay_buf_append_u64(writer->out, (uint64_t)route->status) < 0)
         writer->failed = true;
     put_literal(writer, "\":{\"description\":\"Successful Response\"");
-    if (!route->no_content) {
-        put_literal(writer, ",\"content\":{\"application/json\":{\"schema\":");
-        put_schema(
-            writer,
-            schema_of(writer, route->decl->callable->func->result, title));
-        put_literal(writer, "}}");
-    }
+    if (!route->no_content)
+        put_content(writer, route, title);
     put_literal(writer, "}");
     if (route->bind->nparams) {
         writer->validates = true;
@@ -463,20 +504,6 @@ static void put_operation(struct writer *writer,
 
 /* --- The document ------------------------------------------------------- */
 
-/* The next of "GET,HEAD", or false. */
-static bool next_method(struct inlay_str *rest, struct inlay_str *ret)
-{
-    if (!rest->len)
-        return false;
-    const char *comma = memchr(rest->ptr, ',', rest->len);
-    size_t len = comma ? (size_t)(comma - rest->ptr) : rest->len;
-    size_t taken = comma ? len + 1 : len;
-
-    *ret = inlay_str_make(rest->ptr, len);
-    *rest = inlay_str_make(rest->ptr + taken, rest->len - taken);
-    return true;
-}
-
 /* Has a route before `index` described this method of this path? */
 static bool described(struct writer *writer,
                       size_t index,
@@ -484,14 +511,14 @@ static bool described(struct writer *writer,
                       struct inlay_str method)
 {
     for (size_t i = 0; i < index; i++) {
-        const struct inlay_native_route *route = &writer->native->routes[i];
+        const struct inlay_native_route *route = &writer->table->routes[i];
         struct inlay_str rest = route->methods, other;
 
         if (!inlay_str_equal(path_of(writer, route), path))
             continue;
         if (!method.len)
             return true;
-        while (next_method(&rest, &other))
+        while (inlay_pattern_next_method(&rest, &other))
             if (inlay_str_equal(other, method))
                 return true;
     }
@@ -512,19 +539,19 @@ static bool is_described_method(struct inlay_str method)
 
 static void put_path(struct writer *writer, size_t index)
 {
-    const struct inlay_native *native = writer->native;
+    const struct inlay_native_table *table = writer->table;
     struct inlay_str path = writer->paths[index];
     bool first = true;
 
     put_string(writer, path);
     put_literal(writer, ":{");
-    for (size_t i = index; i < native->nroutes; i++) {
-        const struct inlay_native_route *route = &native->routes[i];
+    for (size_t i = index; i < table->nroutes; i++) {
+        const struct inlay_native_route *route = &table->routes[i];
         struct inlay_str rest = route->methods, method;
 
         if (!inlay_str_equal(path_of(writer, route), path))
             continue;
-        while (next_method(&rest, &method)) {
+        while (inlay_pattern_next_method(&rest, &method)) {
             if (!is_described_method(method) ||
                 described(writer, i, path, method))
                 continue;
@@ -537,7 +564,7 @@ static void put_path(struct writer *writer, size_t index)
 
 static void collect_paths(struct writer *writer)
 {
-    size_t count = writer->native->nroutes;
+    size_t count = writer->table->nroutes;
 
     writer->paths = inlay_arena_zalloc_array(&writer->arena, count + 1,
                                              sizeof(*writer->paths));
@@ -546,22 +573,23 @@ static void collect_paths(struct writer *writer)
         return;
     }
     for (size_t i = 0; i < count; i++)
-        writer->paths[i] = path_format(writer, &writer->native->routes[i]);
+        writer->paths[i] = path_format(writer, &writer->table->routes[i]);
 }
 
 static void collect_components(struct writer *writer)
 {
-    for (size_t i = 0; i < writer->native->nroutes; i++) {
-        const struct inlay_native_route *route = &writer->native->routes[i];
+    for (size_t i = 0; i < writer->table->nroutes; i++) {
+        const struct inlay_native_route *route = &writer->table->routes[i];
         const struct inlay_bind *bind = route->bind;
 
         writer->module = route->module;
-        inlay_schema_each_struct(route->decl->callable->func->result,
-                                 add_struct, writer);
+        add_definitions(writer, route->decl->callable->func->result);
         for (size_t j = 0; j < bind->nparams; j++)
-            if (bind->params[j].source == INLAY_BIND_BODY)
-                inlay_schema_each_struct(bind->params[j].param->type,
-                                         add_struct, writer);
+            if (bind->params[j].source == INLAY_BIND_PATH ||
+                bind->params[j].source == INLAY_BIND_BODY)
+                add_definitions(writer, bind->params[j].type);
+        for (size_t j = 0; j < bind->nitems; j++)
+            add_definitions(writer, bind->items[j].type);
     }
     settle_names(writer);
 }
@@ -578,12 +606,13 @@ static bool key_written(const struct writer *writer, size_t index)
 
 static void put_bodies(struct writer *writer, bool *first)
 {
-    for (size_t i = 0; i < writer->native->nroutes; i++) {
-        const struct inlay_native_route *route = &writer->native->routes[i];
+    for (size_t i = 0; i < writer->table->nroutes; i++) {
+        const struct inlay_native_route *route = &writer->table->routes[i];
         struct inlay_str rest = route->methods, method;
 
         writer->module = route->module;
-        while (route->bind->nbody > 1 && next_method(&rest, &method)) {
+        while (route->bind->nbody > 1 &&
+               inlay_pattern_next_method(&rest, &method)) {
             struct inlay_str name =
                 prefixed(writer, "Body_", operation_id(writer, route, method));
 
@@ -623,7 +652,7 @@ static void put_components(struct writer *writer)
 int inlay_native_openapi(const struct inlay_handler *native,
                          struct inlay_buf *out)
 {
-    struct writer writer = {.native = inlay_native_of(native), .out = out};
+    struct writer writer = {.table = inlay_native_table_of(native), .out = out};
     bool first = true;
 
     inlay_arena_init(&writer.arena, OPENAPI_MEMORY);
@@ -631,7 +660,7 @@ int inlay_native_openapi(const struct inlay_handler *native,
     if (!writer.failed)
         collect_components(&writer);
     put_literal(&writer, "{\"paths\":{");
-    for (size_t i = 0; i < writer.native->nroutes && !writer.failed; i++) {
+    for (size_t i = 0; i < writer.table->nroutes && !writer.failed; i++) {
         if (described(&writer, i, writer.paths[i], INLAY_STR("")))
             continue;
         put_comma(&writer, &first);

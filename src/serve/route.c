@@ -5,7 +5,6 @@
 #include "base/banned.h"
 
 #define TREE_MEMORY ((size_t)64 << 20)
-#define MOST_SEGMENTS 64
 
 enum segment_kind {
     SEGMENT_LITERAL,
@@ -43,32 +42,6 @@ struct inlay_route_tree {
     struct node root;
 };
 
-bool inlay_route_next_param(struct inlay_str *rest,
-                            struct inlay_str *name_ret,
-                            struct inlay_str *kind_ret)
-{
-    const char *end = rest->ptr + rest->len;
-    const char *open = rest->len ? memchr(rest->ptr, '{', rest->len) : NULL;
-
-    if (!open)
-        return false;
-    const char *close = memchr(open, '}', (size_t)(end - open));
-    if (!close)
-        return false;
-    struct inlay_str inner =
-        inlay_str_make(open + 1, (size_t)(close - open - 1));
-    const char *colon = inner.len ? memchr(inner.ptr, ':', inner.len) : NULL;
-
-    *name_ret = inner;
-    *kind_ret = inlay_str_make(close, 0);
-    if (colon) {
-        *name_ret = inlay_str_make(inner.ptr, (size_t)(colon - inner.ptr));
-        *kind_ret = inlay_str_make(colon + 1, (size_t)(close - colon - 1));
-    }
-    *rest = inlay_str_make(close + 1, (size_t)(end - close - 1));
-    return true;
-}
-
 /* --- Building ----------------------------------------------------------- */
 
 struct inlay_error *inlay_route_tree_create(struct inlay_route_tree **ret)
@@ -90,69 +63,40 @@ void inlay_route_tree_destroy(struct inlay_route_tree *tree)
     inlay_free(tree);
 }
 
-static bool is_name(struct inlay_str name)
+/* Of a path that is well written. */
+static struct segment parse_segment(struct inlay_str text)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = inlay_ascii_lower(name.ptr[i]);
+    struct segment segment = {SEGMENT_LITERAL, text};
+    struct inlay_str name, kind;
 
-        if (!((c >= 'a' && c <= 'z') || c == '_' ||
-              (i > 0 && c >= '0' && c <= '9')))
-            return false;
-    }
-    return name.len > 0;
+    if (!text.len || text.ptr[0] != '{' ||
+        !inlay_pattern_next_param(&text, &name, &kind))
+        return segment;
+    segment = (struct segment){SEGMENT_ANY, inlay_str_make("", 0)};
+    if (inlay_str_is(kind, "int"))
+        segment.kind = SEGMENT_INT;
+    else if (inlay_str_is(kind, "float"))
+        segment.kind = SEGMENT_FLOAT;
+    else if (inlay_str_is(kind, "path"))
+        segment.kind = SEGMENT_REST;
+    return segment;
 }
 
-static struct inlay_error *bad_path(struct inlay_str path, const char *why)
+/* How many segments. */
+static size_t parse_path(struct inlay_str path,
+                         struct segment segments[INLAY_PATTERN_SEGMENTS])
 {
-    return inlay_error_create(INLAY_ERROR_VALUE, "route path \"%.*s\": %s",
-                              inlay_str_arg(path), why);
-}
-
-static struct inlay_error *check_names(struct inlay_str path)
-{
-    struct inlay_str names[INLAY_ROUTE_PARAMS], rest = path, name, kind;
     size_t count = 0;
 
-    while (inlay_route_next_param(&rest, &name, &kind)) {
-        if (!is_name(name))
-            return bad_path(path, "a parameter's name is not an identifier");
-        if (count == INLAY_ROUTE_PARAMS)
-            return bad_path(path, "more than 16 parameters");
-        for (size_t i = 0; i < count; i++)
-            if (inlay_str_equal(names[i], name))
-                return bad_path(path, "two parameters have the same name");
-        names[count++] = name;
+    for (size_t at = 1; at <= path.len; count++) {
+        const char *slash = memchr(path.ptr + at, '/', path.len - at);
+        size_t end = slash ? (size_t)(slash - path.ptr) : path.len;
+
+        segments[count] =
+            parse_segment(inlay_str_make(path.ptr + at, end - at));
+        at = end + 1;
     }
-    return NULL;
-}
-
-static struct inlay_error *parse_segment(struct inlay_str path,
-                                         struct inlay_str text,
-                                         struct segment *ret)
-{
-    struct inlay_str rest = text, name, kind;
-
-    *ret = (struct segment){SEGMENT_LITERAL, text};
-    if (!text.len ||
-        (!memchr(text.ptr, '{', text.len) && !memchr(text.ptr, '}', text.len)))
-        return NULL;
-    if (text.ptr[0] != '{' || !inlay_route_next_param(&rest, &name, &kind) ||
-        rest.len)
-        return bad_path(path,
-                        "a parameter must be a whole segment, as in /{id}/");
-    ret->text = inlay_str_make(text.ptr, 0);
-    if (!kind.len || inlay_str_is(kind, "str"))
-        ret->kind = SEGMENT_ANY;
-    else if (inlay_str_is(kind, "int"))
-        ret->kind = SEGMENT_INT;
-    else if (inlay_str_is(kind, "float"))
-        ret->kind = SEGMENT_FLOAT;
-    else if (inlay_str_is(kind, "path"))
-        ret->kind = SEGMENT_REST;
-    else
-        return bad_path(path,
-                        "a parameter's kind is not int, float, str or path");
-    return NULL;
+    return count;
 }
 
 /* By length first: one comparison of numbers settles most. */
@@ -293,35 +237,16 @@ static int write_allow(struct inlay_route_tree *tree, struct node *node)
     return 0;
 }
 
-/* The next method of "GET,HEAD"; false at the end. */
-static bool next_method(struct inlay_str *rest, struct inlay_str *ret)
+/* A method that has a target of its own already. */
+static struct inlay_error *check_twice(const struct node *node,
+                                       struct inlay_str methods,
+                                       struct inlay_str path)
 {
-    if (!rest->len)
-        return false;
-    const char *comma = memchr(rest->ptr, ',', rest->len);
-    size_t len = comma ? (size_t)(comma - rest->ptr) : rest->len;
-    size_t taken = comma ? len + 1 : len;
+    struct inlay_str name;
 
-    *ret = inlay_str_trim(inlay_str_make(rest->ptr, len));
-    *rest = inlay_str_make(rest->ptr + taken, rest->len - taken);
-    return true;
-}
-
-static struct inlay_error *check_methods(const struct node *node,
-                                         struct inlay_str methods,
-                                         struct inlay_str path)
-{
-    struct inlay_str rest = methods, name;
-
-    if (!methods.len)
-        return bad_path(path, "no method");
-    while (next_method(&rest, &name)) {
-        if (!name.len)
-            return bad_path(path, "an empty method");
-        for (size_t i = 0; i < name.len; i++)
-            if (name.ptr[i] < 'A' || name.ptr[i] > 'Z')
-                return bad_path(path, "a method is not in capital letters");
+    while (inlay_pattern_next_method(&methods, &name)) {
         const struct method *old = method_find(node, name);
+
         if (old && !old->implied)
             return inlay_error_create(INLAY_ERROR_VALUE,
                                       "%.*s %.*s is there twice",
@@ -330,61 +255,31 @@ static struct inlay_error *check_methods(const struct node *node,
     return NULL;
 }
 
-static struct inlay_error *parse_path(struct inlay_str path,
-                                      struct segment *segments,
-                                      size_t *count_ret)
-{
-    size_t count = 0, at = 1;
-    struct inlay_error *error;
-
-    if (!path.len || path.ptr[0] != '/')
-        return bad_path(path, "it does not begin with /");
-    if (!inlay_utf8_valid(path) || memchr(path.ptr, '\0', path.len))
-        return bad_path(path, "it is not text");
-    error = check_names(path);
-    if (error)
-        return error;
-    do {
-        const char *slash = memchr(path.ptr + at, '/', path.len - at);
-        size_t end = slash ? (size_t)(slash - path.ptr) : path.len;
-
-        if (count == MOST_SEGMENTS)
-            return bad_path(path, "more than 64 segments");
-        error = parse_segment(path, inlay_str_make(path.ptr + at, end - at),
-                              &segments[count]);
-        if (error)
-            return error;
-        at = end + 1;
-        if (segments[count++].kind == SEGMENT_REST && slash)
-            return bad_path(path, "nothing can follow a {…:path} parameter");
-    } while (at <= path.len);
-    *count_ret = count;
-    return NULL;
-}
-
 struct inlay_error *inlay_route_tree_add(struct inlay_route_tree *tree,
                                          struct inlay_str methods,
                                          struct inlay_str path,
                                          void *target)
 {
-    struct segment segments[MOST_SEGMENTS];
-    size_t count = 0;
+    struct segment segments[INLAY_PATTERN_SEGMENTS];
+    const char *why = inlay_pattern_bad_path(path);
     struct node *node = &tree->root;
-    struct inlay_error *error = parse_path(path, segments, &count);
 
-    if (error)
-        return error;
+    if (!why)
+        why = inlay_pattern_bad_methods(methods);
+    if (why)
+        return inlay_error_create(INLAY_ERROR_VALUE, "%s", why);
+    size_t count = parse_path(path, segments);
     for (size_t i = 0; i < count; i++) {
         node = child_for(tree, node, &segments[i]);
         if (!node)
             return inlay_error_no_memory();
     }
-    error = check_methods(node, methods, path);
+    struct inlay_error *error = check_twice(node, methods, path);
     if (error)
         return error;
 
     struct inlay_str rest = methods, name;
-    while (next_method(&rest, &name)) {
+    while (inlay_pattern_next_method(&rest, &name)) {
         if (method_put(tree, node, name, target, false) < 0)
             return inlay_error_no_memory();
         if (inlay_str_is(name, "GET") &&
@@ -453,7 +348,7 @@ static void allow_more(struct search *search, const struct node *node)
         struct inlay_str rest = inlay_str_make(match->allow_text, len);
         bool there = false;
 
-        while (!there && next_method(&rest, &listed))
+        while (!there && inlay_pattern_next_method(&rest, &listed))
             there = inlay_str_equal(listed, name);
         if (there || size - len < name.len + 2)
             continue;

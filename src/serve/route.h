@@ -11,15 +11,14 @@
 #include "base/arena.h"
 #include "base/error.h"
 #include "base/str.h"
-
-#define INLAY_ROUTE_PARAMS 16 /* in one path at most */
+#include "load/pattern.h"
 
 struct inlay_route_tree;
 
 struct inlay_route_match {
     void *target; /* of the method asked for; NULL: other methods only */
     struct inlay_str allow; /* "GET, HEAD, POST": methods of this path */
-    struct inlay_str params[INLAY_ROUTE_PARAMS]; /* views of the path */
+    struct inlay_str params[INLAY_PATTERN_PARAMS]; /* views of the path */
     size_t nparams;
     /* What `allow` is a view of when several routes know the path. */
     char allow_text[128];
@@ -46,14 +45,5 @@ bool inlay_route_tree_find(const struct inlay_route_tree *tree,
                            struct inlay_str method,
                            struct inlay_str path,
                            struct inlay_route_match *match);
-
-/*
- * The parameters of a route's path, in order: `rest` starts as the path and
- * is advanced. `kind_ret` is what stands behind the colon, or "". false at
- * the end, or where braces do not match.
- */
-bool inlay_route_next_param(struct inlay_str *rest,
-                            struct inlay_str *name_ret,
-                            struct inlay_str *kind_ret);
 
 #endif

@@ -139,3 +139,97 @@ maybe_str perhaps(maybe_str word)
     return word;
 }
 INLAY_GET("/perhaps", perhaps);
+
+enum color { red, green, blue };
+INLAY_SLICE(colors, const enum color);
+
+enum color paint(enum color color, enum color second, char letter)
+{
+    return letter == 'x' ? second : color;
+}
+INLAY_GET("/paint/{color}", paint);
+INLAY_DEFAULT(paint, second, green);
+INLAY_DEFAULT(paint, letter, 'a');
+
+colors all_colors(colors c)
+{
+    return c;
+}
+INLAY_GET("/colors", all_colors);
+
+struct stroke {
+    enum color color;
+    char letter;
+    char code[4];
+    int64_t at[2];
+    struct inner pair[2];
+    struct stroke *next;
+};
+
+struct stroke *same_stroke(struct stroke *stroke)
+{
+    return stroke;
+}
+INLAY_POST("/stroke", same_stroke);
+
+const struct stroke *maybe_stroke(const struct stroke *stroke)
+{
+    return stroke;
+}
+INLAY_POST("/maybe-stroke", maybe_stroke);
+INLAY_DEFAULT(maybe_stroke, stroke, NULL);
+
+int64_t strokes(const struct stroke *a, const struct stroke *b)
+{
+    return a->at[0] + (b ? b->at[1] : 0);
+}
+INLAY_PUT("/strokes", strokes);
+INLAY_DEFAULT(strokes, b, NULL);
+
+struct point {
+    int64_t at[2];
+    enum color color;
+    char code[4];
+};
+
+struct point get_point(const struct point *point)
+{
+    return *point;
+}
+INLAY_GET("/point", get_point);
+
+struct blob {
+    inlay_bytes data;
+};
+
+struct blob same_blob(struct blob blob)
+{
+    return blob;
+}
+INLAY_POST("/blob", same_blob);
+
+inlay_html get_html(inlay_text word)
+{
+    return inlay_format("<p>%.*s", (int)word.len, word.ptr);
+}
+INLAY_GET("/html", get_html);
+
+inlay_text get_text(inlay_str word)
+{
+    return word;
+}
+INLAY_GET("/text", get_text);
+
+inlay_bytes get_bytes(int64_t n)
+{
+    uint8_t *ptr = inlay_alloc((size_t)n);
+
+    return (inlay_bytes){ptr, ptr ? (size_t)n : 0};
+}
+INLAY_GET("/bytes/{n}", get_bytes);
+
+int64_t count_bytes(inlay_bytes data)
+{
+    return (int64_t)data.len;
+}
+INLAY_POST("/count", count_bytes);

@@ -1,11 +1,15 @@
 """routes.c once more, in FastAPI."""
 
+import base64
+from enum import Enum
 from typing import Annotated
 
-from fastapi import FastAPI, HTTPException, Query
-from pydantic import BaseModel
+from fastapi import Body, FastAPI, HTTPException, Query, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
-app = FastAPI()
+# C's types are the same on their way in and out.
+app = FastAPI(separate_input_output_schemas=False)
 
 
 class squares(BaseModel):
@@ -118,3 +122,102 @@ def say(word: str) -> str:
 @app.get("/perhaps")
 def perhaps(word: str | None = None) -> str | None:
     return word
+
+
+class color(str, Enum):
+    red = "red"
+    green = "green"
+    blue = "blue"
+
+
+Char = Annotated[str, Field(min_length=1, max_length=1)]
+Code = Annotated[str, Field(max_length=3)]
+Two = Field(min_length=2, max_length=2)
+
+
+class stroke(BaseModel):
+    color: color
+    letter: Char
+    code: Code
+    at: Annotated[list[int], Two]
+    pair: Annotated[list[inner], Two]
+    next: "stroke | None" = None
+
+
+class point(BaseModel):
+    at: Annotated[list[int], Two]
+    color: color
+    code: Code
+
+
+class blob(BaseModel):
+    # pydantic writes base64 with the alphabet of URLs.
+    model_config = ConfigDict(val_json_bytes="base64")
+    data: Annotated[
+        bytes, PlainSerializer(lambda data: base64.b64encode(data).decode())
+    ]
+
+
+class OctetResponse(Response):
+    media_type = "application/octet-stream"
+
+
+@app.get("/paint/{color}")
+def paint(
+    color: color,
+    second: color = color.green,
+    letter: Annotated[str, Query(min_length=1, max_length=1)] = "a",
+) -> color:
+    return second if letter == "x" else color
+
+
+@app.get("/colors")
+def all_colors(c: Annotated[list[color], Query()]) -> list[color]:
+    return c
+
+
+@app.post("/stroke")
+def same_stroke(stroke: stroke) -> stroke | None:
+    return stroke
+
+
+@app.post("/maybe-stroke")
+def maybe_stroke(stroke: stroke | None = None) -> stroke | None:
+    return stroke
+
+
+@app.put("/strokes")
+def strokes(a: stroke, b: stroke | None = None) -> int:
+    return a.at[0] + (0 if b is None else b.at[1])
+
+
+@app.get("/point")
+def get_point(point: Annotated[point, Query()]) -> point:
+    return point
+
+
+@app.post("/blob")
+def same_blob(blob: blob) -> blob:
+    return blob
+
+
+@app.get("/html", response_class=HTMLResponse)
+def get_html(word: str) -> str:
+    return f"<p>{word}"
+
+
+@app.get("/text", response_class=PlainTextResponse)
+def get_text(word: str) -> str:
+    return word
+
+
+@app.get("/bytes/{n}", response_class=OctetResponse)
+def get_bytes(n: int) -> bytes:
+    return bytes(n)
+
+
+@app.post("/count")
+def count_bytes(
+    data: Annotated[bytes, Body(media_type="application/octet-stream")],
+) -> int:
+    return len(data)

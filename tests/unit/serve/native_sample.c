@@ -36,6 +36,26 @@ struct page {
     ints tags;
 };
 
+enum color { red, green, blue };
+INLAY_SLICE(colors, enum color);
+INLAY_OPTIONAL(maybe_bytes, inlay_bytes);
+INLAY_ARRAY(owned_ints, int64_t);
+struct stroke {
+    enum color color;
+    char letter;
+    char code[4];
+    int64_t at[2];
+    struct inner *inner;
+};
+struct point {
+    int64_t at[2];
+    enum color color;
+    char code[4];
+};
+struct ring {
+    const struct ring *next;
+};
+
 #define NAME(text)                                                             \
     {                                                                          \
         "" text, sizeof(text) - 1                                              \
@@ -102,6 +122,83 @@ static const struct inlay_field f_page[] = {FIELD(page, limit, t_int),
                                             FIELD(page, offset, t_maybe_int),
                                             FIELD(page, tags, t_ints)};
 static const struct inlay_type t_page = STRUCT(page, f_page);
+
+static const struct inlay_enumerator m_color[] = {{NAME("red"), red},
+                                                  {NAME("green"), green},
+                                                  {NAME("blue"), blue}};
+static const struct inlay_type t_color = {
+    .kind = INLAY_KIND_ENUM,
+    .size = sizeof(enum color),
+    .align = _Alignof(enum color),
+    .name = NAME("color"),
+    .members = m_color,
+    .nmembers = 3,
+};
+static const struct inlay_type t_char = SCALAR(CHAR, char, "char");
+static const struct inlay_type t_bytes =
+    SCALAR(BYTES, inlay_bytes, "inlay_bytes");
+static const struct inlay_type t_object = SCALAR(OBJECT, void *, "PyObject *");
+static const struct inlay_type t_text = {
+    .kind = INLAY_KIND_STR,
+    .size = sizeof(inlay_text),
+    .align = _Alignof(inlay_text),
+    .name = NAME("inlay_text"),
+    .media = NAME("text/plain; charset=utf-8"),
+};
+static const struct inlay_type t_html = {
+    .kind = INLAY_KIND_STR,
+    .size = sizeof(inlay_html),
+    .align = _Alignof(inlay_html),
+    .name = NAME("inlay_html"),
+    .media = NAME("text/html; charset=utf-8"),
+};
+static const struct inlay_type t_maybe_bytes =
+    OPTIONAL(maybe_bytes, "maybe_bytes", t_bytes);
+#define LIST(k, c, of)                                                         \
+    {                                                                          \
+        .kind = INLAY_KIND_##k, .size = sizeof(c), .align = _Alignof(c),       \
+        .name = NAME(#c), .elem = &(of), .ptr_offset = offsetof(c, ptr),       \
+        .len_offset = offsetof(c, len)                                         \
+    }
+static const struct inlay_type t_colors = LIST(SLICE, colors, t_color);
+static const struct inlay_type t_owned = LIST(OWNED, owned_ints, t_int);
+static const struct inlay_type t_code = {
+    .kind = INLAY_KIND_CHARS,
+    .size = 4,
+    .align = 1,
+    .name = NAME("char[4]"),
+};
+static const struct inlay_type t_at = {
+    .kind = INLAY_KIND_ARRAY,
+    .size = sizeof(int64_t[2]),
+    .align = _Alignof(int64_t),
+    .name = NAME("int64_t[2]"),
+    .elem = &t_int,
+    .count = 2,
+};
+#define POINTER(tag, is_const)                                                 \
+    {                                                                          \
+        .kind = INLAY_KIND_POINTER, .size = sizeof(void *),                    \
+        .align = _Alignof(void *), .name = NAME("struct " #tag " *"),          \
+        .elem = &t_##tag, .elem_const = (is_const)                             \
+    }
+static const struct inlay_type t_inner_ptr = POINTER(inner, false);
+static const struct inlay_field f_stroke[] = {
+    FIELD(stroke, color, t_color), FIELD(stroke, letter, t_char),
+    FIELD(stroke, code, t_code), FIELD(stroke, at, t_at),
+    FIELD(stroke, inner, t_inner_ptr)};
+static const struct inlay_type t_stroke = STRUCT(stroke, f_stroke);
+static const struct inlay_type t_stroke_ptr = POINTER(stroke, false);
+static const struct inlay_type t_stroke_const = POINTER(stroke, true);
+static const struct inlay_field f_point[] = {FIELD(point, at, t_at),
+                                             FIELD(point, color, t_color),
+                                             FIELD(point, code, t_code)};
+static const struct inlay_type t_point = STRUCT(point, f_point);
+static const struct inlay_type t_point_const = POINTER(point, true);
+static const struct inlay_type t_ring;
+static const struct inlay_type t_ring_ptr = POINTER(ring, true);
+static const struct inlay_field f_ring[] = {FIELD(ring, next, t_ring_ptr)};
+static const struct inlay_type t_ring = STRUCT(ring, f_ring);
 
 /* --- Functions ---------------------------------------------------------- */
 
@@ -194,6 +291,97 @@ static ints big(int64_t n)
     return result;
 }
 
+static colors paint(enum color color, colors more, char letter)
+{
+    colors result = {inlay_api_table.alloc((more.len + 1) * sizeof(color)),
+                     more.len + (letter == 'x')};
+
+    if (!result.ptr)
+        return (colors){NULL, 0};
+    if (more.len)
+        memcpy(result.ptr, more.ptr, more.len * sizeof(color));
+    result.ptr[more.len] = color;
+    return result;
+}
+
+static struct stroke *same_stroke(struct stroke *stroke)
+{
+    stroke->at[0]++;
+    return stroke;
+}
+
+static const struct stroke *maybe_stroke(const struct stroke *stroke)
+{
+    return stroke;
+}
+
+static struct point same_point(const struct point *point)
+{
+    return *point;
+}
+
+static int64_t strokes(const struct stroke *a, const struct stroke *b)
+{
+    return a->at[0] + (b ? b->at[0] : 0);
+}
+
+static enum color shade(enum color color)
+{
+    return color;
+}
+
+static inlay_html html(inlay_text word)
+{
+    return word;
+}
+
+static inlay_text plain(void)
+{
+    return INLAY_STR("<\xC3\xA9>");
+}
+
+static inlay_text bad_plain(void)
+{
+    return INLAY_STR("\xff");
+}
+
+static inlay_bytes raw(inlay_bytes data, int64_t q)
+{
+    return q ? data : (inlay_bytes){NULL, 3};
+}
+
+static int64_t maybe_raw(maybe_bytes data)
+{
+    return data.has ? (int64_t)data.value.len : -1;
+}
+
+static owned_ints owned(int64_t n)
+{
+    owned_ints result = {inlay_api_table.array((size_t)n, sizeof(int64_t)),
+                         (size_t)n};
+
+    for (int64_t i = 0; result.ptr && i < n; i++)
+        result.ptr[i] = i;
+    return result;
+}
+
+static const struct ring *ring(void)
+{
+    static const struct ring endless = {&endless};
+
+    return &endless;
+}
+
+static void *object(void *o)
+{
+    return o;
+}
+
+static int64_t two_raws(inlay_bytes a, inlay_bytes b, struct inner inner)
+{
+    return (int64_t)(a.len + b.len) + inner.n;
+}
+
 /* --- The module --------------------------------------------------------- */
 
 static const int64_t five = 5, ten = 10;
@@ -201,6 +389,11 @@ static const bool no = false;
 static const char *const text = "a\"b";
 static const maybe_int none;
 static const maybe_numbers no_numbers;
+
+static const char letter = 'x';
+static const enum color second = green;
+static const maybe_bytes no_bytes;
+static const void *const no_pointer;
 
 #define PARAM(of, text_)                                                       \
     {                                                                          \
@@ -238,6 +431,32 @@ static struct inlay_param p_optional[] = {
 static struct inlay_param p_kind[] = {PARAM(t_int, "kind")};
 static struct inlay_param p_n[] = {PARAM(t_int, "n")};
 
+static struct inlay_param p_paint[] = {PARAM(t_color, "color"),
+                                       PARAM(t_colors, "more"),
+                                       GIVEN(t_char, "letter", letter)};
+static struct inlay_param p_stroke[] = {PARAM(t_stroke_ptr, "stroke")};
+static struct inlay_param p_maybe_stroke[] = {
+    GIVEN(t_stroke_const, "stroke", no_pointer)};
+static struct inlay_param p_point[] = {PARAM(t_point_const, "point")};
+static struct inlay_param p_strokes[] = {
+    PARAM(t_stroke_const, "a"), GIVEN(t_stroke_const, "b", no_pointer)};
+static struct inlay_param p_html[] = {PARAM(t_text, "word")};
+static struct inlay_param p_raw[] = {PARAM(t_bytes, "data"),
+                                     GIVEN(t_int, "q", five)};
+static struct inlay_param p_maybe_raw[] = {
+    GIVEN(t_maybe_bytes, "data", no_bytes)};
+static struct inlay_param p_object[] = {PARAM(t_object, "o")};
+static struct inlay_param p_raws[] = {PARAM(t_bytes, "a"), PARAM(t_bytes, "b"),
+                                      PARAM(t_inner, "inner")};
+static struct inlay_param p_shade[] = {GIVEN(t_color, "color", second)};
+
+#define NULLARY(f, of)                                                         \
+    {                                                                          \
+        .name = NAME(#f), .result = &(of), .exported = true,                   \
+        .decl = {NAME("/src/sample.c"), __LINE__},                             \
+        .entry = (void *)(uintptr_t)(f)                                        \
+    }
+
 static struct inlay_func funcs[] = {
     FUNC(sum_squares, t_squares, p_sum),
     FUNC(create_user, t_user, p_user),
@@ -250,20 +469,26 @@ static struct inlay_func funcs[] = {
     FUNC(half, t_double, p_half),
     FUNC(mix, t_int, p_mix),
     FUNC(optional_body, t_maybe_int, p_optional),
-    {.name = NAME("no_params"),
-     .result = &t_int,
-     .exported = true,
-     .entry = (void *)(uintptr_t)no_params},
-    {.name = NAME("nothing"),
-     .result = &t_void,
-     .exported = true,
-     .entry = (void *)(uintptr_t)nothing},
+    NULLARY(no_params, t_int),
+    NULLARY(nothing, t_void),
     FUNC(fails, t_int, p_kind),
-    {.name = NAME("bad_text"),
-     .result = &t_str,
-     .exported = true,
-     .entry = (void *)(uintptr_t)bad_text},
+    NULLARY(bad_text, t_str),
     FUNC(big, t_ints, p_n),
+    FUNC(paint, t_colors, p_paint),
+    FUNC(same_stroke, t_stroke_ptr, p_stroke),
+    FUNC(maybe_stroke, t_stroke_const, p_maybe_stroke),
+    FUNC(same_point, t_point, p_point),
+    FUNC(strokes, t_int, p_strokes),
+    FUNC(shade, t_color, p_shade),
+    FUNC(html, t_html, p_html),
+    NULLARY(plain, t_text),
+    NULLARY(bad_plain, t_text),
+    FUNC(raw, t_bytes, p_raw),
+    FUNC(maybe_raw, t_int, p_maybe_raw),
+    FUNC(owned, t_owned, p_n),
+    NULLARY(ring, t_ring_ptr),
+    FUNC(object, t_object, p_object),
+    FUNC(two_raws, t_int, p_raws),
 };
 
 static const struct {
@@ -287,7 +512,26 @@ static const struct {
     {"fails", "GET", "/fails/{kind}", 0},
     {"bad_text", "GET", "/bad-text", 0},
     {"big", "GET", "/big/{n:int}", 0},
+    {"paint", "GET", "/paint/{color}", 0},
+    {"same_stroke", "POST", "/stroke", 0},
+    {"maybe_stroke", "POST", "/maybe-stroke", 0},
+    {"same_point", "GET", "/point", 0},
+    {"strokes", "PUT", "/strokes", 0},
+    {"shade", "GET", "/shade", 0},
+    {"html", "GET", "/html", 0},
+    {"plain", "GET", "/plain", 203},
+    {"bad_plain", "GET", "/bad-plain", 0},
+    {"raw", "POST,PUT", "/raw", 0},
+    {"maybe_raw", "POST", "/maybe-raw", 0},
+    {"owned", "GET", "/owned/{n}", 0},
+    {"ring", "GET", "/ring", 0},
+    /* Refused: only when they are asked for. */
+    {"object", "POST", "/object", 0},
+    {"two_raws", "POST", "/raws", 0},
 };
+
+/* Routes that can be bound. */
+static const size_t good_routes = inlay_array_size(routes) - 2;
 
 struct inlay_module *sample_module_create(const char *only)
 {
@@ -308,7 +552,7 @@ struct inlay_module *sample_module_create(const char *only)
             abort();
     }
     for (size_t i = 0; i < inlay_array_size(routes); i++) {
-        if (only && strcmp(only, routes[i].function) != 0)
+        if (only ? strcmp(only, routes[i].function) != 0 : i >= good_routes)
             continue;
         struct inlay_route_decl *decl = &module->routes[module->nroutes++];
 
