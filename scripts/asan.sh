@@ -25,6 +25,6 @@ for library in libasan.so libstdc++.so.6; do
 done
 # CPython keeps much alive until exit: leaks are for the C tests to find.
 env LD_PRELOAD="$preload" PYTHONMALLOC=malloc PYTHONPATH="$site" \
-    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1 \
+    ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
     python -m pytest -q -m "${MARKS:-not bench and not slow}" \
     -o timeout=300 "$@"

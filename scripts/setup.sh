@@ -35,6 +35,7 @@ want_build() {
     want libc6-dev test -e /usr/include/stdio.h
     want pkg-config have pkg-config
     want libdw-dev pkg-config --exists libdw
+    want libffi-dev pkg-config --exists libffi
     want libcmocka-dev pkg-config --exists cmocka
     if ! have "$python"; then
         if [ "$python" != python3 ]; then

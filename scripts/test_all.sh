@@ -49,6 +49,7 @@ for version in 3.10 3.11 3.12 3.13; do
         summary+=("absent  Python $version")
     fi
 done
+part "one wheel for all" scripts/one_wheel.sh
 part "AddressSanitizer and UBSan" scripts/asan.sh
 part "ThreadSanitizer" scripts/tsan.sh
 part "fuzzers" scripts/fuzz.sh "${FUZZ_SECONDS:-60}"

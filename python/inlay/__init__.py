@@ -5,6 +5,8 @@
 """
 
 from inlay._core import (
+    Array,
+    Call,
     Conflict,
     Denied,
     Error,
@@ -13,18 +15,25 @@ from inlay._core import (
     Invalid,
     NoMemory,
     NotFound,
-    NotImplemented,
+    Object,
     Overflow,
     Struct,
     Timeout,
     Unauthorized,
     Unavailable,
+    run_in_pool,
 )
+
+# Not in __all__, where it would hide the builtin of that name.
+from inlay._core import NotImplemented as NotImplemented
 from inlay.errors import CacheError, CompileError
-from inlay.importer import install
+from inlay.importer import allow, install, load_built
+from inlay.pool import PoolStats, configure_pool, pool_stats
 from inlay.structs import install as _install_structs
 
 __all__ = [
+    "Array",
+    "Call",
     "CacheError",
     "CompileError",
     "Conflict",
@@ -35,13 +44,19 @@ __all__ = [
     "Invalid",
     "NoMemory",
     "NotFound",
-    "NotImplemented",
+    "Object",
     "Overflow",
+    "PoolStats",
     "Struct",
     "Timeout",
     "Unauthorized",
     "Unavailable",
+    "allow",
+    "configure_pool",
     "install",
+    "load_built",
+    "pool_stats",
+    "run_in_pool",
 ]
 
 _install_structs()

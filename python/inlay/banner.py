@@ -24,6 +24,21 @@ def show(config: Config, sockets: list[socket.socket], ready: dict[str, Any]) ->
         ready["loop"],
         os.getpid(),
     )
+    show_native(native)
+    if ready["app"] is not None:
+        log.info("  ASGI application %s (%s)", config.target, ready["app"])
+    log.info(
+        "  %s, each with %s",
+        _count(config.workers, "worker"),
+        _count(config.io_threads, "I/O thread"),
+    )
+    for address in _addresses(config, sockets):
+        log.info("Inlay running on %s (Press CTRL+C to quit)", address)
+    sys.stderr.flush()
+
+
+def show_native(native: list[dict[str, Any]]) -> None:
+    """Log the native routes, the first ones by name."""
     log.info("  %s", _native_line(native))
     for route in native[:_SHOWN]:
         log.info(
@@ -35,16 +50,6 @@ def show(config: Config, sockets: list[socket.socket], ready: dict[str, Any]) ->
         )
     if len(native) > _SHOWN:
         log.info("    and %d more", len(native) - _SHOWN)
-    if ready["app"] is not None:
-        log.info("  ASGI application %s (%s)", config.target, ready["app"])
-    log.info(
-        "  %s, each with %s",
-        _count(config.workers, "worker"),
-        _count(config.io_threads, "I/O thread"),
-    )
-    for address in _addresses(config, sockets):
-        log.info("Inlay running on %s (Press CTRL+C to quit)", address)
-    sys.stderr.flush()
 
 
 def _count(number: int, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,14 @@ def _option(name: str, help: str, type: Any = None, **more: Any) -> Any:
     )
 
 
-_RUN_OPTIONS = [
+_WORKERS = click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=lambda: int(os.environ.get("WEB_CONCURRENCY", _DEFAULTS.workers)),
+    show_default="$WEB_CONCURRENCY or 1",
+    help="Worker processes.",
+)
+_SERVER_OPTIONS = [
     _option("--host", "Listen on this host."),
     _option(
         "--port", "Listen on this port; 0 picks a free one.", click.IntRange(0, 65535)
@@ -45,13 +53,6 @@ _RUN_OPTIONS = [
     ),
     _option(
         "--factory", "TARGET is a function that makes the application.", is_flag=True
-    ),
-    click.option(
-        "--workers",
-        type=click.IntRange(min=1),
-        default=lambda: int(os.environ.get("WEB_CONCURRENCY", _DEFAULTS.workers)),
-        show_default="$WEB_CONCURRENCY or 1",
-        help="Worker processes.",
     ),
     _option("--io-threads", "I/O threads of each worker.", click.IntRange(1, 256)),
     _option(
@@ -114,8 +115,8 @@ _RUN_OPTIONS = [
 ]
 
 
-def _run_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_RUN_OPTIONS):
+def _server_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_SERVER_OPTIONS):
         command = option(command)
     return command
 
@@ -167,19 +168,148 @@ def _reserve_standard_streams() -> None:
 
 @main.command(cls=_RunCommand, context_settings={"auto_envvar_prefix": "INLAY"})
 @click.argument("target")
-@_run_options
+@_WORKERS
+@_server_options
 def run(**options: Any) -> None:
     """Serve TARGET: an ASGI application as module:attribute, or a .c file.
 
     Every option can also be given as an environment variable: --host as
     INLAY_HOST, and so on.
     """
+    _serve(Config(**options), Supervisor)
+
+
+@main.command()
+@click.argument("path", default=".", type=click.Path())
+@click.option("--wheel", is_flag=True, help="Make a wheel of the project in PATH.")
+@click.option("--sdist", is_flag=True, help="Make its source archive.")
+@click.option(
+    "--outdir",
+    type=click.Path(file_okay=False),
+    help="Where wheel and archive go.  [default: PATH/dist]",
+)
+def build(path: str, wheel: bool, sdist: bool, outdir: str | None) -> None:
+    """Compile native modules ahead of time.
+
+    Without options: in place, NAME.inlay.so and NAME.pyi beside each source
+    of the file or folder PATH. Where such a module runs, no compiler is needed.
+    """
+    from . import ahead
+    from . import build as backend
+    from .errors import BuildError
+
+    try:
+        if not wheel and not sdist:
+            for made in ahead.build_in_place(path):
+                sys.stderr.write(made.warnings)
+                click.echo(f"{made.name}: {os.path.splitext(made.source)[0]}.inlay.so")
+            return
+        folder = os.path.abspath(outdir or os.path.join(path, "dist"))
+        os.makedirs(folder, exist_ok=True)
+        os.chdir(path)
+        if wheel:
+            click.echo(os.path.join(folder, backend.build_wheel(folder)))
+        if sdist:
+            click.echo(os.path.join(folder, backend.build_sdist(folder)))
+    except (BuildError, ImportError, OSError) as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def inspect(file: str, as_json: bool) -> None:
+    """List what the native module FILE gives Python, what not, and why."""
+    from . import listing
+
+    listing.show(_load(file), as_json)
+
+
+@main.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--stdout", is_flag=True, help="Print instead of writing NAME.pyi.")
+def stubs(files: tuple[str, ...], stdout: bool) -> None:
+    """Write NAME.pyi beside each native module, for type checkers and editors."""
+    from . import ahead
+    from . import stubs as writer
+    from .errors import BuildError
+    from .importer import head_comment
+
+    try:
+        sources = [source for path in files for source in ahead.native_sources(path)]
+    except BuildError as error:
+        raise click.ClickException(str(error)) from None
+    for source in sources:
+        native, doc = _load(source), head_comment(source)
+        if stdout:
+            click.echo(writer.text(native, os.path.basename(source), doc))
+            continue
+        target = f"{os.path.splitext(source)[0]}.pyi"
+        writer.write(native, target, os.path.basename(source), doc)
+        click.echo(target)
+
+
+def _load(file: str) -> Any:
+    """The NativeModule of a source, or of a module that was built ahead."""
+    from . import _core, ahead, built, cache
+
+    name = ahead.module_name(file.removesuffix(built.SUFFIX) + ".c")
+    try:
+        if file.endswith(built.SUFFIX):
+            made = built.find(os.path.abspath(file), name)
+            return _core.load(name, made.path, made.root)
+        found = cache.build(file)
+        return _core.load(name, found.path, found.root)
+    except ImportError as error:
+        raise click.ClickException(str(error)) from None
+
+
+@main.command()
+@click.argument("path", metavar="NAME", type=click.Path())
+@click.option(
+    "--template",
+    type=click.Choice(["function", "routes", "wheel"]),
+    default="routes",
+    show_default=True,
+    help="C functions; a FastAPI application with C routes; a package to ship.",
+)
+def new(path: str, template: str) -> None:
+    """Make a folder NAME with something in it that runs, and its test."""
+    from . import scaffold
+
+    try:
+        made = scaffold.create(path, template)
+    except scaffold.ScaffoldError as error:
+        raise click.ClickException(str(error)) from None
+    for file in made:
+        click.echo(f"  {file}")
+    steps = "".join(f"\n  {step}" for step in scaffold.NEXT_STEPS[template])
+    click.echo(f"Now:\n  cd {path}{steps}")
+
+
+def _serve(
+    config: Config, kind: Callable[[Config, list[socket.socket]], Supervisor]
+) -> None:
     _reserve_standard_streams()
-    config = Config(**options)
     logs.configure(config.log_level, config.use_colors)
     try:
         listening = sockets.bind(config)
     except sockets.BindError as error:
         logs.log.error("%s", error)
         sys.exit(EXIT_FAILED)
-    sys.exit(Supervisor(config, listening).run())
+    sys.exit(kind(config, listening).run())
+
+
+@main.command(cls=_RunCommand, context_settings={"auto_envvar_prefix": "INLAY"})
+@click.argument("target")
+@_server_options
+def dev(**options: Any) -> None:
+    """Serve TARGET and follow its sources.
+
+    C is compiled and swapped in while the server runs. When Python changes,
+    the worker is replaced; requests wait for the new one. A file that does
+    not compile leaves the code as it is.
+    """
+    from .dev import DevSupervisor
+
+    _serve(Config(**options, dev=True), DevSupervisor)

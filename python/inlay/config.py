@@ -25,6 +25,7 @@ class Config:
     uds: str | None = None
     app_dir: str = ""
     factory: bool = False
+    dev: bool = False  # `inlay dev`: swap and replace on change
     workers: int = 1
     io_threads: int = 1
     loop: str = "auto"

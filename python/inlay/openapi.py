@@ -70,22 +70,35 @@ def _renamed_ref(ref: Any, names: dict[str, str]) -> Any:
     return f"{prefix}/{names[name]}" if name in names else ref
 
 
-def install(app: Any, native: bytes) -> bool:
-    """Add the native routes to the application's document; False: it has none."""
+class Document:
+    """The application's document with the native routes in it."""
+
+    def __init__(self, owner: Any) -> None:
+        self._original: Callable[[], dict[str, Any]] = owner.openapi
+        self._routes: dict[str, Any] = {}
+        # What was merged last, and from what: it is merged once.
+        self._known: tuple[Any, Any, dict[str, Any]] | None = None
+        owner.openapi = self._merged
+
+    def update(self, native: bytes) -> None:
+        """These are the native routes from now on."""
+        self._routes = json.loads(native)
+
+    def _merged(self) -> dict[str, Any]:
+        document, routes, known = self._original(), self._routes, self._known
+        if not routes.get("paths"):
+            return document
+        # FastAPI hands out one cached document.
+        if known is None or known[0] is not document or known[1] is not routes:
+            known = self._known = (document, routes, merge(document, routes))
+        return known[2]
+
+
+def install(app: Any, native: bytes) -> Document | None:
+    """Add the native routes to the application's document; None: it has none."""
     owner = find_documented(app)
-    routes = json.loads(native)
-    if owner is None or not routes.get("paths"):
-        return False
-    original: Callable[[], dict[str, Any]] = owner.openapi
-    cache: dict[int, tuple[dict[str, Any], dict[str, Any]]] = {}
-
-    def openapi() -> dict[str, Any]:
-        document = original()
-        known = cache.get(0)
-        # FastAPI hands out one cached document: merge it once.
-        if known is None or known[0] is not document:
-            known = cache[0] = (document, merge(document, routes))
-        return known[1]
-
-    owner.openapi = openapi
-    return True
+    if owner is None:
+        return None
+    document = Document(owner)
+    document.update(native)
+    return document

@@ -24,6 +24,7 @@ from typing import Any
 
 from . import banner
 from .config import Config
+from .control import Lines
 from .logs import log
 
 EXIT_FAILED = 1
@@ -42,9 +43,9 @@ class Worker:
     process: subprocess.Popen[bytes]
     pidfd: int
     status: int  # read end of the worker's status pipe
-    control: int  # write end of the pipe whose end tells it to stop
+    control: int  # write end of its commands; their end tells it to stop
     started: float
-    buffer: bytes = b""
+    lines: Lines = field(default_factory=Lines)
     ready: bool = False
     stopping: bool = False
     gone: bool = False  # it has ended and its descriptors are closed
@@ -81,21 +82,30 @@ class Supervisor:
         self.backoff = _BACKOFF_FIRST
         self.due: list[float] = []  # when replacements are to be started
         self.deadline: float | None = None  # when workers are killed
+        self.wake_write = -1
 
     def run(self) -> int:
         """Serve until a signal; the process's exit status."""
-        wake_read, wake_write = os.pipe()
-        for fd in (wake_read, wake_write):
+        wake_read, self.wake_write = os.pipe()
+        for fd in (wake_read, self.wake_write):
             os.set_blocking(fd, False)
-        signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._note_signal)
         self.selector.register(wake_read, selectors.EVENT_READ, None)
         for _ in range(self.config.workers):
             self._spawn()
-        while self.workers or self.due:
+        while self._alive():
             self._tick(wake_read)
         return self.exit_code
+
+    def _alive(self) -> bool:
+        return bool(self.workers or self.due)
+
+    def wake(self) -> None:
+        """Begin the next tick now; from any thread."""
+        with contextlib.suppress(BlockingIOError):
+            os.write(self.wake_write, b"\0")
 
     def _note_signal(self, number: int, _frame: Any) -> None:
         # It may come in the middle of anything: acted on in the next tick,
@@ -192,10 +202,8 @@ class Supervisor:
         if not data:
             self.selector.unregister(worker.status)
             return
-        worker.buffer += data
-        while b"\n" in worker.buffer:
-            line, worker.buffer = worker.buffer.split(b"\n", 1)
-            self._on_message(worker, json.loads(line))
+        for message in worker.lines.feed(data):
+            self._on_message(worker, message)
 
     def _on_message(self, worker: Worker, message: dict[str, Any]) -> None:
         if message["type"] != "ready":

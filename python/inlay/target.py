@@ -1,6 +1,6 @@
 """TARGET of `inlay run` -> the ASGI application, imported in the worker.
 
-`module:attribute` (the attribute may be dotted), or a `.c` file, which is
+`module:attribute` (the attribute may be dotted), or a C file, which is
 served without an ASGI application.
 """
 
@@ -14,6 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from . import recipe
 from .config import Config
 from .errors import CompileError
 
@@ -32,21 +33,21 @@ def add_app_dir(app_dir: str) -> None:
 
 
 def load(config: Config) -> ASGIApp | None:
-    """The application as an ASGI 3 callable; None for a `.c` file.
+    """The application as an ASGI 3 callable; None for a C file.
 
     Raises TargetError, whose message holds the traceback when the import
     itself failed.
     """
     import inlay  # noqa: F401 - the import hook
 
-    if config.target.endswith(".c"):
+    if recipe.language(config.target):
         _load_c(config)
         return None
     module_name, _, attribute = config.target.partition(":")
     if not module_name or not attribute:
         raise TargetError(
             f'"{config.target}" is not a target: write "module:attribute", '
-            'for example "app:app", or the path of a .c file'
+            'for example "app:app", or the path of a C file'
         )
     if module_name.endswith(".py") or "/" in module_name:
         folder, file = os.path.split(module_name.removesuffix(".py"))
@@ -73,7 +74,7 @@ def _load_c(config: Config) -> None:
     else:
         raise TargetError(f"there is no file {config.target}")
     add_app_dir(os.path.dirname(path))
-    _import(os.path.basename(path)[:-2], config)
+    _import(os.path.splitext(os.path.basename(path))[0], config)
 
 
 def _import(name: str, config: Config) -> Any:
@@ -89,7 +90,7 @@ def _import(name: str, config: Config) -> Any:
         raise TargetError(_failed(name)) from None
     except ImportError as error:
         # Of a C file it says where and what: in the compiler's words, or ours.
-        if isinstance(error, CompileError) or str(error.path).endswith(".c"):
+        if isinstance(error, CompileError) or recipe.language(str(error.path)):
             raise TargetError(str(error)) from None
         raise TargetError(_failed(name)) from None
     except Exception:

@@ -1,71 +1,150 @@
-"""The system's C compiler: which one, with which flags, and what it says."""
+"""Compilers of the system: which ones there are, and with which flags."""
 
 from __future__ import annotations
 
 import os
 import re
 import shlex
-
-from inlay.errors import CompileError
+from collections.abc import Sequence
 
 # A cached import runs no compiler and should cost next to nothing: what only
 # a build needs (subprocess, tempfile) is imported there.
 
 # What a module may count on; docs/dwarf.md says why each is there.
 FLAGS = (
-    "-std=gnu11",
     "-O2",
     "-g",
     "-fPIC",
-    "-shared",
     "-fno-omit-frame-pointer",
+    "-mno-omit-leaf-frame-pointer",
     "-fno-semantic-interposition",
     "-fstack-clash-protection",
     "-Wall",
     "-Wformat",
     "-Werror=format-security",
-    "-Werror=implicit-function-declaration",
-    "-Wl,-Bsymbolic",
-    "-Wl,-z,defs",
 )
-# Two functions must not share an address; clang does not know the option.
-GCC_FLAGS = ("-fno-ipa-icf",)
+LANGUAGE_FLAGS = {
+    "c": ("-std=gnu11", "-Werror=implicit-function-declaration"),
+    "c++": ("-std=gnu++17",),
+}
+# Two functions must not share an address, nor two generations an object.
+# clang does neither, and knows neither option.
+GCC_FLAGS = {
+    "c": ("-fno-ipa-icf",),
+    "c++": ("-fno-ipa-icf", "-fno-gnu-unique"),
+}
+LINK_FLAGS = ("-shared", "-Wl,-Bsymbolic")
+NO_UNDEFINED = "-Wl,-z,defs"
+RUST_FLAGS = (
+    *("--crate-type", "cdylib", "--color", "never"),
+    *("-C", "opt-level=2", "-C", "debuginfo=2", "-C", "panic=abort"),
+    *("-C", "force-frame-pointers=yes"),
+    # Equal functions become one at -O2: two names, one description.
+    *("-C", "llvm-args=-mergefunc-preserve-debug-info"),
+    *("-C", "llvm-args=-mergefunc-use-aliases=false"),
+)
+RUST_EDITION = "--edition=2021"
 
-NO_COMPILER = (
-    "no C compiler found: install one (Debian, Ubuntu: apt install gcc "
-    "libc6-dev; Fedora: dnf install gcc) or name it in the environment "
-    "variable CC"
+# What else shapes a build: the values are part of the cache's key.
+VARIABLES = (
+    *("INLAY_CFLAGS", "INLAY_LDFLAGS"),
+    *("CPATH", "C_INCLUDE_PATH", "CPLUS_INCLUDE_PATH", "LIBRARY_PATH"),
+    *("COMPILER_PATH", "GCC_EXEC_PREFIX", "LD_RUN_PATH"),
+    *("PKG_CONFIG", "PKG_CONFIG_PATH", "PKG_CONFIG_LIBDIR"),
+    *("PKG_CONFIG_SYSROOT_DIR", "RUSTUP_TOOLCHAIN", "RUSTUP_HOME"),
 )
 
-_FIRST_ERROR = re.compile(
-    r"^(?P<where>[^:\n]+:\d+)(?::\d+)?: (?:fatal )?error: (?P<text>.+)$", re.M
-)
-_LINK_ERROR = re.compile(r"^(?:\S*ld: )?(?P<where>/[^:\n]+:\d+): (?P<text>.+)$", re.M)
+_NAMES = {"c": "C compiler", "c++": "C++ compiler", "rust": "Rust compiler"}
+_VARIABLE = {"c": "CC", "c++": "CXX", "rust": "RUSTC"}
+_PROGRAMS = {
+    "c": ("cc", "gcc", "clang"),
+    "c++": ("c++", "g++", "clang++"),
+    "rust": ("rustc",),
+}
+_INSTALL = {
+    "c": "Debian, Ubuntu: apt install gcc libc6-dev; Fedora: dnf install gcc",
+    "c++": "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++",
+    "rust": "see https://rustup.rs",
+}
 
 
-class Compiler:
+class Tool:
     """A compiler as found: `identity` changes when it is updated."""
 
-    def __init__(self, path: str, options: list[str]) -> None:
+    def __init__(self, language: str, path: str, options: list[str]) -> None:
+        path = os.path.abspath(path)
         real = os.path.realpath(path)
         info = os.stat(real)
+        self.language = language
         self.command = [path, *options]
         self.identity = f"{real} {info.st_mtime_ns} {info.st_size} {options}"
-        # Behind a wrapper as well: "ccache clang".
-        self.is_clang = any("clang" in os.path.basename(w) for w in [real, *options])
+        self._names = [os.path.basename(word) for word in [real, *options]]
+
+    def is_clang(self) -> bool:
+        """Or gcc. Asks a wrapper whose name does not tell."""
+        if any("clang" in name for name in self._names):
+            return True
+        if any(re.search(r"\b(gcc|g\+\+)(-[\d.]+)?$", name) for name in self._names):
+            return False
+        from inlay import programs
+
+        return "clang" in programs.ask([*self.command, "--version"], os.sep).text
 
 
-def find_compiler() -> Compiler | None:
-    """$CC, else cc, gcc or clang; None when there is none."""
-    wanted = _words("CC")
-    for words in [wanted] if wanted else [["cc"], ["gcc"], ["clang"]]:
-        path = _which(words[0])
+def find(language: str) -> Tool | None:
+    """$CC, else cc, gcc or clang; $CXX and $RUSTC likewise. None: no such."""
+    wanted = words(_VARIABLE[language])
+    choices = [[name] for name in _PROGRAMS[language]]
+    if wanted:
+        choices = [wanted]
+    elif language == "c++" and (sibling := _sibling_of_cc()):
+        choices.insert(0, sibling)
+    for choice in choices:
+        path = which(choice[0])
         if path:
-            return Compiler(path, words[1:])
+            return Tool(language, path, choice[1:])
     return None
 
 
-def _words(variable: str) -> list[str]:
+def _sibling_of_cc() -> list[str]:
+    """The C++ compiler that belongs to $CC: clang-14 -> clang++-14."""
+    command = words("CC")
+    for index, word in enumerate(command):
+        folder, name = os.path.split(word)
+        match = re.fullmatch(r"(.*-)?(gcc|clang|cc)(-[\d.]+)?", name)
+        if match:
+            other = {"gcc": "g++", "clang": "clang++", "cc": "c++"}[match[2]]
+            command[index] = os.path.join(
+                folder, f"{match[1] or ''}{other}{match[3] or ''}"
+            )
+            return command
+    return []
+
+
+def find_all(languages: Sequence[str]) -> dict[str, Tool]:
+    """A compiler for each language; ImportError when one is missing."""
+    tools = {}
+    for each in languages:
+        tool = find(each)
+        if tool is None:
+            raise ImportError(missing(each))
+        tools[each] = tool
+    return tools
+
+
+def missing(language: str) -> str:
+    """What to tell a user who has none."""
+    variable = _VARIABLE[language]
+    wanted = os.environ.get(variable, "").strip()
+    if wanted:
+        return f"the {_NAMES[language]} that {variable} names was not found: {wanted}"
+    return (
+        f"no {_NAMES[language]} found: install one ({_INSTALL[language]}) or name "
+        f"it in the environment variable {variable}"
+    )
+
+
+def words(variable: str) -> list[str]:
     """An environment variable as a shell would split it."""
     try:
         return shlex.split(os.environ.get(variable, ""))
@@ -75,7 +154,7 @@ def _words(variable: str) -> list[str]:
         ) from error
 
 
-def _which(program: str) -> str | None:
+def which(program: str) -> str | None:
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
     if os.sep in program:
         folders = [""]
@@ -84,14 +163,6 @@ def _which(program: str) -> str | None:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     return None
-
-
-def no_compiler() -> str:
-    """What to tell a user who has none."""
-    wanted = os.environ.get("CC", "").strip()
-    if wanted:
-        return f"the C compiler that CC names was not found: {wanted}"
-    return NO_COMPILER
 
 
 def include_dir() -> str:
@@ -104,64 +175,8 @@ def include_dir() -> str:
     raise ImportError("inlay.h is missing from the installation of inlay")
 
 
-def user_flags() -> list[str]:
-    return _words("INLAY_CFLAGS")
+def python_include() -> str:
+    """The folder of this Python's Python.h, which need not be there."""
+    import sysconfig
 
-
-def all_flags() -> list[str]:
-    """Everything that shapes the code, for the cache's key."""
-    return [*FLAGS, *GCC_FLAGS, *user_flags()]
-
-
-def compile_module(compiler: Compiler, source: str, output: str, deps: str) -> str:
-    """Compile the C file `source`; returns the compiler's warnings.
-
-    `deps` receives a make rule of the headers that were read.
-    """
-    import subprocess
-
-    flags = [*FLAGS, *(() if compiler.is_clang else GCC_FLAGS)]
-    command = [*compiler.command, *flags, f"-I{include_dir()}"]
-    command += ["-MMD", "-MF", deps, "-MT", "module"]
-    command += [*user_flags(), "-o", output, source, "-lm"]
-    environment = {**os.environ, "LC_ALL": "C"}
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            check=False,
-        )
-    except OSError as error:
-        raise CompileError(
-            f"cannot run the C compiler {command[0]}: {error.strerror}",
-            path=source,
-        ) from error
-    said = done.stdout.decode(errors="replace")
-    if done.returncode != 0:
-        raise CompileError(
-            _describe(source, done.returncode, said), path=source, output=said
-        )
-    return said
-
-
-def _describe(source: str, status: int, said: str) -> str:
-    first = _FIRST_ERROR.search(said) or _LINK_ERROR.search(said)
-    if first:
-        head = f"{first['where']}: {first['text']}"
-    elif status < 0:
-        head = f"{source}: the C compiler was killed by signal {-status}"
-    else:
-        head = f"{source}: the C compiler failed with status {status}"
-    return f"{head}\n{said.rstrip()}"
-
-
-def read_deps(path: str) -> list[str]:
-    """The files of a make rule that -MMD wrote; spaces are escaped in it."""
-    with open(path, encoding="utf-8", errors="surrogateescape") as file:
-        text = file.read()
-    _, _, files = text.replace("\\\n", " ").partition(":")
-    words = re.findall(r"(?:\\.|\$\$|[^\s\\$])+", files)
-    return [re.sub(r"\\(.)", r"\1", word).replace("$$", "$") for word in words]
+    return sysconfig.get_paths()["include"]

@@ -6,19 +6,16 @@ Started by the supervisor as `main CONFIG PIPES`; not for use by hand.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
 import os
 import platform
 import signal
 import sys
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
-from . import _core, logs, openapi, target
+from . import _core, control, logs, openapi, target
 from .config import Config
 from .lifespan import Lifespan, LifespanError
 from .logs import log
@@ -67,24 +64,6 @@ def limits(config: Config) -> dict[str, int]:
     }
 
 
-def watch_parent(control: int, grace: float, stop: Callable[[], None]) -> None:
-    """End this process when the supervisor does, however it died.
-
-    The control pipe has no writer left then. A thread of its own waits for
-    it, so that an application that blocks the loop is ended too.
-    """
-
-    def wait() -> None:
-        with contextlib.suppress(OSError):
-            while os.read(control, 512):
-                pass
-        stop()
-        time.sleep(grace + 2.0)
-        os._exit(1)
-
-    threading.Thread(target=wait, name="inlay-parent", daemon=True).start()
-
-
 class Worker:
     """Start-up, serving and shutdown of one process."""
 
@@ -92,11 +71,14 @@ class Worker:
         self.config = config
         self.listen = listen
         self.status = status
-        self.stop_asked: asyncio.Event | None = None
+        self.app: Any = None
+        self.server: Any = None
+        self.document: openapi.Document | None = None
+        self.broken = False  # the application can't be served
 
-    async def run(self, control: int) -> int:
+    async def run(self, commands: int) -> int:
         loop = asyncio.get_running_loop()
-        stop = self.stop_asked = asyncio.Event()
+        stop = asyncio.Event()
         # Ctrl-C reaches the whole terminal group: the supervisor decides.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         loop.add_signal_handler(signal.SIGTERM, stop.set)
@@ -106,24 +88,61 @@ class Worker:
         def stop_soon() -> None:
             loop.call_soon_threadsafe(stop.set)
 
-        watch_parent(control, self.config.timeout_graceful_shutdown, stop_soon)
-        app = target.load(self.config)
-        lifespan = Lifespan(app, self.config.lifespan)
-        await lifespan.startup()
+        control.follow_supervisor(
+            commands,
+            self.config.timeout_graceful_shutdown,
+            stop_soon,
+            self.on_command,
+        )
+        lifespan = await self.start()
         try:
-            server = self.create_server(app, lifespan.state)
-            server.start()
+            self.server.start()
             try:
-                self.report(app, server)
+                self.report()
                 await stop.wait()
-                await self.drain(server)
+                await self.drain(self.server)
             finally:
-                server.stop()
+                self.server.stop()
         finally:
             await lifespan.shutdown()
         return 0
 
-    def create_server(self, app: Any, state: dict[str, Any]) -> _core.Server:
+    async def start(self) -> Lifespan:
+        """Load the application and make the server; in dev, one that says why
+        that can't be done."""
+        try:
+            return await self._start(target.load(self.config))
+        except (target.TargetError, LifespanError) as error:
+            if not self.config.dev:
+                raise
+            from .broken import explain
+
+            log.error("%s", error)
+            self.broken = True
+            return await self._start(explain(str(error)), native=False)
+
+    async def _start(self, app: Any, native: bool = True) -> Lifespan:
+        lifespan = Lifespan(app, self.config.lifespan if native else "off")
+        await lifespan.startup()
+        self.app = app
+        try:
+            self.server = self.create_server(app, lifespan.state, native)
+        except target.TargetError:
+            await lifespan.shutdown()
+            raise
+        return lifespan
+
+    def on_command(self, command: control.Message) -> None:
+        """What the supervisor of `inlay dev` asks for; on the control thread."""
+        from . import swap
+
+        if command["type"] == "swap" and self.server is not None:
+            report = swap.swap(command["module"], self.app, self.server, self.document)
+            control.send(self.status, "swapped", **report)
+
+    def create_server(
+        self, app: Any, state: dict[str, Any], native: bool
+    ) -> _core.Server:
         """The C server, its native routes bound; TargetError when they can't be."""
         try:
             server = _core.Server(
@@ -138,11 +157,12 @@ class Worker:
                 server_header=self.config.server_header,
                 log_level=logs.LEVELS[self.config.log_level],
                 limits=limits(self.config),
+                native=native,
             )
         except ImportError as error:
             raise target.TargetError(str(error)) from None
         if app is not None:
-            openapi.install(app, server.openapi())
+            self.document = openapi.install(app, server.openapi())
         return server
 
     async def drain(self, server: Any) -> None:
@@ -172,20 +192,25 @@ class Worker:
                 break
             await asyncio.sleep(_POLL)
 
-    def report(self, app: Any, server: Any) -> None:
+    def report(self) -> None:
         """Tell the supervisor what is served how, for its banner."""
-        line = json.dumps(
-            {
-                "type": "ready",
-                "app": _describe_app(app),
-                "native": server.native_routes(),
-                "loop": type(asyncio.get_running_loop()).__module__.split(".")[0],
-                "python": platform.python_version(),
-            }
+        more: dict[str, Any] = {}
+        if self.config.dev:
+            from . import swap
+
+            more["modules"] = swap.loaded()
+            more["broken"] = self.broken
+        control.send(
+            self.status,
+            "ready",
+            app=_describe_app(self.app),
+            native=self.server.native_routes(),
+            loop=type(asyncio.get_running_loop()).__module__.split(".")[0],
+            python=platform.python_version(),
+            **more,
         )
-        with contextlib.suppress(OSError):
-            os.write(self.status, line.encode() + b"\n")
-        os.close(self.status)
+        if not self.config.dev:
+            os.close(self.status)
 
 
 def _describe_app(app: Any) -> str | None:

@@ -138,12 +138,35 @@ def test_site_packages_and_stdlib_are_left_alone(app, tmp_path):
                 __import__(name)
             except ModuleNotFoundError as error:
                 print(error.name)
-        finder = sys.meta_path[-1]
-        print(type(finder).__name__)
-        print(finder._is_application(os.path.dirname(os.__file__)))
+        print(type(sys.meta_path[-1]).__name__)
+        print(list(inlay.importer._folders.among([os.path.dirname(os.__file__)])))
         """,
     )
-    assert out == "other\npkg.inner\nFinder\nFalse\n"
+    assert out == "other\npkg.inner\nFinder\n[]\n"
+
+
+def test_installed_package_that_asks(app, tmp_path):
+    """inlay.allow(__path__) in a package's __init__.py; its cache is elsewhere."""
+    site = tmp_path / "venv" / "site-packages"
+    (site / "pkg").mkdir(parents=True)
+    (site / "pkg" / "__init__.py").write_text("import inlay\ninlay.allow(__path__)\n")
+    (site / "pkg" / "inner.c").write_text("long two(void) { return 2; }\n")
+    (site / "other.c").write_text(FAST)
+    out = ok(
+        app,
+        f"""
+        import sys
+        sys.path.append({str(site)!r})
+        from pkg.inner import two
+        print(two())
+        try:
+            import other
+        except ModuleNotFoundError as error:
+            print(error.name)
+        """,
+    )
+    assert out == "2\nother\n"
+    assert sorted(path.name for path in (site / "pkg").glob("inner*")) == ["inner.c"]
 
 
 def test_hook_is_last_and_only_once(app):
@@ -152,10 +175,11 @@ def test_hook_is_last_and_only_once(app):
         """
         import inlay, sys
         inlay.install()
-        print([type(f).__name__ for f in sys.meta_path].count("Finder"))
+        names = [type(f).__name__ for f in sys.meta_path]
+        print(names.count("Finder"), names.count("NamespaceFinder"), names[-1])
         """,
     )
-    assert out == "1\n"
+    assert out == "1 1 Finder\n"
 
 
 def test_compiled_once_per_content(app):
@@ -329,7 +353,7 @@ def test_math_is_linked(app):
 
 
 def test_no_compiler(app):
-    err = fails(app, CALL, PATH="/nonexistent")
+    err = fails(app, CALL, PATH="/nonexistent", CC="")
     assert "ImportError: no C compiler found: install one" in err
     assert "apt install gcc" in err
     err = fails(app, CALL, CC="nope-cc -m64")
@@ -337,10 +361,16 @@ def test_no_compiler(app):
 
 
 def test_clang(app):
-    if not toolchain._which("clang"):
+    if not toolchain.which("clang"):
         pytest.skip("no clang")
     assert ok(app, CALL, CC="clang") == "42\n"
     assert ok(app, CALL, CC="env clang") == "42\n"
+
+
+def test_compiler_that_is_none(app):
+    assert "true made nothing" in fails(app, CALL, CC="true")
+    err = fails(app, CALL, CC="false")
+    assert "fast.c: the compiler failed with status 1" in err
 
 
 def test_broken_records_are_import_errors(app):
@@ -377,6 +407,31 @@ def test_cache_of_someone_else(app):
     assert "belongs to user 12345" in fails(app, CALL)
 
 
+def test_cache_of_root(monkeypatch):
+    """Made by root when an image was built, used by another user."""
+    monkeypatch.setattr(os, "geteuid", lambda: 12345)
+    cache._check("/usr", os.stat("/usr"))
+
+
+def test_cache_that_is_read_only(app, monkeypatch):
+    """What is there can be used."""
+    ok(app, CALL)
+    monkeypatch.setenv("INLAY_CACHE_DIR", str(app.cache))
+    source = str(app.folder / "fast.c")
+
+    def refuse(path, flags, *mode, **more):
+        if flags & os.O_CREAT:
+            raise PermissionError(30, "Read-only file system", path)
+        return real(path, flags, *mode, **more)
+
+    real = os.open
+    monkeypatch.setattr(os, "open", refuse)
+    assert not cache.build(source).fresh
+    app.write("fast.c", FAST + "\n")
+    with pytest.raises(inlay.CacheError, match="Read-only.*INLAY_NO_CACHE=1"):
+        cache.build(source)
+
+
 def test_writable_build_is_refused(app):
     ok(app, CALL)
     builds(app)[0].chmod(0o777)
@@ -390,7 +445,14 @@ def test_cache_folder_that_cannot_be(app):
 
 
 def test_full_cache_folder(app):
-    compiler = app.write("removing-cc", f"#!/bin/sh\ncc \"$@\"\nrm -r '{app.cache}'\n")
+    compiler = app.write(
+        "removing-cc",
+        f"""
+        #!/bin/sh
+        cc "$@"
+        case "$*" in *fast.c*) rm -r '{app.cache}';; esac
+        """,
+    )
     compiler.chmod(0o755)
     err = fails(app, CALL, CC=str(compiler))
     assert "CacheError: cannot write to the cache folder" in err
@@ -438,7 +500,7 @@ def counting_compiler(app):
         "counting-cc",
         f"""
         #!/bin/sh
-        echo run >> '{log}'
+        case "$*" in *fast.c*) echo run >> '{log}';; esac
         sleep 0.2
         exec cc "$@"
         """,

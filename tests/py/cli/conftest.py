@@ -73,6 +73,7 @@ def inlay_run(tmp_path: Path) -> Iterator[StartServer]:
         *options: str,
         app_dir: Path | str = tmp_path,
         wait: bool = True,
+        command: str = "run",
         port: int | None = None,
         env: dict[str, str] | None = None,
     ) -> Running:
@@ -82,7 +83,7 @@ def inlay_run(tmp_path: Path) -> Iterator[StartServer]:
             process = subprocess.Popen(
                 [
                     str(INLAY),
-                    "run",
+                    command,
                     target,
                     "--app-dir",
                     str(app_dir),

@@ -1,0 +1,170 @@
+"""From saving a C file to the new answer over HTTP, under `inlay dev`.
+
+A 50-line module is saved 50 times with another number in it while clients
+keep asking; every one of their requests must succeed. With cargo there, the
+same edit in Rust, built by `maturin develop`, for comparison.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from load import free_port
+
+EDITS = 50
+CLIENTS = 4
+
+APP = """
+import fast
+from fastapi import FastAPI
+
+app = FastAPI()
+
+@app.get("/python")
+def python():
+    return fast.number()
+"""
+
+
+HEAD = """
+#include <inlay.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct point {
+    double x, y;
+};
+INLAY_SLICE(points, struct point);
+"""
+
+FUNCTION = """
+/// The weight of all points, number %d.
+double weight_%d(points all, double factor)
+{
+    double sum = 0;
+    for (size_t i = 0; i < all.len; i++)
+        sum += all.ptr[i].x * factor + all.ptr[i].y / (%d + 1);
+    return sum;
+}
+"""
+
+
+def module(number: int) -> str:
+    """Fifty lines, of which one has the number in it."""
+    return (
+        HEAD
+        + "".join(FUNCTION % (i, i, i) for i in range(4))
+        + f"\nint64_t number(void)\n{{\n    return {number};\n}}\n"
+        + 'INLAY_GET("/number", number);\n'
+    )
+
+
+def ask(connection: http.client.HTTPConnection, path: str) -> str:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    if answer.status != 200:
+        raise RuntimeError(f"{path}: {answer.status} {text}")
+    return text
+
+
+class Client(threading.Thread):
+    """Asks until told to stop; keeps its connection."""
+
+    def __init__(self, port: int, path: str) -> None:
+        super().__init__(daemon=True)
+        self.port, self.path = port, path
+        self.stopped = False
+        self.count = 0
+        self.failed: list[str] = []
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        while not self.stopped:
+            try:
+                ask(connection, self.path)
+                self.count += 1
+            except Exception as error:
+                self.failed.append(repr(error))
+                connection.close()
+            time.sleep(0.002)
+
+
+def wait_until_up(port: int) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            ask(http.client.HTTPConnection("127.0.0.1", port), "/number")
+            return
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def edit(path: Path, port: int, number: int) -> float:
+    """Seconds from the save to an answer with `number` in it."""
+    text = module(number)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    started = time.perf_counter()
+    path.write_text(text)
+    while ask(connection, "/number") != str(number):
+        if time.perf_counter() - started > 10:
+            raise RuntimeError(f"no answer {number} within 10 s")
+        time.sleep(0.001)
+    return time.perf_counter() - started
+
+
+def main() -> None:
+    inlay = Path(sys.executable).parent / "inlay"
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder) / "fast.c"
+        source.write_text(module(0))
+        (Path(folder) / "app.py").write_text(APP)
+        port = free_port()
+        server = subprocess.Popen(
+            [inlay, "dev", "app:app", "--app-dir", folder, "--port", str(port)]
+            + ["--no-access-log", "--log-level", "warning"],
+            env={**os.environ, "INLAY_CACHE_DIR": str(Path(folder) / "cache")},
+        )
+        try:
+            wait_until_up(port)
+            clients = [
+                Client(port, "/number" if i % 2 else "/python") for i in range(CLIENTS)
+            ]
+            for client in clients:
+                client.start()
+            times = []
+            for number in range(1, EDITS + 1):
+                times.append(edit(source, port, number))
+                time.sleep(0.05)
+            for client in clients:
+                client.stopped = True
+                client.join()
+        finally:
+            server.terminate()
+            server.wait(20)
+    failed = [text for client in clients for text in client.failed]
+    print(
+        f"save to answer, {EDITS} edits under load: "
+        f"median {statistics.median(times) * 1000:.0f} ms, "
+        f"worst {max(times) * 1000:.0f} ms"
+    )
+    print(f"requests meanwhile: {sum(c.count for c in clients)}, failed {len(failed)}")
+    for text in failed[:5]:
+        print(f"  {text}")
+    if shutil.which("cargo") is None:
+        print("maturin develop: not measured, there is no cargo")
+
+
+if __name__ == "__main__":
+    main()
