@@ -1,7 +1,7 @@
 /* args.c - a call by the table: arguments to parameters, to C, and back. */
-#include "py/callable.h"
-
 #include "base/cleanup.h"
+#include "py/async.h"
+#include "py/callable.h"
 #include "py/convert.h"
 #include "py/errors.h"
 #include "py/names.h"
@@ -90,6 +90,8 @@ static int convert_params(const struct inlay_py_running *running,
         values[param->slot] = at;
         if (param->companion != SIZE_MAX)
             values[param->companion] = at + sizeof(void *);
+        if (inlay_py_quick_in(param->type->c, given[i], at))
+            continue;
         place.name = param->name;
         if (inlay_py_in(&conversion, param->type, given[i], at, &place) < 0)
             return -1;
@@ -145,27 +147,40 @@ PyObject *inlay_py_running_finish(const struct inlay_py_running *running)
     struct inlay_py_conversion conversion = {state, running->frame, plan->name};
     struct inlay_py_place place = {.outer = NULL};
 
+    void *at = running->room + plan->result_offset;
     if (inlay_unlikely(running->frame->exception)) {
+        inlay_py_result_drop(plan->result, at);
         inlay_py_exception_restore(inlay_take(running->frame->exception));
         return NULL;
     }
     if (inlay_unlikely(context->error)) {
+        inlay_py_result_drop(plan->result, at);
         inlay_py_raise_kind(state, context->error, context->error_text);
         return NULL;
     }
-    if (plan->may_raise && PyErr_Occurred())
+    if ((plan->may_raise && PyErr_Occurred()) ||
+        (plan->writes_back && inlay_py_write_back(&conversion) < 0)) {
+        inlay_py_result_drop(plan->result, at);
         return NULL;
-    return inlay_py_out(&conversion, plan->result,
-                        running->room + plan->result_offset, &place);
+    }
+    return inlay_py_out(&conversion, plan->result, at, &place);
 }
 
-PyObject *inlay_py_call(PyObject *callable,
-                        PyObject *const *args,
-                        size_t nargsf,
-                        PyObject *kwnames)
+static void invoke_unlocked(const struct inlay_py_running *running)
 {
-    const struct inlay_py_plan *plan =
-        ((struct inlay_py_function *)callable)->plan;
+    PyThreadState *thread = PyEval_SaveThread();
+
+    inlay_py_running_invoke(running);
+    PyEval_RestoreThread(thread);
+}
+
+static inline PyObject *call(
+    const struct inlay_py_plan *plan,
+    PyObject *const *args,
+    size_t nargs,
+    PyObject *kwnames,
+    void (*invoke)(const struct inlay_py_running *running))
+{
     _Alignas(16) char local[ROOM];
     struct inlay_py_frame frame;
     struct inlay_py_running running = {plan, &frame, NULL, local};
@@ -176,12 +191,52 @@ PyObject *inlay_py_call(PyObject *callable,
     if (inlay_unlikely(plan->room > sizeof(local)))
         running.room = inlay_py_frame_alloc(&frame, plan->room);
     if (running.room &&
-        inlay_py_running_begin(&running, args,
-                               (size_t)PyVectorcall_NARGS(nargsf),
-                               kwnames) == 0) {
-        inlay_py_running_invoke(&running);
+        inlay_py_running_begin(&running, args, nargs, kwnames) == 0) {
+        invoke(&running);
         result = inlay_py_running_finish(&running);
     }
     inlay_py_frame_end(&frame);
     return result;
+}
+
+PyObject *inlay_py_call(PyObject *callable,
+                        PyObject *const *args,
+                        size_t nargsf,
+                        PyObject *kwnames)
+{
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)callable)->plan;
+
+    /* Swapped while CPython unpacked keywords for this call. */
+    if (inlay_unlikely(kwnames && plan->detour))
+        return plan->vectorcall(callable, args, nargsf, kwnames);
+    return call(plan, args, (size_t)PyVectorcall_NARGS(nargsf), kwnames,
+                inlay_py_running_invoke);
+}
+
+/* Of an INLAY_NOGIL function. */
+static PyObject *call_unlocked(PyObject *callable,
+                               PyObject *const *args,
+                               size_t nargsf,
+                               PyObject *kwnames)
+{
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)callable)->plan;
+
+    if (inlay_unlikely(plan->vectorcall != call_unlocked))
+        return plan->vectorcall(callable, args, nargsf, kwnames);
+    return call(plan, args, (size_t)PyVectorcall_NARGS(nargsf), kwnames,
+                invoke_unlocked);
+}
+
+vectorcallfunc inlay_py_call_choose(const struct inlay_func *func)
+{
+    if (func->is_async)
+        return inlay_py_async_call;
+    if (func->nogil)
+        return call_unlocked;
+    vectorcallfunc special = inlay_py_exact_find(func);
+    if (!special)
+        special = inlay_py_flat_find(func);
+    return special ? special : inlay_py_call;
 }

@@ -1,7 +1,7 @@
 /*
  * binding.h - a loaded module as Python sees it: each C type with its struct
- * class. Made once at import, then read by conversions. Lives for ever, as
- * the module does. Hold the GIL.
+ * or enum class. Made once at import, then read by conversions. Lives for
+ * ever, as the module does. Hold the GIL.
  */
 #ifndef INLAY_PY_BINDING_H
 #define INLAY_PY_BINDING_H
@@ -19,11 +19,17 @@ struct inlay_py_type {
     const struct inlay_py_type *elem;
     union {
         struct inlay_py_record *record;     /* STRUCT */
-        struct inlay_py_enum *enumeration;  /* ENUM: binding.c */
+        struct inlay_py_enum *enumeration;  /* ENUM */
         struct inlay_py_object *object;     /* HANDLE: handle.h */
         struct inlay_py_signature *closure; /* CALLBACK: closure.h */
+        /* ARRAY: a slice of the same elements, for whatever has them. */
+        const struct inlay_py_type *slice;
     };
-    struct inlay_py_type *next;       /* of the module's types */
+    /* POINTER, CALLBACK, of a parameter: None is refused. */
+    bool required;
+    /* POINTER, of a parameter: C may change the struct. */
+    bool lent;
+    struct inlay_py_type *next; /* of the module's types */
 };
 
 /* A struct and its class. */
@@ -33,7 +39,18 @@ struct inlay_py_record {
     size_t nfields;
     PyObject **names; /* interned; `from` is `from_` here */
     const struct inlay_py_type **types;
-    struct inlay_py_record *next; /* of the module's records */
+    bool flat; /* no field leads to further fields or elements */
+    struct inlay_py_spares *spares; /* structtype.c */
+    struct inlay_py_record *next;   /* of the module's records */
+};
+
+/* An enum and its class. */
+struct inlay_py_enum {
+    const struct inlay_type *c;
+    PyObject *type;             /* strong; an IntEnum */
+    PyObject *members;          /* strong; {value: member} */
+    PyObject *names;            /* strong; {name: member} */
+    struct inlay_py_enum *next; /* of the module's enums */
 };
 
 struct inlay_py_module {
@@ -41,13 +58,34 @@ struct inlay_py_module {
     struct inlay_module *native;
     PyObject *name; /* str */
     struct inlay_arena arena;
+    /*
+     * The one whose place it takes (a hot swap), or NULL: structs and enums
+     * that are still the same keep their classes. Set before the first bind.
+     */
+    const struct inlay_py_module *previous;
     struct inlay_py_type *types;
     struct inlay_py_record *records;
+    struct inlay_py_enum *enums;
+    struct inlay_py_object *objects; /* handle.c */
 };
 
 /* NULL with an exception. The same type gives the same object. */
 const struct inlay_py_type *inlay_py_type_bind(struct inlay_py_module *module,
                                                const struct inlay_type *type);
+
+/*
+ * The type as that of a parameter: a pointer is never NULL unless its
+ * fallback is, and C may change what it points to. NULL with an exception.
+ */
+const struct inlay_py_type *inlay_py_param_bind(
+    struct inlay_py_module *module,
+    const struct inlay_param *param);
+
+/*
+ * Puts the classes of structs and enums into `names`, a dict, unless there
+ * is a function of that name. -1 with an exception.
+ */
+int inlay_py_classes_publish(struct inlay_py_module *module, PyObject *names);
 
 /*
  * A C name as Python can use it: `from` -> `from_`; an empty one is made up
@@ -56,6 +94,16 @@ const struct inlay_py_type *inlay_py_type_bind(struct inlay_py_module *module,
 PyObject *inlay_py_identifier(struct inlay_py_state *state,
                               struct inlay_str name,
                               size_t position);
+
+/*
+ * The names of `count` members, each the first part of a C struct of `stride`
+ * bytes; no two are the same: a renamed one gets another underscore. NULL
+ * with an exception.
+ */
+PyObject **inlay_py_identifiers(struct inlay_py_module *module,
+                                const void *members,
+                                size_t stride,
+                                size_t count);
 
 /* Zeroed memory of the module; NULL with MemoryError. */
 void *inlay_py_module_alloc(struct inlay_py_module *module,

@@ -1,6 +1,7 @@
-/* callable.c - the type inlay.Function; how it is called: args.c, exact.c. */
+/* callable.c - inlay.Function, inlay.Method; how they are called: args.c. */
 #include "py/callable.h"
 
+#include "py/async.h"
 #include "py/convert.h"
 #include "py/errors.h"
 
@@ -50,7 +51,35 @@ static PyObject *function_get(PyObject *object,
     return Py_NewRef(object);
 }
 
+static PyObject *method_get(PyObject *object,
+                            PyObject *instance,
+                            PyObject *type)
+{
+    (void)type;
+    if (!instance || instance == Py_None)
+        return Py_NewRef(object);
+    return PyMethod_New(object, instance);
+}
+
+/* Of a function that is gone: AttributeError, as for any other attribute. */
+static const struct inlay_py_plan *plan_of(PyObject *object)
+{
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)object)->plan;
+
+    if (!plan->gone)
+        return plan;
+    PyErr_SetObject(PyExc_AttributeError, plan->gone);
+    return NULL;
+}
+
 static PyObject *get_name(PyObject *object, void *unused)
+{
+    (void)unused;
+    return Py_NewRef(((struct inlay_py_function *)object)->plan->leaf);
+}
+
+static PyObject *get_qualname(PyObject *object, void *unused)
 {
     (void)unused;
     return Py_NewRef(((struct inlay_py_function *)object)->plan->name);
@@ -65,39 +94,61 @@ static PyObject *get_doc(PyObject *object, void *unused)
 static PyObject *get_annotations(PyObject *object, void *unused)
 {
     struct inlay_py_function *self = (struct inlay_py_function *)object;
+    const struct inlay_py_plan *plan = plan_of(object);
 
     (void)unused;
-    if (!self->annotations)
-        self->annotations = inlay_py_annotations(self->plan);
-    return Py_XNewRef(self->annotations);
+    if (plan && !self->annotations) {
+        PyObject *made = inlay_py_annotations(plan);
+        /* What ran meanwhile may have swapped the plan. */
+        if (plan != self->plan)
+            return made;
+        Py_XSETREF(self->annotations, made);
+    }
+    return plan ? Py_XNewRef(self->annotations) : NULL;
 }
 
 static PyObject *get_signature(PyObject *object, void *unused)
 {
     struct inlay_py_function *self = (struct inlay_py_function *)object;
+    const struct inlay_py_plan *plan = plan_of(object);
 
     (void)unused;
-    if (!self->signature)
-        self->signature = inlay_py_signature(self->plan);
-    return Py_XNewRef(self->signature);
+    if (plan && !self->signature) {
+        PyObject *made = inlay_py_signature(plan);
+        if (plan != self->plan)
+            return made;
+        Py_XSETREF(self->signature, made);
+    }
+    return plan ? Py_XNewRef(self->signature) : NULL;
 }
 
 static PyObject *get_text_signature(PyObject *object, void *unused)
 {
+    const struct inlay_py_plan *plan = plan_of(object);
+
     (void)unused;
-    return inlay_py_text_signature(
-        ((struct inlay_py_function *)object)->plan);
+    return plan ? inlay_py_text_signature(plan) : NULL;
 }
 
 /* "/src/fast.c:12" */
 static PyObject *get_source(PyObject *object, void *unused)
 {
-    const struct inlay_func *func =
-        ((struct inlay_py_function *)object)->plan->callable->func;
-    _cleanup_decref_ PyObject *file = inlay_py_text(func->decl.file);
+    const struct inlay_py_plan *plan = plan_of(object);
 
     (void)unused;
-    return file ? PyUnicode_FromFormat("%U:%u", file, func->decl.line) : NULL;
+    if (!plan)
+        return NULL;
+    const struct inlay_source *decl = &plan->callable->func->decl;
+    _cleanup_decref_ PyObject *file = inlay_py_text(decl->file);
+    return file ? PyUnicode_FromFormat("%U:%u", file, decl->line) : NULL;
+}
+
+static PyObject *get_nogil(PyObject *object, void *unused)
+{
+    const struct inlay_py_plan *plan = plan_of(object);
+
+    (void)unused;
+    return plan ? PyBool_FromLong(plan->callable->func->nogil) : NULL;
 }
 
 /* Pickle by name: a string is an attribute of __module__. */
@@ -109,12 +160,13 @@ static PyObject *function_reduce(PyObject *object, PyObject *unused)
 
 static PyGetSetDef function_getset[] = {
     {"__name__", get_name, NULL, NULL, NULL},
-    {"__qualname__", get_name, NULL, NULL, NULL},
+    {"__qualname__", get_qualname, NULL, NULL, NULL},
     {"__doc__", get_doc, NULL, NULL, NULL},
     {"__annotations__", get_annotations, NULL, NULL, NULL},
     {"__signature__", get_signature, NULL, NULL, NULL},
     {"__text_signature__", get_text_signature, NULL, NULL, NULL},
     {"__inlay_source__", get_source, NULL, "file:line of the C function", NULL},
+    {"__inlay_nogil__", get_nogil, NULL, "it is an INLAY_NOGIL", NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
@@ -134,29 +186,46 @@ static PyMemberDef function_members[] = {
     {NULL, 0, 0, 0, NULL},
 };
 
-int inlay_py_functions_init(PyObject *module, struct inlay_py_state *state)
+static PyTypeObject *make_type(PyObject *module,
+                               const char *name,
+                               PyTypeObject *base,
+                               descrgetfunc get,
+                               unsigned long flags)
 {
-    static PyType_Slot slots[] = {
+    PyType_Slot slots[] = {
         {Py_tp_call, PyVectorcall_Call},      {Py_tp_dealloc, function_dealloc},
         {Py_tp_traverse, function_traverse},  {Py_tp_clear, function_clear},
-        {Py_tp_repr, inlay_py_function_repr}, {Py_tp_descr_get, function_get},
+        {Py_tp_repr, inlay_py_function_repr}, {Py_tp_descr_get, get},
         {Py_tp_getset, function_getset},      {Py_tp_methods, function_methods},
         {Py_tp_members, function_members},    {0, NULL},
     };
-    static PyType_Spec spec = {
-        .name = "inlay.Function",
+    PyType_Spec spec = {
+        .name = name,
         .basicsize = sizeof(struct inlay_py_function),
-        .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
-                 Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_IMMUTABLETYPE |
-                 Py_TPFLAGS_DISALLOW_INSTANTIATION,
+        .flags = (unsigned int)(Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC |
+                                Py_TPFLAGS_HAVE_VECTORCALL |
+                                Py_TPFLAGS_IMMUTABLETYPE |
+                                Py_TPFLAGS_DISALLOW_INSTANTIATION | flags),
         .slots = slots,
     };
+    PyTypeObject *type = (PyTypeObject *)PyType_FromModuleAndSpec(
+        module, &spec, (PyObject *)base);
 
-    state->function_type =
-        (PyTypeObject *)PyType_FromModuleAndSpec(module, &spec, NULL);
+    if (type && PyModule_AddType(module, type) < 0)
+        Py_CLEAR(type);
+    return type;
+}
+
+int inlay_py_functions_init(PyObject *module, struct inlay_py_state *state)
+{
+    state->function_type = make_type(module, "inlay.Function", NULL,
+                                     function_get, Py_TPFLAGS_BASETYPE);
     if (!state->function_type)
         return -1;
-    return PyModule_AddType(module, state->function_type);
+    /* c.add(1) is then a call of `add` with c before 1: nothing is made. */
+    state->method_type = make_type(module, "inlay.Method", state->function_type,
+                                   method_get, Py_TPFLAGS_METHOD_DESCRIPTOR);
+    return state->method_type ? 0 : -1;
 }
 
 /* Where each value goes in the room of a call. */
@@ -202,7 +271,7 @@ static int bind_param(struct inlay_py_plan *plan,
     struct inlay_py_param *param = &plan->params[plan->nparams];
     const struct inlay_type *c = func->params[slot].type;
 
-    param->type = inlay_py_type_bind(module, c);
+    param->type = inlay_py_param_bind(module, &func->params[slot]);
     param->name =
         inlay_py_identifier(module->state, func->params[slot].name, slot);
     if (!param->type || !param->name)
@@ -217,6 +286,31 @@ static int bind_param(struct inlay_py_plan *plan,
     return 0;
 }
 
+/* counter_new makes `counter`, counter_add is its method `counter.add`. */
+static int set_names(struct inlay_py_plan *plan, const struct inlay_func *func)
+{
+    struct inlay_py_state *state = plan->module->state;
+    const struct inlay_object *object = func->object;
+    size_t prefix = object ? object->name.len + 1 : 0;
+
+    plan->method = object && func != object->create && func->name.len > prefix;
+    if (plan->method) {
+        struct inlay_str leaf = {func->name.ptr + prefix,
+                                 func->name.len - prefix};
+        _cleanup_decref_ PyObject *class =
+            inlay_py_identifier(state, object->name, 0);
+        plan->leaf = inlay_py_identifier(state, leaf, 0);
+        plan->name = class && plan->leaf
+                         ? PyUnicode_FromFormat("%U.%U", class, plan->leaf)
+                         : NULL;
+    } else {
+        plan->leaf =
+            inlay_py_identifier(state, object ? object->name : func->name, 0);
+        plan->name = Py_XNewRef(plan->leaf);
+    }
+    return plan->name ? 0 : -1;
+}
+
 static int bind(struct inlay_py_plan *plan)
 {
     const struct inlay_func *func = plan->callable->func;
@@ -228,11 +322,9 @@ static int bind(struct inlay_py_plan *plan)
     plan->names =
         inlay_py_module_alloc(module, func->nparams, sizeof(*plan->names));
     plan->result = inlay_py_type_bind(module, func->result);
-    plan->name = inlay_py_identifier(module->state, func->name, 0);
-    plan->doc =
-        func->doc.len ? inlay_py_text(func->doc) : Py_NewRef(Py_None);
-    if (!plan->params || !plan->names || !plan->result || !plan->name ||
-        !plan->doc)
+    plan->doc = func->doc.len ? inlay_py_text(func->doc) : Py_NewRef(Py_None);
+    if (set_names(plan, func) < 0 || !plan->params || !plan->names ||
+        !plan->result || !plan->doc)
         return -1;
     for (size_t i = 0; i < func->nparams; i++)
         if (!inlay_param_hidden(&func->params[i]) &&
@@ -249,16 +341,56 @@ const struct inlay_py_plan *inlay_py_plan_create(
 {
     struct inlay_py_plan *plan =
         inlay_py_module_alloc(module, 1, sizeof(*plan));
+    struct inlay_func func = *callable->func;
 
     if (!plan)
         return NULL;
     plan->module = module;
     plan->callable = callable;
     plan->entry = callable->func->entry;
-    plan->vectorcall = inlay_py_exact_find(callable->func);
-    if (!plan->vectorcall)
-        plan->vectorcall = inlay_py_call;
+    /* Nobody can await a constructor: it only gives the GIL back. */
+    if (func.object && callable->func == func.object->create && func.is_async) {
+        func.is_async = false;
+        func.nogil = true;
+    }
+    plan->vectorcall = inlay_py_call_choose(&func);
+    plan->detour = func.is_async || func.nogil;
     return bind(plan) < 0 ? NULL : plan;
+}
+
+static PyObject *call_gone(PyObject *callable,
+                           PyObject *const *args,
+                           size_t nargsf,
+                           PyObject *kwnames)
+{
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)callable)->plan;
+
+    /* It has just come back: see `detour`. */
+    if (!plan->gone)
+        return plan->vectorcall(callable, args, nargsf, kwnames);
+    PyErr_SetObject(PyExc_RuntimeError, plan->gone);
+    return NULL;
+}
+
+const struct inlay_py_plan *inlay_py_plan_create_gone(
+    const struct inlay_py_plan *former,
+    PyObject *why)
+{
+    struct inlay_py_plan *plan =
+        inlay_py_module_alloc(former->module, 1, sizeof(*plan));
+
+    if (!plan)
+        return NULL;
+    plan->vectorcall = call_gone;
+    plan->module = former->module;
+    plan->name = Py_NewRef(former->name);
+    plan->leaf = Py_NewRef(former->leaf);
+    plan->doc = Py_NewRef(why);
+    plan->gone = Py_NewRef(why);
+    plan->method = former->method;
+    plan->detour = true;
+    return plan;
 }
 
 void inlay_py_function_swap(struct inlay_py_function *self,
@@ -270,21 +402,24 @@ void inlay_py_function_swap(struct inlay_py_function *self,
     Py_CLEAR(self->signature);
 }
 
-PyObject *inlay_py_function_create(struct inlay_py_module *module,
-                                   const struct inlay_callable *callable)
+PyObject *inlay_py_function_create(const struct inlay_py_plan *plan)
 {
-    PyTypeObject *type = module->state->function_type;
-    const struct inlay_py_plan *plan = inlay_py_plan_create(module, callable);
-    PyObject *object = plan ? type->tp_alloc(type, 0) : NULL;
+    struct inlay_py_state *state = plan->module->state;
+    PyTypeObject *type =
+        plan->method ? state->method_type : state->function_type;
+    PyObject *object = type->tp_alloc(type, 0);
     struct inlay_py_function *self = (struct inlay_py_function *)object;
 
     if (!object)
         return NULL;
-    inlay_py_function_swap(self, plan);
+    self->plan = plan;
+    self->vectorcall = plan->vectorcall;
     /* The type's own __module__ hides a descriptor; the dict goes first. */
     self->dict = PyDict_New();
     if (!self->dict ||
-        PyDict_SetItemString(self->dict, "__module__", module->name) < 0)
+        PyDict_SetItemString(self->dict, "__module__", plan->module->name) <
+            0 ||
+        inlay_py_async_mark(self) < 0)
         Py_CLEAR(object);
     return object;
 }

@@ -1,7 +1,8 @@
 /*
  * callable.h - inlay.Function: a C function as Python calls it. An own type
  * with vectorcall, because a built-in function can't carry annotations and
- * FastAPI needs them. Hold the GIL.
+ * FastAPI needs them. inlay.Method is the same, which binds to an object.
+ * Hold the GIL.
  */
 #ifndef INLAY_PY_CALLABLE_H
 #define INLAY_PY_CALLABLE_H
@@ -27,9 +28,9 @@ struct inlay_py_param {
  * swap stores another one into the function.
  */
 struct inlay_py_plan {
-    vectorcallfunc vectorcall; /* exact.c, args.c or async.c */
-    void *entry;               /* callable->func->entry */
-    const struct inlay_callable *callable; /* NULL: the function is gone */
+    vectorcallfunc vectorcall;             /* exact.c, args.c or async.c */
+    void *entry;                           /* callable->func->entry */
+    const struct inlay_callable *callable; /* NULL: `gone` is set */
     struct inlay_py_module *module;
     struct inlay_py_param *params; /* those that Python sees */
     PyObject **names;              /* the params' */
@@ -44,7 +45,18 @@ struct inlay_py_plan {
      * *values[nslots], the values, the result; in bytes.
      */
     size_t room, result_offset;
-    PyObject *name, *doc; /* strong; as long as the plan */
+    /* Strong, as long as the plan. */
+    PyObject *name; /* "add", "counter.add": as messages and pickle say it */
+    PyObject *leaf; /* "add" */
+    PyObject *doc;  /* str or None */
+    PyObject *gone; /* why it can't be called any more; else NULL */
+    bool method;    /* it is called on an object: inlay.Method */
+    /*
+     * Only `vectorcall` may make the call. CPython may read a function's
+     * vectorcall, run other code, and then call it: whoever finds a plan
+     * with this set that is not his own hands the call on.
+     */
+    bool detour;
 };
 
 struct inlay_py_function {
@@ -64,13 +76,26 @@ const struct inlay_py_plan *inlay_py_plan_create(
     struct inlay_py_module *module,
     const struct inlay_callable *callable);
 
-/* The function calls `plan` from now on (a hot swap). */
+/*
+ * The plan of a function that is no more, or can't be called: calling it
+ * raises RuntimeError with the text `why`. NULL with an exception.
+ */
+const struct inlay_py_plan *inlay_py_plan_create_gone(
+    const struct inlay_py_plan *former,
+    PyObject *why);
+
+/*
+ * The function calls `plan` from now on (a hot swap); calls that run go on
+ * with the one they began with. Both have the same name.
+ */
 void inlay_py_function_swap(struct inlay_py_function *self,
                             const struct inlay_py_plan *plan);
 
-/* A new inlay.Function; the callable has a plan. */
-PyObject *inlay_py_function_create(struct inlay_py_module *module,
-                                   const struct inlay_callable *callable);
+/* A new inlay.Function, or inlay.Method. */
+PyObject *inlay_py_function_create(const struct inlay_py_plan *plan);
+
+/* args.c - the cheapest way to call that does what the function asks for. */
+vectorcallfunc inlay_py_call_choose(const struct inlay_func *func);
 
 /* args.c - any arguments, by the table of the function's types. */
 PyObject *inlay_py_call(PyObject *callable,
@@ -83,6 +108,17 @@ PyObject *inlay_py_call(PyObject *callable,
  * does not expect (keywords, large ints) it hands to inlay_py_call.
  */
 vectorcallfunc inlay_py_exact_find(const struct inlay_func *func);
+
+/* flat.c - the handler for numbers and structs of numbers, or NULL. */
+vectorcallfunc inlay_py_flat_find(const struct inlay_func *func);
+
+/*
+ * For both, when the call used its arena or failed: its error counts, not
+ * the value, which is returned or dropped.
+ */
+PyObject *inlay_py_exact_settle(const struct inlay_py_plan *plan,
+                                struct inlay_context *context,
+                                PyObject *value);
 
 /*
  * A call by the table in three steps, for those that make the middle one
@@ -110,5 +146,6 @@ PyObject *inlay_py_annotations(const struct inlay_py_plan *plan);
 PyObject *inlay_py_signature(const struct inlay_py_plan *plan);
 PyObject *inlay_py_text_signature(const struct inlay_py_plan *plan);
 PyObject *inlay_py_function_repr(PyObject *self);
+PyObject *inlay_py_file_name(const struct inlay_source *decl); /* "fast.c" */
 
 #endif

@@ -1,8 +1,11 @@
-/* convert_in.c - Python -> C: scalars, text, structs. */
+/* convert_in.c - Python -> C: scalars, text, bytes; the rest by kind. */
 #include <math.h>
 
+#include "py/arrow.h"
+#include "py/closure.h"
 #include "py/convert.h"
-#include "py/structtype.h"
+#include "py/enumtype.h"
+#include "py/handle.h"
 
 #include "base/banned.h"
 
@@ -13,7 +16,7 @@
         const struct inlay_py_place *place
 
 /* A number of 5,000 digits can't even be printed: say how long it is. */
-static PyObject *int_text(PyObject *value)
+PyObject *inlay_py_int_text(PyObject *value)
 {
     _cleanup_decref_ PyObject *bits =
         PyObject_CallMethod(value, "bit_length", NULL);
@@ -30,7 +33,7 @@ static int int_overflow(IN)
 {
     const struct inlay_type *c = type->c;
     struct inlay_str name = c->name;
-    _cleanup_decref_ PyObject *text = int_text(value);
+    _cleanup_decref_ PyObject *text = inlay_py_int_text(value);
     _cleanup_decref_ PyObject *spelling =
         PyUnicode_DecodeUTF8(name.ptr, (Py_ssize_t)name.len, "replace");
 
@@ -130,7 +133,7 @@ static int number_of(IN, double *ret)
     }
     if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyLong_Check(value)) {
         PyErr_Clear();
-        _cleanup_decref_ PyObject *text = int_text(value);
+        _cleanup_decref_ PyObject *text = inlay_py_int_text(value);
         return text ? inlay_py_fail(conversion, place, PyExc_OverflowError,
                                     "%U does not fit double", text)
                     : -1;
@@ -225,67 +228,99 @@ static int optional_in(IN)
                        (char *)at + c->value_offset, place);
 }
 
-/*
- * The value of a field, a new reference. NULL without an exception: there is
- * none.
- */
-static PyObject *field_of(PyObject *value,
-                          const struct inlay_py_record *record,
-                          size_t i)
+/* One ASCII character. */
+static int char_in(IN)
 {
-    PyObject *field;
-
-    if (inlay_py_struct_check(value, record))
-        return Py_XNewRef(((struct inlay_py_struct *)value)->values[i]);
-    if (PyDict_Check(value))
-        return inlay_py_dict_get(value, record->names[i]);
-    field = PyObject_GetAttr(value, record->names[i]);
-    if (!field && PyErr_ExceptionMatches(PyExc_AttributeError))
-        PyErr_Clear();
-    return field;
+    if (!PyUnicode_Check(value))
+        return inlay_py_mismatch(conversion, type, value, place);
+    if (PyUnicode_GET_LENGTH(value) != 1 ||
+        PyUnicode_READ_CHAR(value, 0) > 0x7f)
+        return inlay_py_fail(conversion, place, PyExc_ValueError,
+                             "expected one ASCII character, got %.100R", value);
+    *(char *)at = (char)PyUnicode_READ_CHAR(value, 0);
+    return 0;
 }
 
-static int missing_field(IN, size_t i)
+static int chars_in(IN)
 {
-    PyObject *name = type->record->names[i];
+    struct inlay_str text;
+    uint32_t size = type->c->size;
 
-    (void)at;
-    if (PyDict_Check(value) || inlay_py_struct_check(value, type->record))
-        return inlay_py_fail(conversion, place, PyExc_TypeError,
-                             "missing field %R", name);
-    return inlay_py_fail(conversion, place, PyExc_TypeError,
-                         "expected %s, a dict or an object with its fields, "
-                         "got %.100s without %R",
-                         type->record->type->tp_name, Py_TYPE(value)->tp_name,
-                         name);
-}
-
-static int struct_in(IN)
-{
-    const struct inlay_py_record *record = type->record;
-    struct inlay_py_place inner = {.outer = place};
-
-    /* Padding too: C may compare or hash the bytes. */
-    memset(at, 0, type->c->size);
-    if (Py_EnterRecursiveCall(" while a struct is converted"))
+    if (utf8_of(conversion, type, value, at, place, &text) < 0)
         return -1;
-    int result = 0;
-    for (size_t i = 0; i < record->nfields && result == 0; i++) {
-        const struct inlay_py_type *field = record->types[i];
-        _cleanup_decref_ PyObject *item = field_of(value, record, i);
+    if (text.len >= size)
+        return inlay_py_fail(conversion, place, PyExc_ValueError,
+                             "%zu bytes of UTF-8 do not fit char[%u] with its "
+                             "NUL",
+                             text.len, size);
+    if (memchr(text.ptr, '\0', text.len))
+        return inlay_py_fail(conversion, place, PyExc_ValueError,
+                             "a NUL character inside a char[%u]", size);
+    memset(at, 0, size);
+    memcpy(at, text.ptr, text.len);
+    return 0;
+}
 
-        inner.name = record->names[i];
-        if (item)
-            result =
-                inlay_py_in(conversion, field, item,
-                            (char *)at + type->c->fields[i].offset, &inner);
-        else if (PyErr_Occurred())
-            result = -1;
-        else if (field->c->kind != INLAY_KIND_OPTIONAL)
-            result = missing_field(conversion, type, value, at, place, i);
+/* Rows that do not lie one behind the other: a copy that does. */
+static int scattered_in(IN)
+{
+    struct inlay_py_frame *frame = conversion->frame;
+    Py_buffer *view = inlay_py_frame_view(frame, value, PyBUF_FULL_RO);
+
+    (void)type;
+    (void)place;
+    if (!view)
+        return -1;
+    uint8_t *copy = inlay_py_frame_alloc(frame, (size_t)view->len);
+    if (!copy || PyBuffer_ToContiguous(copy, view, view->len, 'C') < 0)
+        return -1;
+    *(struct inlay_bytes *)at = (struct inlay_bytes){copy, (size_t)view->len};
+    return 0;
+}
+
+static int bytes_in(IN)
+{
+    struct inlay_bytes *bytes = at;
+
+    if (PyBytes_CheckExact(value)) {
+        if (place->outer && inlay_py_frame_keep(conversion->frame, value) < 0)
+            return -1;
+        bytes->ptr = (const uint8_t *)PyBytes_AS_STRING(value);
+        bytes->len = (size_t)PyBytes_GET_SIZE(value);
+        return 0;
     }
-    Py_LeaveRecursiveCall();
-    return result;
+    if (!PyObject_CheckBuffer(value))
+        return inlay_py_mismatch(conversion, type, value, place);
+    Py_buffer *view =
+        inlay_py_frame_view(conversion->frame, value, PyBUF_SIMPLE);
+    if (view) {
+        *bytes = (struct inlay_bytes){view->buf, (size_t)view->len};
+        return 0;
+    }
+    if (PyErr_ExceptionMatches(PyExc_MemoryError) ||
+        !PyErr_ExceptionMatches(PyExc_Exception))
+        return -1;
+    PyErr_Clear();
+    return scattered_in(conversion, type, value, at, place);
+}
+
+/* Whatever can be a slice, of just as many elements. */
+static int array_in(IN)
+{
+    const struct inlay_type *c = type->c;
+    struct {
+        const void *ptr;
+        size_t len;
+    } slice;
+
+    if (inlay_py_slice_in(conversion, type->slice, value, &slice, place) < 0)
+        return -1;
+    if (slice.len != c->count)
+        return inlay_py_fail(conversion, place, PyExc_ValueError,
+                             "expected %u elements, got %zu", c->count,
+                             slice.len);
+    memcpy(at, slice.ptr, c->size);
+    return 0;
 }
 
 int inlay_py_in(IN)
@@ -308,20 +343,31 @@ int inlay_py_in(IN)
     case INLAY_KIND_OPTIONAL:
         return optional_in(conversion, type, value, at, place);
     case INLAY_KIND_STRUCT:
-        return struct_in(conversion, type, value, at, place);
-    case INLAY_KIND_VOID:
-    case INLAY_KIND_CHAR:
+        return inlay_py_struct_in(conversion, type, value, at, place);
     case INLAY_KIND_ENUM:
+        return inlay_py_enum_in(conversion, type, value, at, place);
     case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
+        return bytes_in(conversion, type, value, at, place);
     case INLAY_KIND_POINTER:
+        return inlay_py_pointer_in(conversion, type, value, at, place);
+    case INLAY_KIND_CHAR:
+        return char_in(conversion, type, value, at, place);
+    case INLAY_KIND_CHARS:
+        return chars_in(conversion, type, value, at, place);
+    case INLAY_KIND_ARRAY:
+        return array_in(conversion, type, value, at, place);
     case INLAY_KIND_HANDLE:
-    case INLAY_KIND_OBJECT:
+        return inlay_py_handle_in(conversion, type, value, at, place);
     case INLAY_KIND_CALLBACK:
-    case INLAY_KIND_USERDATA:
+        return inlay_py_closure_in(conversion, type, value, at, place);
     case INLAY_KIND_ARROW_ARRAY:
+        return inlay_py_arrow_in(conversion, type, value, at, place);
+    case INLAY_KIND_OBJECT:
+        *(PyObject **)at = value;
+        return 0;
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         break;

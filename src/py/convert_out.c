@@ -1,6 +1,8 @@
 /* convert_out.c - C -> Python. What comes from C is checked like any input. */
+#include "py/array.h"
 #include "py/convert.h"
-#include "py/structtype.h"
+#include "py/enumtype.h"
+#include "py/handle.h"
 
 #include "base/banned.h"
 
@@ -37,10 +39,27 @@ static PyObject *cstr_out(OUT)
     return text_out(conversion, type, at, place, inlay_str_from(text));
 }
 
+static PyObject *items_out(OUT, size_t count)
+{
+    struct inlay_py_place inner = {.outer = place};
+    const char *items = at;
+    PyObject *list = PyList_New((Py_ssize_t)count);
+
+    for (size_t i = 0; list && i < count; i++) {
+        inner.index = (Py_ssize_t)i;
+        PyObject *item = inlay_py_out(conversion, type->elem,
+                                      items + i * type->elem->c->size, &inner);
+        if (item)
+            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
+        else
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
 static PyObject *slice_out(OUT)
 {
     const struct inlay_type *c = type->c;
-    struct inlay_py_place inner = {.outer = place};
     const char *items;
     size_t len;
 
@@ -52,49 +71,59 @@ static PyObject *slice_out(OUT)
                       "a slice of %zu elements at %p", len, items);
         return NULL;
     }
-    PyObject *list = PyList_New((Py_ssize_t)len);
-    for (size_t i = 0; list && i < len; i++) {
-        inner.index = (Py_ssize_t)i;
-        PyObject *item = inlay_py_out(conversion, type->elem,
-                                      items + i * c->elem->size, &inner);
-        if (item)
-            PyList_SET_ITEM(list, (Py_ssize_t)i, item);
-        else
-            Py_CLEAR(list);
-    }
-    return list;
-}
-
-static PyObject *struct_out(OUT)
-{
-    const struct inlay_py_record *record = type->record;
-    struct inlay_py_place inner = {.outer = place};
-    struct inlay_py_struct *self = inlay_py_struct_alloc(record);
-
-    for (size_t i = 0; self && i < record->nfields; i++) {
-        inner.name = record->names[i];
-        self->values[i] =
-            inlay_py_out(conversion, record->types[i],
-                         (const char *)at + type->c->fields[i].offset, &inner);
-        if (!self->values[i])
-            Py_CLEAR(self);
-    }
-    return (PyObject *)self;
-}
-
-static PyObject *nested_out(OUT)
-{
-    PyObject *result;
-
     /* Slices that C made may go round in a circle. */
     if (Py_EnterRecursiveCall(" while a result is converted"))
         return NULL;
-    if (type->c->kind == INLAY_KIND_SLICE)
-        result = slice_out(conversion, type, at, place);
-    else
-        result = struct_out(conversion, type, at, place);
+    PyObject *list = items_out(conversion, type, items, place, len);
     Py_LeaveRecursiveCall();
-    return result;
+    return list;
+}
+
+static PyObject *char_out(OUT)
+{
+    char value = *(const char *)at;
+    uint8_t byte = (uint8_t)value;
+
+    (void)type;
+    if (byte < 0x80)
+        return PyUnicode_FromStringAndSize(&value, 1);
+    inlay_py_fail(conversion, place, PyExc_ValueError,
+                  "a char of value 0x%x is not ASCII", byte);
+    return NULL;
+}
+
+static PyObject *bytes_out(OUT)
+{
+    const struct inlay_bytes *bytes = at;
+
+    (void)type;
+    if (bytes->len > PY_SSIZE_T_MAX || (!bytes->ptr && bytes->len)) {
+        inlay_py_fail(conversion, place, PyExc_ValueError, "%zu bytes at %p",
+                      bytes->len, bytes->ptr);
+        return NULL;
+    }
+    return PyBytes_FromStringAndSize((const char *)bytes->ptr,
+                                     (Py_ssize_t)bytes->len);
+}
+
+/* As C's own functions: a new reference, or NULL with an exception. */
+static PyObject *object_out(OUT)
+{
+    PyObject *object = *(PyObject *const *)at;
+
+    (void)type;
+    if (PyErr_Occurred())
+        Py_CLEAR(object);
+    else if (!object)
+        inlay_py_fail(conversion, place, PyExc_SystemError,
+                      "NULL without an exception");
+    return object;
+}
+
+void inlay_py_result_drop(const struct inlay_py_type *type, const void *at)
+{
+    if (type->c->kind == INLAY_KIND_OBJECT)
+        Py_XDECREF(*(PyObject *const *)at);
 }
 
 PyObject *inlay_py_out(OUT)
@@ -124,18 +153,31 @@ PyObject *inlay_py_out(OUT)
         return inlay_py_out(conversion, type->elem,
                             (const char *)at + c->value_offset, place);
     case INLAY_KIND_SLICE:
+        return slice_out(conversion, type, at, place);
     case INLAY_KIND_STRUCT:
-        return nested_out(conversion, type, at, place);
-    case INLAY_KIND_CHAR:
+        return inlay_py_struct_out(conversion, type, at, place);
     case INLAY_KIND_ENUM:
+        return inlay_py_enum_out(type, at);
     case INLAY_KIND_BYTES:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_CHARS:
-    case INLAY_KIND_ARRAY:
+        return bytes_out(conversion, type, at, place);
     case INLAY_KIND_POINTER:
+        return inlay_py_pointer_out(conversion, type, at, place);
+    case INLAY_KIND_CHAR:
+        return char_out(conversion, type, at, place);
+    case INLAY_KIND_CHARS:
+        return text_out(conversion, type, at, place,
+                        inlay_str_make(at, strnlen(at, c->size)));
+    case INLAY_KIND_ARRAY:
+        return items_out(conversion, type, at, place, c->count);
+    case INLAY_KIND_OWNED:
+        return inlay_py_array_out(conversion, type, at, place);
     case INLAY_KIND_HANDLE:
+        return inlay_py_handle_out(conversion, type, at, place);
     case INLAY_KIND_OBJECT:
+        return object_out(conversion, type, at, place);
     case INLAY_KIND_CALLBACK:
+        /* Only as a default, which is NULL. */
+        return Py_NewRef(Py_None);
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:

@@ -1,16 +1,24 @@
 /*
  * exact.c - handlers for the commonest signatures, compiled for just these
- * types: up to three of {int64_t, double, inlay_str}, giving int64_t, double
- * or inlay_str. They read exact small ints, floats and ASCII text without a
- * call; the compiler makes the C call itself. Anything else: inlay_py_call.
+ * types: up to three of {int, int64_t, double, inlay_str}, giving one of
+ * them. They read exact small ints, floats and ASCII text without a call; the
+ * compiler makes the C call itself. Anything else: inlay_py_call.
  */
 #include "py/callable.h"
 #include "py/convert.h"
 
 #include "base/banned.h"
 
-/* A letter per kind: I int64_t, D double, S inlay_str. */
+/*
+ * A letter per kind: I int64_t, D double, S inlay_str. As a parameter I is an
+ * int as well: a small int fits, and what a callee does not look at, the upper
+ * half of a register, may be anything (System V x86-64 3.2.3, AAPCS64 6.8.2).
+ * As a result an int is N (narrow).
+ */
+_Static_assert(PyLong_SHIFT < 32, "a digit fits an int");
+
 #define TYPE_I int64_t
+#define TYPE_N int
 #define TYPE_D double
 #define TYPE_S struct inlay_str
 
@@ -31,15 +39,16 @@
     x##i = inlay_str_make((const char *)PyUnicode_1BYTE_DATA(args[i]),         \
                           (size_t)PyUnicode_GET_LENGTH(args[i]));
 
-static inline PyObject *make_I(const struct inlay_py_plan *plan,
-                               int64_t value)
+static inline PyObject *make_I(const struct inlay_py_plan *plan, int64_t value)
 {
     (void)plan;
-    return PyLong_FromLongLong(value);
+    /* Unlike PyLong_FromLongLong it has a short way for one digit. */
+    return PyLong_FromLong((long)value);
 }
 
-static inline PyObject *make_D(const struct inlay_py_plan *plan,
-                               double value)
+#define make_N make_I
+
+static inline PyObject *make_D(const struct inlay_py_plan *plan, double value)
 {
     (void)plan;
     return PyFloat_FromDouble(value);
@@ -54,10 +63,9 @@ static PyObject *make_S(const struct inlay_py_plan *plan,
     return inlay_py_out(&conversion, plan->result, &value, &place);
 }
 
-/* The call used its arena or failed: its error counts, not the value. */
-static PyObject *settle(const struct inlay_py_plan *plan,
-                        struct inlay_context *context,
-                        PyObject *value)
+PyObject *inlay_py_exact_settle(const struct inlay_py_plan *plan,
+                                struct inlay_context *context,
+                                PyObject *value)
 {
     if (context->error)
         Py_CLEAR(value);
@@ -69,9 +77,12 @@ static PyObject *settle(const struct inlay_py_plan *plan,
     return value;
 }
 
+/* An int parameter is called as an int64_t: see above. */
+#define ANY_TYPE __attribute__((no_sanitize("undefined")))
+
 #define HANDLER(name, count, result, reads, types, values)                     \
-    static PyObject *name(PyObject *callable, PyObject *const *args,           \
-                          size_t nargsf, PyObject *kwnames)                    \
+    ANY_TYPE static PyObject *name(PyObject *callable, PyObject *const *args,  \
+                                   size_t nargsf, PyObject *kwnames)           \
     {                                                                          \
         const struct inlay_py_plan *plan =                                     \
             ((struct inlay_py_function *)callable)->plan;                      \
@@ -85,7 +96,7 @@ static PyObject *settle(const struct inlay_py_plan *plan,
                 ((TYPE_##result(*) types)plan->entry)values;                   \
             PyObject *object = make_##result(plan, value);                     \
             if (inlay_unlikely(context->dirty))                                \
-                object = settle(plan, context, object);                        \
+                object = inlay_py_exact_settle(plan, context, object);         \
             return object;                                                     \
         }                                                                      \
 table:                                                                         \
@@ -112,7 +123,12 @@ table:                                                                         \
     W(R, I)                                                                    \
     W(R, D) W(R, S) EACH_2(X, Y, R, I) EACH_2(X, Y, R, D) EACH_2(X, Y, R, S)
 #define EACH(V, W, X, Y)                                                       \
-    V(I) V(D) V(S) EACH_1(W, X, Y, I) EACH_1(W, X, Y, D) EACH_1(W, X, Y, S)
+    V(I)                                                                       \
+    V(N)                                                                       \
+    V(D)                                                                       \
+    V(S)                                                                       \
+    EACH_1(W, X, Y, I) EACH_1(W, X, Y, N) EACH_1(W, X, Y, D)                   \
+        EACH_1(W, X, Y, S)
 
 EACH(HANDLER_0, HANDLER_1, HANDLER_2, HANDLER_3)
 
@@ -132,7 +148,7 @@ static const struct exact exacts[] = {EACH(ROW_0, ROW_1, ROW_2, ROW_3)};
 /* '\0' for a type without a letter. */
 static char letter_of(const struct inlay_type *type)
 {
-    if (type->kind == INLAY_KIND_INT && type->size == 8)
+    if (type->kind == INLAY_KIND_INT && type->size >= 4)
         return 'I';
     if (type->kind == INLAY_KIND_FLOAT && type->size == 8)
         return 'D';
@@ -143,6 +159,8 @@ vectorcallfunc inlay_py_exact_find(const struct inlay_func *func)
 {
     char letters[5] = {letter_of(func->result)};
 
+    if (letters[0] == 'I' && func->result->size == 4)
+        letters[0] = 'N';
     if (!letters[0] || func->nparams > 3)
         return NULL;
     for (size_t i = 0; i < func->nparams; i++) {

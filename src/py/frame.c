@@ -2,6 +2,7 @@
 #include "py/frame.h"
 
 #include "base/mem.h"
+#include "load/crash.h"
 #include "py/errors.h"
 
 #include "base/banned.h"
@@ -16,6 +17,19 @@ struct inlay_py_thread {
     struct inlay_context context;
     struct inlay_arena arena;
 };
+
+static void *gil_release(void)
+{
+    /* Without it: NOGIL, the pool, a loop within a loop. */
+    return inlay_py_has_gil() ? PyEval_SaveThread() : NULL;
+}
+
+static void gil_take(void *given)
+{
+    PyEval_RestoreThread(given);
+}
+
+const struct inlay_waiting inlay_py_gil = {gil_release, gil_take};
 
 /* At the end of a thread, by pthread. */
 static void thread_destroy(void *arg)
@@ -40,25 +54,37 @@ static struct inlay_context *thread_context(struct inlay_py_state *state)
         inlay_free(thread);
         return NULL;
     }
+    inlay_crash_thread();
     inlay_arena_init(&thread->arena, INLAY_PY_ARENA_MOST);
     inlay_context_enter(&thread->context, &thread->arena);
+    thread->context.waiting = &inlay_py_gil;
     return &thread->context;
+}
+
+void inlay_py_frame_open(struct inlay_py_frame *frame)
+{
+    frame->keeps = NULL;
+    frame->lent = NULL;
+    frame->pins = NULL;
+    frame->exception = NULL;
+    frame->nested = true;
+    inlay_arena_init(&frame->arena, INLAY_PY_ARENA_MOST);
+    frame->own = (struct inlay_context){
+        .arena = &frame->arena,
+        .waiting = &inlay_py_gil,
+    };
+    frame->context = &frame->own;
 }
 
 int inlay_py_frame_begin_slow(struct inlay_py_frame *frame,
                               struct inlay_py_state *state)
 {
-    struct inlay_context *context = inlay_context_current;
-
-    frame->keeps = NULL;
-    frame->exception = NULL;
-    frame->nested = context != NULL;
-    if (frame->nested) {
-        inlay_arena_init(&frame->arena, INLAY_PY_ARENA_MOST);
-        inlay_context_enter(&frame->own, &frame->arena);
-        frame->context = &frame->own;
+    inlay_py_frame_open(frame);
+    if (inlay_context_current) {
+        inlay_context_resume(&frame->own);
         return 0;
     }
+    frame->nested = false;
     frame->context = thread_context(state);
     if (frame->context)
         return 0;
@@ -86,8 +112,12 @@ static void release(struct inlay_py_keep *keep)
 
 void inlay_py_frame_end_slow(struct inlay_py_frame *frame)
 {
+    /* It was opened for another thread: its defers run here. */
+    if (frame->nested && inlay_context_current != &frame->own)
+        inlay_context_resume(&frame->own);
     /* Arguments are still there for them. */
     inlay_arena_run_defers(frame->context->arena);
+    inlay_py_frame_unpin(frame);
     Py_CLEAR(frame->exception);
     /*
      * What is let go may run Python code, which may call C again: the

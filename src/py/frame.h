@@ -21,20 +21,43 @@
 #define INLAY_PY_ARENA_MOST ((size_t)1 << 40)
 
 struct inlay_py_keep; /* a reference or buffer, held until the end */
+struct inlay_py_lent; /* a struct that C may change: convert.h */
+
+/* An object of C's own idiom that nobody may close now. */
+struct inlay_py_pin {
+    struct inlay_py_pin *next;
+    PyObject *object; /* strong */
+};
 
 struct inlay_py_frame {
     struct inlay_context *context;
     struct inlay_py_keep *keeps;
+    struct inlay_py_lent *lent; /* newest first; in the call's arena */
+    struct inlay_py_pin *pins;  /* NULL, or &first_pin and others */
+    struct inlay_py_pin first_pin;
     PyObject *exception; /* strong: what a callback raised; ends the call */
-    bool nested; /* `own` and `arena` are in use */
+    bool nested;         /* `own` and `arena` are in use */
     struct inlay_context own;
     struct inlay_arena arena;
 };
+
+/* What a call that holds the GIL gives back while it waits: the GIL. */
+extern const struct inlay_waiting inlay_py_gil;
+
+/*
+ * A frame with a context of its own, which is nobody's current one yet: of a
+ * call that another thread is going to make, without the GIL. inlay_py_frame_
+ * end ends it, on any thread that has the GIL.
+ */
+void inlay_py_frame_open(struct inlay_py_frame *frame);
 
 /* -1 with MemoryError. */
 int inlay_py_frame_begin_slow(struct inlay_py_frame *frame,
                               struct inlay_py_state *state);
 void inlay_py_frame_end_slow(struct inlay_py_frame *frame);
+
+/* handle.c - the objects that the call has used may be closed again. */
+void inlay_py_frame_unpin(struct inlay_py_frame *frame);
 
 static inline int inlay_py_frame_begin(struct inlay_py_frame *frame,
                                        struct inlay_py_state *state)
@@ -45,6 +68,8 @@ static inline int inlay_py_frame_begin(struct inlay_py_frame *frame,
         return inlay_py_frame_begin_slow(frame, state);
     frame->context = context;
     frame->keeps = NULL;
+    frame->lent = NULL;
+    frame->pins = NULL;
     frame->exception = NULL;
     frame->nested = false;
     return 0;
@@ -55,6 +80,8 @@ static inline void inlay_py_frame_end(struct inlay_py_frame *frame)
 {
     if (inlay_unlikely(frame->context->dirty || frame->nested))
         inlay_py_frame_end_slow(frame);
+    else if (frame->pins)
+        inlay_py_frame_unpin(frame);
 }
 
 /* Memory until the end of the call; NULL with MemoryError. */

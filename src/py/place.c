@@ -36,17 +36,24 @@ int inlay_py_fail(const struct inlay_py_conversion *conversion,
     return -1;
 }
 
-static PyObject *type_text(const struct inlay_py_type *type)
+/* A slice may be of itself: its text is cut here. */
+#define DEPTH_MOST 16
+
+static PyObject *type_text(const struct inlay_py_type *type, int depth)
 {
-    if (type->c->kind == INLAY_KIND_SLICE) {
-        _cleanup_decref_ PyObject *elem = type_text(type->elem);
-        return elem ? PyUnicode_FromFormat("list[%U]", elem) : NULL;
+    enum inlay_kind kind = type->c->kind;
+    bool list = kind == INLAY_KIND_SLICE || kind == INLAY_KIND_ARRAY;
+    bool pointer = kind == INLAY_KIND_POINTER;
+
+    if (depth == DEPTH_MOST)
+        return PyUnicode_FromString("...");
+    if (list || pointer || kind == INLAY_KIND_OPTIONAL) {
+        _cleanup_decref_ PyObject *elem = type_text(type->elem, depth + 1);
+        if (!elem || (pointer && type->required))
+            return Py_XNewRef(elem);
+        return PyUnicode_FromFormat(list ? "list[%U]" : "%U | None", elem);
     }
-    if (type->c->kind == INLAY_KIND_OPTIONAL) {
-        _cleanup_decref_ PyObject *elem = type_text(type->elem);
-        return elem ? PyUnicode_FromFormat("%U | None", elem) : NULL;
-    }
-    if (type->c->kind == INLAY_KIND_CSTR)
+    if (kind == INLAY_KIND_CSTR)
         return PyUnicode_FromString("str | None");
     _cleanup_decref_ PyObject *annotation = inlay_py_type_annotation(type);
     return annotation ? PyObject_GetAttrString(annotation, "__name__") : NULL;
@@ -57,7 +64,7 @@ int inlay_py_mismatch(const struct inlay_py_conversion *conversion,
                       PyObject *value,
                       const struct inlay_py_place *place)
 {
-    _cleanup_decref_ PyObject *expected = type_text(type);
+    _cleanup_decref_ PyObject *expected = type_text(type, 0);
 
     if (!expected)
         return -1;

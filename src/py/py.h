@@ -15,6 +15,7 @@
 #if PY_VERSION_HEX < 0x030c0000
 #include <structmember.h>
 #define Py_T_PYSSIZET T_PYSSIZET
+#define Py_T_ULONG T_ULONG
 #define Py_T_OBJECT_EX T_OBJECT_EX
 #define Py_READONLY READONLY
 #endif
@@ -47,6 +48,23 @@ static inline bool inlay_py_small_int(PyObject *object, int64_t *ret)
     else
         return false;
     return true;
+#endif
+}
+
+/*
+ * Does this thread hold the GIL? (With subinterpreters in the process,
+ * PyGILState_Check says yes to everyone.)
+ */
+static inline bool inlay_py_has_gil(void)
+{
+#if PY_VERSION_HEX >= 0x030d0000
+    return PyThreadState_GetUnchecked() != NULL;
+#elif PY_VERSION_HEX >= 0x030c0000
+    return _PyThreadState_UncheckedGet() != NULL;
+#else
+    PyThreadState *holder = _PyThreadState_UncheckedGet();
+
+    return holder && holder == PyGILState_GetThisThreadState();
 #endif
 }
 

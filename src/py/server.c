@@ -139,13 +139,15 @@ static int add(struct inlay_server_object *self, struct inlay_handler *handler)
     return inlay_py_raise(error);
 }
 
-static int add_native(struct inlay_server_object *self)
+/* The routes of all modules; of none when they are not to be served. */
+static int add_native(struct inlay_server_object *self, bool wanted)
 {
     PyObject *module = PyType_GetModule(Py_TYPE(self));
     struct inlay_module *const *modules;
     struct inlay_handler *native;
     size_t nmodules = inlay_py_modules(inlay_py_state_of(module), &modules);
-    struct inlay_error *error = inlay_native_create(modules, nmodules, &native);
+    struct inlay_error *error =
+        inlay_native_create(modules, wanted ? nmodules : 0, &native);
 
     if (error)
         return inlay_py_raise(error);
@@ -157,7 +159,8 @@ static int add_native(struct inlay_server_object *self)
 
 /* Native routes first, then the application. */
 static int init_parts(struct inlay_server_object *self,
-                      struct inlay_server_config *config)
+                      struct inlay_server_config *config,
+                      bool native)
 {
     struct inlay_bridge *bridge;
     struct inlay_error *error =
@@ -169,7 +172,7 @@ static int init_parts(struct inlay_server_object *self,
     config->log.sink = inlay_bridge_log;
     config->log.arg = bridge;
     error = inlay_server_create(config, &self->server);
-    if (error || add_native(self) < 0) {
+    if (error || add_native(self, native) < 0) {
         inlay_bridge_unref(bridge); /* the handler's reference */
         return error ? inlay_py_raise(error) : -1;
     }
@@ -199,7 +202,7 @@ static int server_init(PyObject *object, PyObject *args, PyObject *kwargs)
     asgi->lifespan_state =
         options.state == Py_None ? NULL : Py_NewRef(options.state);
     if (inlay_asgi_scope_init(asgi) == 0)
-        status = init_parts(self, &options.config);
+        status = init_parts(self, &options.config, options.native);
     inlay_server_options_free(&options);
     return status;
 }
@@ -512,6 +515,26 @@ static PyObject *server_native_routes(PyObject *object,
     return list;
 }
 
+/* After a hot swap: the routes of the modules as they are now, or an error. */
+static PyObject *server_replace_native(PyObject *object,
+                                       PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    PyObject *module = PyType_GetModule(Py_TYPE(object));
+    struct inlay_module *const *modules;
+
+    if (!running(self))
+        return NULL;
+    size_t nmodules = inlay_py_modules(inlay_py_state_of(module), &modules);
+    struct inlay_error *error =
+        inlay_native_replace(self->native, modules, nmodules);
+    if (error) {
+        inlay_py_raise(error);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
 static PyObject *server_openapi(PyObject *object, PyObject *unused inlay_unused)
 {
     struct inlay_server_object *self = (struct inlay_server_object *)object;
@@ -544,6 +567,7 @@ static PyMethodDef server_methods[] = {
     {"cancel", (PyCFunction)(void (*)(void))server_cancel, METH_FASTCALL, NULL},
     {"stop", server_stop, METH_NOARGS, NULL},
     {"native_routes", server_native_routes, METH_NOARGS, NULL},
+    {"replace_native", server_replace_native, METH_NOARGS, NULL},
     {"openapi", server_openapi, METH_NOARGS, NULL},
     {"_poll", server_poll, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

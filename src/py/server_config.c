@@ -154,19 +154,20 @@ int inlay_server_options_read(struct inlay_server_options *options,
                               PyObject *kwargs)
 {
     static const char *const names[] = {
-        "app",           "fds",        "loop",       "state",
-        "root_path",     "io_threads", "access_log", "date_header",
-        "server_header", "log_level",  "limits",     NULL};
+        "app",        "fds",        "loop",        "state",         "root_path",
+        "io_threads", "access_log", "date_header", "server_header", "log_level",
+        "limits",     "native",     NULL};
     struct inlay_server_config *config = &options->config;
     PyObject *fds, *limit_dict = NULL, *root_path = NULL;
     int io_threads = 1, access_log = 1, date = 1, server = 1, level = 20;
+    int native = 1;
 
     *options = (struct inlay_server_options){.state = Py_None};
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "OO|$OOUipppiO!:Server", (char **)names,
+            args, kwargs, "OO|$OOUipppiO!p:Server", (char **)names,
             &options->app, &fds, &options->loop, &options->state, &root_path,
             &io_threads, &access_log, &date, &server, &level, &PyDict_Type,
-            &limit_dict))
+            &limit_dict, &native))
         return -1;
     if (!options->loop) {
         PyErr_SetString(PyExc_TypeError, "Server() needs the event loop: loop");
@@ -180,6 +181,7 @@ int inlay_server_options_read(struct inlay_server_options *options,
         inlay_server_options_free(options);
         return -1;
     }
+    options->native = native;
     config->io_threads = (unsigned)io_threads;
     config->access_log = access_log;
     config->date_header = date;

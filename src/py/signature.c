@@ -1,9 +1,22 @@
 /* signature.c - what inspect, help() and FastAPI want to know. */
+#include <math.h>
+
 #include "py/callable.h"
 #include "py/convert.h"
 #include "py/errors.h"
+#include "py/handle.h"
 
 #include "base/banned.h"
+
+/* What a constructor gives is never None: that is MemoryError. */
+static PyObject *result_annotation(const struct inlay_py_plan *plan)
+{
+    const struct inlay_func *func = plan->callable->func;
+
+    if (func->object && !plan->method)
+        return Py_NewRef((PyObject *)plan->result->object->class->type);
+    return inlay_py_type_annotation(plan->result);
+}
 
 PyObject *inlay_py_annotations(const struct inlay_py_plan *plan)
 {
@@ -15,7 +28,7 @@ PyObject *inlay_py_annotations(const struct inlay_py_plan *plan)
         if (!annotation || PyDict_SetItem(dict, plan->names[i], annotation) < 0)
             return NULL;
     }
-    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(plan->result);
+    _cleanup_decref_ PyObject *result = result_annotation(plan);
     if (!dict || !result || PyDict_SetItemString(dict, "return", result) < 0)
         return NULL;
     return Py_NewRef(dict);
@@ -96,7 +109,7 @@ PyObject *inlay_py_signature(const struct inlay_py_plan *plan)
         inspect ? make_parameters(plan, inspect) : NULL;
     _cleanup_decref_ PyObject *class =
         parameters ? PyObject_GetAttrString(inspect, "Signature") : NULL;
-    _cleanup_decref_ PyObject *result = inlay_py_type_annotation(plan->result);
+    _cleanup_decref_ PyObject *result = result_annotation(plan);
 
     if (!class || !result)
         return NULL;
@@ -106,28 +119,63 @@ PyObject *inlay_py_signature(const struct inlay_py_plan *plan)
     return args && kwargs ? PyObject_Call(class, args, kwargs) : NULL;
 }
 
-/* "(a, b=20)" */
+/* "b=20"; what no literal can say is "b=...", as in stubs. */
+static PyObject *parameter_text(const struct inlay_py_plan *plan, size_t i)
+{
+    if (!plan->params[i].fallback)
+        return Py_NewRef(plan->names[i]);
+    _cleanup_decref_ PyObject *value = default_of(plan, i);
+    if (!value)
+        return NULL;
+    bool literal =
+        value == Py_None || PyBool_Check(value) || PyLong_CheckExact(value) ||
+        PyUnicode_CheckExact(value) || PyBytes_CheckExact(value) ||
+        (PyFloat_CheckExact(value) && isfinite(PyFloat_AS_DOUBLE(value)));
+    return literal ? PyUnicode_FromFormat("%U=%R", plan->names[i], value)
+                   : PyUnicode_FromFormat("%U=...", plan->names[i]);
+}
+
+/* "(a, b=20)"; "(b=20, *, a)" for C's a behind b: see make_parameter. */
 PyObject *inlay_py_text_signature(const struct inlay_py_plan *plan)
 {
-    PyObject *text = PyUnicode_FromString("(");
+    _cleanup_decref_ PyObject *parts = PyList_New(0);
+    _cleanup_decref_ PyObject *comma = PyUnicode_FromString(", ");
+    _cleanup_decref_ PyObject *star = PyUnicode_FromString("*");
 
-    for (size_t i = 0; text && i < plan->nparams; i++) {
-        const char *comma = i ? ", " : "";
+    if (!parts || !comma || !star)
+        return NULL;
+    for (int by_keyword = 0; by_keyword < 2; by_keyword++) {
+        bool after_default = false;
 
-        if (plan->params[i].fallback) {
-            _cleanup_decref_ PyObject *value = default_of(plan, i);
-            Py_SETREF(text, value
-                                ? PyUnicode_FromFormat("%U%s%U=%R", text, comma,
-                                                       plan->names[i], value)
-                                : NULL);
-        } else {
-            Py_SETREF(text, PyUnicode_FromFormat("%U%s%U", text, comma,
-                                                 plan->names[i]));
+        for (size_t i = 0; i < plan->nparams; i++) {
+            bool optional = plan->params[i].fallback != NULL;
+            bool only = after_default && !optional;
+
+            after_default |= optional;
+            if (only != (by_keyword == 1))
+                continue;
+            _cleanup_decref_ PyObject *part = parameter_text(plan, i);
+            if (!part || (only && star && PyList_Append(parts, star) < 0) ||
+                PyList_Append(parts, part) < 0)
+                return NULL;
+            if (only)
+                Py_CLEAR(star);
         }
     }
-    if (text)
-        Py_SETREF(text, PyUnicode_FromFormat("%U)", text));
-    return text;
+    _cleanup_decref_ PyObject *text = PyUnicode_Join(comma, parts);
+    return text ? PyUnicode_FromFormat("(%U)", text) : NULL;
+}
+
+PyObject *inlay_py_file_name(const struct inlay_source *decl)
+{
+    struct inlay_str file = decl->file;
+
+    for (size_t i = file.len; i > 0; i--)
+        if (file.ptr[i - 1] == '/') {
+            file = inlay_str_make(file.ptr + i, file.len - i);
+            break;
+        }
+    return inlay_py_text(file);
 }
 
 /* <inlay function fast.sum(a: int, b: int) -> int at fast.c:12> */
@@ -135,20 +183,18 @@ PyObject *inlay_py_function_repr(PyObject *object)
 {
     const struct inlay_py_plan *plan =
         ((struct inlay_py_function *)object)->plan;
+    const char *what = plan->method ? "method" : "function";
+
+    if (plan->gone)
+        return PyUnicode_FromFormat("<inlay %s %U.%U, gone>", what,
+                                    plan->module->name, plan->name);
     const struct inlay_source *decl = &plan->callable->func->decl;
-    struct inlay_str file = decl->file;
     _cleanup_decref_ PyObject *signature =
         PyObject_GetAttrString(object, "__signature__");
-
-    for (size_t i = file.len; i > 0; i--)
-        if (file.ptr[i - 1] == '/') {
-            file = inlay_str_make(file.ptr + i, file.len - i);
-            break;
-        }
-    _cleanup_decref_ PyObject *name = inlay_py_text(file);
-    if (!signature || !name)
+    _cleanup_decref_ PyObject *file = inlay_py_file_name(decl);
+    if (!signature || !file)
         return NULL;
-    return PyUnicode_FromFormat("<inlay function %U.%U%S at %U:%u>",
-                                plan->module->name, plan->name, signature, name,
+    return PyUnicode_FromFormat("<inlay %s %U.%U%S at %U:%u>", what,
+                                plan->module->name, plan->name, signature, file,
                                 decl->line);
 }

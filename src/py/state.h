@@ -22,18 +22,32 @@
     X(errors)                                                                  \
     X(frames)                                                                  \
     X(structs)                                                                 \
+    X(arrays)                                                                  \
     X(functions)                                                               \
+    X(objects)                                                                 \
+    X(attributes)                                                              \
     X(modules)                                                                 \
+    X(async)                                                                   \
     X(server)
 
 /* Strong references; traversed and cleared with the module. */
 #define INLAY_PY_REFS(X)                                                       \
     X(PyTypeObject, function_type)                                             \
+    X(PyTypeObject, method_type)                                               \
+    X(PyTypeObject, object_type) /* base of the classes of handles */          \
+    X(PyTypeObject,                                                            \
+      attribute_type)            /* what those classes work out: handle.c */   \
     X(PyTypeObject, struct_type) /* base of all struct classes */              \
+    X(PyTypeObject, array_type)  /* inlay.Array */                             \
     X(PyTypeObject, module_type) /* NativeModule */                            \
-    X(PyObject, module_list)     /* list of NativeModule */                    \
-    X(PyObject, error)           /* inlay.Error */                             \
-    X(PyObject, keywords)        /* frozenset of Python's keywords */
+    X(PyTypeObject, call_type)   /* inlay.Call */                              \
+    X(PyTypeObject, lane_type)   /* async.c */                                 \
+    X(PyObject, lanes)           /* WeakKeyDictionary: loop -> lane */         \
+    X(PyObject, get_running_loop)                                              \
+    X(PyObject, async_marks) /* attributes of coroutine functions */           \
+    X(PyObject, module_list) /* list of NativeModule */                        \
+    X(PyObject, error)       /* inlay.Error */                                 \
+    X(PyObject, keywords)    /* frozenset of Python's keywords */
 
 #define INLAY_PY_COUNT_(name, status, text, exception) +1
 enum { INLAY_PY_ERROR_KINDS = 0 INLAY_ERROR_KINDS(INLAY_PY_COUNT_) };
@@ -47,7 +61,8 @@ struct inlay_py_state {
     /* Of every loaded module, in the order of import; one per name. */
     struct inlay_module **modules;
     size_t nmodules, modules_size;
-    pthread_key_t thread_key; /* struct inlay_py_thread, see frame.h */
+    struct inlay_py_class *classes; /* of C objects; handle.h */
+    pthread_key_t thread_key;       /* struct inlay_py_thread, see frame.h */
     bool has_thread_key;
     struct inlay_asgi_state asgi;
 };

@@ -1,15 +1,29 @@
 /*
  * structtype.c - struct classes. All of them derive from inlay.Struct and
  * share these functions; a class adds its members. An instance knows its
- * record, a class finds it through the capsule `__inlay_record__`.
+ * record, a class has it in its descriptor `__inlay_record__`.
  */
 #include "py/structtype.h"
 
+#include "base/macros.h"
+#include "py/names.h"
 #include "py/structinit.h"
 
 #include "base/banned.h"
 
-#define RECORD_CAPSULE "inlay.record"
+/*
+ * Instances that wait to be used again, linked by values[0]; each still has
+ * its reference to the class. Shared by the generations of a module that have
+ * that class.
+ */
+#define SPARES_MOST 16
+struct inlay_py_spares {
+    struct inlay_py_struct *first;
+    size_t count;
+};
+
+/* Lists within lists are described this deep. */
+#define BOUNDS_MOST 16
 
 static int struct_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -32,51 +46,84 @@ static int struct_clear(PyObject *object)
     return 0;
 }
 
+/* Numbers and text go without further ado; is that all there was? */
+static bool clear_plain(struct inlay_py_struct *self)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < self->record->nfields; i++) {
+        PyObject *value = self->values[i];
+
+        if (value && (PyFloat_CheckExact(value) || PyLong_CheckExact(value) ||
+                      PyUnicode_CheckExact(value)))
+            Py_CLEAR(self->values[i]);
+        all &= !self->values[i];
+    }
+    return all;
+}
+
+/* To the spares, if it is of the class itself. */
+static void give_back(struct inlay_py_struct *self)
+{
+    PyTypeObject *type = Py_TYPE(self);
+    struct inlay_py_spares *spares = self->record->spares;
+
+    if (type == self->record->type && spares->count < SPARES_MOST &&
+        self->record->nfields) {
+        self->values[0] = (PyObject *)spares->first;
+        spares->first = self;
+        spares->count++;
+    } else {
+        type->tp_free(self);
+        Py_DECREF(type);
+    }
+}
+
 static void struct_dealloc(PyObject *object)
 {
-    PyTypeObject *type = Py_TYPE(object);
+    struct inlay_py_struct *self = (struct inlay_py_struct *)object;
 
     PyObject_GC_UnTrack(object);
+    if (inlay_likely(clear_plain(self))) {
+        give_back(self);
+        return;
+    }
     Py_TRASHCAN_BEGIN(object, struct_dealloc) struct_clear(object);
-    type->tp_free(object);
-    Py_DECREF(type);
+    give_back(self);
     Py_TRASHCAN_END
 }
 
-/* The record of a class, also of a subclass made in Python. */
-static const struct inlay_py_record *record_of(PyTypeObject *type)
+static PyObject *get_record(PyObject *object, void *record)
 {
-    _cleanup_decref_ PyObject *capsule =
-        PyObject_GetAttrString((PyObject *)type, "__inlay_record__");
+    (void)object;
+    return Py_NewRef(((struct inlay_py_record *)record)->type);
+}
 
-    if (!capsule)
-        return NULL;
-    return PyCapsule_GetPointer(capsule, RECORD_CAPSULE);
+const struct inlay_py_record *inlay_py_struct_record(PyTypeObject *type)
+{
+    for (; type; type = type->tp_base)
+        if (type->tp_getset && type->tp_getset->get == get_record)
+            return type->tp_getset->closure;
+    return NULL;
 }
 
 static PyObject *struct_new(PyTypeObject *type,
                             PyObject *args,
                             PyObject *kwargs)
 {
-    const struct inlay_py_record *record = record_of(type);
+    const struct inlay_py_record *record = inlay_py_struct_record(type);
 
     (void)args;
     (void)kwargs;
     if (!record) {
-        if (PyErr_ExceptionMatches(PyExc_AttributeError))
-            PyErr_Format(PyExc_TypeError,
-                         "cannot create '%s' instances: "
-                         "the classes of C structs derive from it",
-                         type->tp_name);
-        return NULL;
-    }
-    /* Its attributes can be set: the record has to be of its own memory. */
-    if (!PyType_IsSubtype(type, record->type)) {
         PyErr_Format(PyExc_TypeError,
-                     "cannot create '%s' instances: __inlay_record__ is of %s",
-                     type->tp_name, record->type->tp_name);
+                     "cannot create '%s' instances: "
+                     "the classes of C structs derive from it",
+                     type->tp_name);
         return NULL;
     }
+    if (type == record->type)
+        return (PyObject *)inlay_py_struct_alloc(record);
     struct inlay_py_struct *self =
         (struct inlay_py_struct *)type->tp_alloc(type, 0);
     if (self)
@@ -87,17 +134,86 @@ static PyObject *struct_new(PyTypeObject *type,
 struct inlay_py_struct *inlay_py_struct_alloc(
     const struct inlay_py_record *record)
 {
-    struct inlay_py_struct *self =
-        (struct inlay_py_struct *)record->type->tp_alloc(record->type, 0);
+    struct inlay_py_spares *spares = record->spares;
+    struct inlay_py_struct *self = spares->first;
 
-    if (self)
-        self->record = record;
+    if (!self) {
+        self =
+            (struct inlay_py_struct *)record->type->tp_alloc(record->type, 0);
+        if (self)
+            self->record = record;
+        return self;
+    }
+    spares->first = (struct inlay_py_struct *)self->values[0];
+    spares->count--;
+    self->values[0] = NULL;
+    _Py_NewReference((PyObject *)self);
+    PyObject_GC_Track(self);
     return self;
 }
 
 static int struct_init(PyObject *object, PyObject *args, PyObject *kwargs)
 {
-    return inlay_py_struct_fill((struct inlay_py_struct *)object, args, kwargs);
+    struct inlay_py_struct *self = (struct inlay_py_struct *)object;
+    size_t given = (size_t)PyTuple_GET_SIZE(args);
+    PyObject *key, *value;
+    Py_ssize_t at = 0;
+
+    /* Called again, it starts anew. */
+    struct_clear(object);
+    inlay_py_struct_positional(self, &PyTuple_GET_ITEM(args, 0), given);
+    while (kwargs && PyDict_Next(kwargs, &at, &key, &value))
+        if (inlay_py_struct_keyword(self, given, key, value) < 0)
+            return -1;
+    return inlay_py_struct_complete(self, given);
+}
+
+/* By tp_call, as somebody has set __new__ or __init__ of the class. */
+static PyObject *call_slowly(PyTypeObject *type,
+                             PyObject *const *args,
+                             size_t given,
+                             PyObject *kwnames)
+{
+    _cleanup_decref_ PyObject *tuple = PyTuple_New((Py_ssize_t)given);
+    _cleanup_decref_ PyObject *dict = PyDict_New();
+
+    if (!tuple || !dict)
+        return NULL;
+    for (size_t i = 0; i < given; i++)
+        PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, Py_NewRef(args[i]));
+    for (Py_ssize_t i = 0; kwnames && i < PyTuple_GET_SIZE(kwnames); i++)
+        if (PyDict_SetItem(dict, PyTuple_GET_ITEM(kwnames, i),
+                           args[given + (size_t)i]) < 0)
+            return NULL;
+    return PyType_Type.tp_call((PyObject *)type, tuple, dict);
+}
+
+/* user(…) without a tuple and a dict in between. */
+static PyObject *struct_call(PyObject *class,
+                             PyObject *const *args,
+                             size_t nargsf,
+                             PyObject *kwnames)
+{
+    PyTypeObject *type = (PyTypeObject *)class;
+    size_t given = (size_t)PyVectorcall_NARGS(nargsf);
+    Py_ssize_t nkeywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    struct inlay_py_struct *self;
+
+    if (type->tp_new != struct_new || type->tp_init != struct_init)
+        return call_slowly(type, args, given, kwnames);
+    self = (struct inlay_py_struct *)struct_new(type, NULL, NULL);
+    if (!self)
+        return NULL;
+    inlay_py_struct_positional(self, args, given);
+    for (Py_ssize_t i = 0; i < nkeywords; i++)
+        if (inlay_py_struct_keyword(self, given, PyTuple_GET_ITEM(kwnames, i),
+                                    args[given + (size_t)i]) < 0) {
+            Py_DECREF(self);
+            return NULL;
+        }
+    if (inlay_py_struct_complete(self, given) < 0)
+        Py_CLEAR(self);
+    return (PyObject *)self;
 }
 
 static PyObject *repr_fields(const struct inlay_py_struct *self)
@@ -165,24 +281,67 @@ static PyObject *struct_compare(PyObject *a, PyObject *b, int op)
     return PyBool_FromLong(op == Py_EQ ? equal : !equal);
 }
 
-/* copy, deepcopy and pickle: the class and its arguments in order. */
+/* The fields that are set: {name: value}. */
+static PyObject *fields_dict(const struct inlay_py_struct *self)
+{
+    PyObject *dict = PyDict_New();
+
+    for (size_t i = 0; dict && i < self->record->nfields; i++)
+        if (self->values[i] &&
+            PyDict_SetItem(dict, self->record->names[i], self->values[i]) < 0)
+            Py_CLEAR(dict);
+    return dict;
+}
+
+/*
+ * copy, deepcopy and pickle: an instance without fields, then its state, so
+ * that a struct which leads back to itself does so again.
+ */
 static PyObject *struct_reduce(PyObject *object, PyObject *unused)
 {
-    struct inlay_py_struct *self = (struct inlay_py_struct *)object;
-    size_t count = self->record->nfields;
-    _cleanup_decref_ PyObject *values = PyTuple_New((Py_ssize_t)count);
+    _cleanup_decref_ PyObject *copyreg = PyImport_ImportModule("copyreg");
+    _cleanup_decref_ PyObject *create =
+        copyreg ? PyObject_GetAttrString(copyreg, "__newobj__") : NULL;
+    _cleanup_decref_ PyObject *fields =
+        fields_dict((struct inlay_py_struct *)object);
+    _cleanup_decref_ PyObject *dict = NULL;
 
     (void)unused;
-    if (!values)
+    if (!create || !fields)
         return NULL;
-    for (size_t i = 0; i < count; i++) {
-        if (!self->values[i]) {
-            PyErr_SetObject(PyExc_AttributeError, self->record->names[i]);
+    /* A subclass may have further attributes. */
+    if (Py_TYPE(object)->tp_dictoffset) {
+        dict = PyObject_GenericGetDict(object, NULL);
+        if (!dict)
             return NULL;
-        }
-        PyTuple_SET_ITEM(values, (Py_ssize_t)i, Py_NewRef(self->values[i]));
     }
-    return PyTuple_Pack(2, Py_TYPE(object), values);
+    return Py_BuildValue("(O(O)(OO))", create, Py_TYPE(object),
+                         dict ? dict : Py_None, fields);
+}
+
+/* For dict(u) and **u. */
+static PyObject *struct_keys(PyObject *object, PyObject *unused)
+{
+    _cleanup_decref_ PyObject *fields =
+        fields_dict((struct inlay_py_struct *)object);
+
+    (void)unused;
+    return fields ? PyDict_Keys(fields) : NULL;
+}
+
+static PyObject *struct_item(PyObject *object, PyObject *key)
+{
+    const struct inlay_py_struct *self = (struct inlay_py_struct *)object;
+    Py_ssize_t count = (Py_ssize_t)self->record->nfields, i = count;
+
+    if (PyUnicode_Check(key))
+        i = inlay_py_names_find(self->record->names, (size_t)count, key);
+    if (i < 0)
+        return NULL;
+    if (i < count && self->values[i])
+        return Py_NewRef(self->values[i]);
+    PyErr_SetObject(PyExc_KeyError, key);
+    return NULL;
 }
 
 /* For pydantic, which calls it with the type and a handler for others. */
@@ -200,6 +359,8 @@ static PyObject *struct_schema(PyObject *type, PyObject *args)
 
 static PyMethodDef struct_methods[] = {
     {"__reduce__", struct_reduce, METH_NOARGS, NULL},
+    {"keys", struct_keys, METH_NOARGS,
+     "keys($self, /)\n--\n\nThe names of the fields."},
     {"__get_pydantic_core_schema__", struct_schema, METH_VARARGS | METH_CLASS,
      NULL},
     {NULL, NULL, 0, NULL},
@@ -210,7 +371,7 @@ static PyMethodDef struct_methods[] = {
     {Py_tp_new, struct_new}, {Py_tp_init, struct_init},                        \
         {Py_tp_dealloc, struct_dealloc}, {Py_tp_traverse, struct_traverse},    \
         {Py_tp_clear, struct_clear}, {Py_tp_repr, struct_repr},                \
-        {Py_tp_richcompare, struct_compare},                                   \
+        {Py_tp_richcompare, struct_compare}, {Py_mp_subscript, struct_item},   \
     {                                                                          \
         Py_tp_hash, PyObject_HashNotImplemented                                \
     }
@@ -233,23 +394,90 @@ static PyMemberDef *make_members(struct inlay_py_module *module,
     return members;
 }
 
+/* Its closure is the record: the way from a class to it. */
+static PyGetSetDef *make_getset(struct inlay_py_module *module,
+                                struct inlay_py_record *record)
+{
+    PyGetSetDef *getset = inlay_py_module_alloc(module, 2, sizeof(*getset));
+
+    if (getset)
+        getset[0] = (PyGetSetDef){
+            .name = "__inlay_record__",
+            .get = get_record,
+            .doc = "The class of the C struct, also of a subclass's instance.",
+            .closure = record,
+        };
+    return getset;
+}
+
+static PyObject *bound(PyObject *least, PyObject *most)
+{
+    return least && most ? Py_BuildValue("(NN)", least, most) : NULL;
+}
+
+/*
+ * What C has room for, from the outside in: least and most length of a list,
+ * length of a text in bytes, value of an int. For pydantic.
+ */
+static PyObject *bounds_of(const struct inlay_py_type *type)
+{
+    PyObject *bounds = PyList_New(0);
+
+    for (bool last = false; bounds && type && !last; type = type->elem) {
+        const struct inlay_type *c = type->c;
+        _cleanup_decref_ PyObject *pair = NULL;
+
+        last = true;
+        if (c->kind == INLAY_KIND_OPTIONAL) {
+            last = false;
+            continue;
+        } else if (c->kind == INLAY_KIND_SLICE) {
+            last = false;
+            pair = bound(PyLong_FromLong(0), Py_NewRef(Py_None));
+        } else if (c->kind == INLAY_KIND_ARRAY) {
+            last = false;
+            pair = bound(PyLong_FromLong(c->count), PyLong_FromLong(c->count));
+        } else if (c->kind == INLAY_KIND_CHAR) {
+            pair = bound(PyLong_FromLong(1), PyLong_FromLong(1));
+        } else if (c->kind == INLAY_KIND_CHARS) {
+            pair = bound(PyLong_FromLong(0), PyLong_FromLong(c->size - 1));
+        } else if (c->kind == INLAY_KIND_INT) {
+            pair = bound(PyLong_FromLongLong(inlay_int_least(c->size)),
+                         PyLong_FromLongLong(inlay_int_most(c->size)));
+        } else if (c->kind == INLAY_KIND_UINT) {
+            pair = bound(PyLong_FromLong(0),
+                         PyLong_FromUnsignedLongLong(inlay_uint_most(c->size)));
+        } else {
+            break;
+        }
+        if (!pair || PyList_Append(bounds, pair) < 0)
+            Py_CLEAR(bounds);
+        if (bounds && PyList_GET_SIZE(bounds) == BOUNDS_MOST)
+            break;
+    }
+    return bounds;
+}
+
 static int add_attributes(struct inlay_py_record *record)
 {
     PyObject *type = (PyObject *)record->type;
-    _cleanup_decref_ PyObject *capsule =
-        PyCapsule_New(record, RECORD_CAPSULE, NULL);
     _cleanup_decref_ PyObject *names = PyTuple_New((Py_ssize_t)record->nfields);
     _cleanup_decref_ PyObject *optional = PySet_New(NULL);
+    _cleanup_decref_ PyObject *all_bounds = PyDict_New();
 
-    if (!capsule || !names || !optional)
+    if (!names || !optional || !all_bounds)
         return -1;
     for (size_t i = 0; i < record->nfields; i++) {
-        if (record->types[i]->c->kind == INLAY_KIND_OPTIONAL &&
-            PySet_Add(optional, record->names[i]) < 0)
+        PyObject *name = record->names[i];
+        _cleanup_decref_ PyObject *bounds = bounds_of(record->types[i]);
+
+        if (!bounds || PyDict_SetItem(all_bounds, name, bounds) < 0 ||
+            (inlay_type_omissible(record->types[i]->c) &&
+             PySet_Add(optional, name) < 0))
             return -1;
-        PyTuple_SET_ITEM(names, (Py_ssize_t)i, Py_NewRef(record->names[i]));
+        PyTuple_SET_ITEM(names, (Py_ssize_t)i, Py_NewRef(name));
     }
-    if (PyObject_SetAttrString(type, "__inlay_record__", capsule) < 0 ||
+    if (PyObject_SetAttrString(type, "__inlay_bounds__", all_bounds) < 0 ||
         PyObject_SetAttrString(type, "__inlay_optional__", optional) < 0)
         return -1;
     return PyObject_SetAttrString(type, "__match_args__", names);
@@ -287,7 +515,7 @@ static struct inlay_str make_doc(struct inlay_py_module *module,
     for (size_t i = 0; doc.ptr && i < record->nfields; i++) {
         bool was_optional = optional;
 
-        optional = record->types[i]->c->kind == INLAY_KIND_OPTIONAL;
+        optional = inlay_type_omissible(record->types[i]->c);
         if (was_optional && !optional)
             return inlay_arena_format(&module->arena, "A C struct.");
         doc = inlay_arena_format(
@@ -300,6 +528,19 @@ static struct inlay_str make_doc(struct inlay_py_module *module,
     return doc;
 }
 
+static bool is_flat(const struct inlay_py_record *record)
+{
+    for (size_t i = 0; i < record->nfields; i++) {
+        enum inlay_kind kind = record->types[i]->c->kind;
+
+        if (kind == INLAY_KIND_STRUCT || kind == INLAY_KIND_POINTER ||
+            kind == INLAY_KIND_SLICE || kind == INLAY_KIND_ARRAY ||
+            kind == INLAY_KIND_OPTIONAL)
+            return false;
+    }
+    return true;
+}
+
 int inlay_py_struct_create(struct inlay_py_module *module,
                            struct inlay_py_record *record)
 {
@@ -307,10 +548,13 @@ int inlay_py_struct_create(struct inlay_py_module *module,
     size_t size = offsetof(struct inlay_py_struct, values) +
                   record->nfields * sizeof(PyObject *);
     PyMemberDef *members = make_members(module, record);
+    PyGetSetDef *getset = make_getset(module, record);
     _cleanup_decref_ PyObject *tag =
         inlay_py_identifier(module->state, record->c->name, 0);
 
-    if (!members || !tag)
+    record->flat = is_flat(record);
+    record->spares = inlay_py_module_alloc(module, 1, sizeof(*record->spares));
+    if (!members || !getset || !tag || !record->spares)
         return -1;
     /* CPython 3.10 and 3.11 keep the pointer to the name. */
     struct inlay_str name = inlay_arena_format(&module->arena, "%s.%s",
@@ -327,6 +571,7 @@ int inlay_py_struct_create(struct inlay_py_module *module,
     PyType_Slot slots[] = {
         SHARED_SLOTS,
         {Py_tp_members, members},
+        {Py_tp_getset, getset},
         {Py_tp_doc, (char *)(uintptr_t)doc.ptr},
         {0, NULL},
     };
@@ -337,7 +582,10 @@ int inlay_py_struct_create(struct inlay_py_module *module,
         .slots = slots,
     };
     record->type = (PyTypeObject *)PyType_FromSpecWithBases(&spec, bases);
-    return record->type ? add_attributes(record) : -1;
+    if (!record->type)
+        return -1;
+    record->type->tp_vectorcall = struct_call;
+    return add_attributes(record);
 }
 
 int inlay_py_structs_init(PyObject *module, struct inlay_py_state *state)

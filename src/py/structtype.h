@@ -25,6 +25,9 @@ int inlay_py_struct_create(struct inlay_py_module *module,
  */
 int inlay_py_struct_annotate(struct inlay_py_record *record);
 
+/* The record of a class, also of a subclass made in Python; or NULL. */
+const struct inlay_py_record *inlay_py_struct_record(PyTypeObject *type);
+
 /* An instance whose values are still NULL. */
 struct inlay_py_struct *inlay_py_struct_alloc(
     const struct inlay_py_record *record);
