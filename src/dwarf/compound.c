@@ -285,13 +285,14 @@ static void make_struct(struct inlay_reader *reader,
     }
     type->kind = INLAY_KIND_STRUCT;
     type->nfields = members->count;
+    type->natural_align = (uint32_t)inlay_min(align, (uint64_t)ALIGN_MOST);
     if (!certain)
         return; /* a field without a Python form is refused on its own */
     type->align = whole_align(die, align, type->size);
     if (!type->align)
         refuse(reader, type, die,
                INLAY_STR("it is packed, or aligned to more than 16 bytes"));
-    else if (type->size - end >= type->align)
+    else if (fields[0].offset || type->size - end >= type->align)
         refuse(reader, type, die, INLAY_STR("it has hidden members"));
 }
 
@@ -363,6 +364,7 @@ static void make_optional(struct inlay_reader *reader,
         refuse(reader, type, die,
                INLAY_STR("an optional of an optional has no Python form"));
     } else if (has->offset >= type->size || !type->align ||
+               (has->offset && value->offset) ||
                misplaced(value, elem, type->size, 0) ||
                (has->offset >= value->offset &&
                 has->offset - value->offset < elem->size)) {

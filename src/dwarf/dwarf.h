@@ -96,9 +96,9 @@ struct inlay_lines {
 
 /*
  * Reads the line tables and functions of the shared object `path`; only those
- * of sources under `root` (as in inlay_dwarf_read) are kept. None is no error: the
- * table is empty then. Errors: INLAY_ERROR_IMPORT, memory. Everything lives
- * in the arena. Any thread.
+ * of sources under `root` (as in inlay_dwarf_read) are kept. None is no error:
+ * the table is empty then. Errors: INLAY_ERROR_IMPORT, memory. Everything
+ * lives in the arena. Any thread.
  */
 struct inlay_error *inlay_dwarf_lines(const char *path,
                                       struct inlay_str root,
@@ -106,10 +106,12 @@ struct inlay_error *inlay_dwarf_lines(const char *path,
                                       struct inlay_lines *ret);
 
 /*
- * The entry for `address`, or NULL when it is not the module's own code. Of a
- * caller's frame ask for its return address - 1. Safe in signal handlers.
+ * The entry for `address`; where code of other files was inlined, the last
+ * own one before it, from `begin` (of the function) on. NULL: there is none.
+ * Of a caller's frame ask for its return address - 1. Safe in signal handlers.
  */
 const struct inlay_line *inlay_lines_find(const struct inlay_lines *lines,
+                                          uint64_t begin,
                                           uint64_t address);
 
 /*

@@ -426,6 +426,8 @@ static void build_all(struct inlay_reader *reader)
         if (reader->wanted[i].match != INLAY_MATCH_NONE)
             build(reader, &reader->wanted[i], &debug->funcs[debug->nfuncs++]);
     }
+    /* The result of the last one that was refused. */
+    inlay_types_finish(reader);
 }
 
 struct inlay_error *inlay_funcs_build(struct inlay_reader *reader)

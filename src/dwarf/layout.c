@@ -45,7 +45,7 @@ static void add_number(struct layout *layout, Dwarf_Die *die, unsigned name)
 
 static void add_type_of(struct layout *layout, Dwarf_Die *die, int depth);
 
-/* Has it been here? Then its number stands for it, as a type may hold itself. */
+/* Has it been here? Its number stands for it then: a type may hold itself. */
 static bool is_known(struct layout *layout, Dwarf_Die *die)
 {
     for (size_t i = 0; i < layout->nseen; i++)

@@ -224,6 +224,7 @@ struct inlay_error *inlay_dwarf_lines(const char *path,
 }
 
 const struct inlay_line *inlay_lines_find(const struct inlay_lines *lines,
+                                          uint64_t begin,
                                           uint64_t address)
 {
     size_t low = 0, high = lines->count;
@@ -236,7 +237,13 @@ const struct inlay_line *inlay_lines_find(const struct inlay_lines *lines,
         else
             high = middle;
     }
-    if (!low || !lines->items[low - 1].line)
-        return NULL;
-    return &lines->items[low - 1];
+    while (low-- > 0) {
+        const struct inlay_line *line = &lines->items[low];
+
+        if (line->line)
+            return line;
+        if (line->address <= begin)
+            break;
+    }
+    return NULL;
 }

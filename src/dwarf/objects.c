@@ -49,6 +49,16 @@ static const char *key_of(const struct inlay_peeled *peeled)
     return name && *name ? name : peeled->direct;
 }
 
+/* A second version of a symbol has the same name. */
+static bool is_taken(struct inlay_reader *reader, struct inlay_str name)
+{
+    struct inlay_idiom *at = reader->idioms;
+
+    while (at && !inlay_str_equal(at->object.name, name))
+        at = at->next;
+    return at;
+}
+
 /* What a DIE with a type points to; false when it is no struct. */
 static bool points_to(Dwarf_Die *die, struct inlay_peeled *ret)
 {
@@ -155,7 +165,7 @@ bool inlay_objects_find(struct inlay_reader *reader)
         if (!points_to(&wanted->die, &to) ||
             !(fits(key_of(&to), name) || fits(to.direct, name) ||
               fits(to.alias, name)) ||
-            inlay_objects_of(reader, &to) ||
+            inlay_objects_of(reader, &to) || is_taken(reader, name) ||
             !is_freed(reader, name, key_of(&to)))
             continue;
         if (!add(reader, wanted, &to, name))

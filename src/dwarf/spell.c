@@ -131,6 +131,8 @@ static void spell(struct text *text, Dwarf_Die *die, int depth)
 {
     const char *name;
 
+    if (text->len + 1 == text->size)
+        return; /* full: what a broken file goes on about is not read */
     if (!die || depth > DEPTH_MOST) {
         add(text, die ? "..." : "void");
         return;

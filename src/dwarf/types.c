@@ -281,9 +281,16 @@ static const struct inlay_type *resolve_core(struct inlay_reader *reader,
     }
 }
 
-/* Numbers, or structs and arrays of them; `named`: chars and enums as well. */
-static bool is_flat(const struct inlay_type *type, bool named)
+/*
+ * Numbers, or structs and arrays of them; `named`: chars and enums as well.
+ * Counted as steps: a few structs in one another can have millions of fields.
+ */
+static bool is_flat(struct inlay_reader *reader,
+                    const struct inlay_type *type,
+                    bool named)
 {
+    if (!inlay_die_step(reader))
+        return false;
     switch (type->kind) {
     case INLAY_KIND_BOOL:
     case INLAY_KIND_INT:
@@ -295,10 +302,10 @@ static bool is_flat(const struct inlay_type *type, bool named)
     case INLAY_KIND_CHARS:
         return named;
     case INLAY_KIND_ARRAY:
-        return is_flat(type->elem, named);
+        return is_flat(reader, type->elem, named);
     case INLAY_KIND_STRUCT:
         for (size_t i = 0; i < type->nfields; i++) {
-            if (!is_flat(type->fields[i].type, named))
+            if (!is_flat(reader, type->fields[i].type, named))
                 return false;
         }
         return true;
@@ -409,7 +416,9 @@ static const char *misplaced(const struct inlay_type *type,
 }
 
 /* What a place holds only some types of. NULL: this one, too. */
-static const char *unfit(const struct inlay_type *type, enum inlay_position at)
+static const char *unfit(struct inlay_reader *reader,
+                         const struct inlay_type *type,
+                         enum inlay_position at)
 {
     const char *why = misplaced(type, at);
 
@@ -417,7 +426,7 @@ static const char *unfit(const struct inlay_type *type, enum inlay_position at)
         return why;
     switch (at) {
     case INLAY_AT_OWNED:
-        return is_flat(type, false)
+        return is_flat(reader, type, false)
                    ? NULL
                    : "INLAY_ARRAY holds numbers or structs of numbers: return "
                      "INLAY_SLICE";
@@ -434,7 +443,7 @@ static const char *unfit(const struct inlay_type *type, enum inlay_position at)
                      "structs"
                    : NULL;
     case INLAY_AT_CALLBACK_RESULT:
-        return type->kind == INLAY_KIND_VOID || is_flat(type, true)
+        return type->kind == INLAY_KIND_VOID || is_flat(reader, type, true)
                    ? NULL
                    : "callbacks return numbers, or structs of numbers";
     case INLAY_AT_PARAM:
@@ -474,7 +483,9 @@ const struct inlay_type *inlay_types_resolve(struct inlay_reader *reader,
     if (!peeled.is_void && peeled.align && peeled.align != type->align)
         return inlay_types_refuse(reader, die,
                                   "it has an alignment of its own");
-    const char *why = unfit(type, at);
+    const char *why = unfit(reader, type, at);
+    if (reader->error)
+        return NULL;
     return why ? inlay_types_refuse(reader, die, "%s", why) : type;
 }
 
@@ -504,6 +515,18 @@ static enum inlay_position item_position(const struct inlay_type *owner)
                                              : INLAY_AT_ITEM;
 }
 
+/* Would it be without end? Where a struct lies between, that has a name. */
+static bool is_ring(const struct inlay_type *owner,
+                    const struct inlay_type *elem)
+{
+    while (elem && elem != owner &&
+           (elem->kind == INLAY_KIND_SLICE || elem->kind == INLAY_KIND_OWNED ||
+            elem->kind == INLAY_KIND_OPTIONAL ||
+            elem->kind == INLAY_KIND_ARRAY))
+        elem = elem->elem;
+    return elem == owner;
+}
+
 static bool finish_one(struct inlay_reader *reader, struct inlay_later *later)
 {
     struct inlay_type *owner = later->owner;
@@ -513,6 +536,10 @@ static bool finish_one(struct inlay_reader *reader, struct inlay_later *later)
 
     if (elem && owner->kind == INLAY_KIND_POINTER && !elem->name.len)
         elem = inlay_types_refuse(reader, die, "it has no name: give it one");
+    else if (elem && is_ring(owner, elem))
+        elem = inlay_types_refuse(
+            reader, die,
+            "it is a slice of itself: write a slice of structs that have one");
     owner->elem = elem;
     return elem &&
            (owner->kind == INLAY_KIND_POINTER ||

@@ -52,10 +52,17 @@ void inlay_abi_result(const struct inlay_type *type,
         *op_ret = type->size <= 16 ? INLAY_RESULT_PAIR : INLAY_RESULT_MEMORY;
 }
 
+/* The natural alignment: what a struct says of itself does not count. */
+static bool is_wide(const struct inlay_type *type)
+{
+    return (type->kind == INLAY_KIND_STRUCT ? type->natural_align
+                                            : type->align) > 8;
+}
+
 static struct inlay_move place_on_stack(const struct inlay_type *type,
                                         struct inlay_placement *placement)
 {
-    if (type->align > 8)
+    if (is_wide(type))
         placement->stack = (placement->stack + 1) & ~(size_t)1;
     size_t at = INLAY_ABI_STACK + placement->stack;
     placement->stack += ((size_t)type->size + 7) / 8;
@@ -119,7 +126,7 @@ struct inlay_move inlay_abi_place(const struct inlay_type *type,
     if (type->size > 16)
         return place_copy(type, placement);
     unsigned words = (type->size + 7) / 8;
-    if (type->align > 8)
+    if (is_wide(type))
         placement->ints = (placement->ints + 1) & ~1u; /* C.10 */
     if (placement->ints + words > INTS) {
         placement->ints = INTS; /* C.13 */

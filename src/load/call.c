@@ -13,6 +13,7 @@ enum shape {
     SHAPE_WORDS, /* up to three 8-byte integers, an 8-byte integer back */
     SHAPE_INTS,  /* up to six integer registers, a result in those */
     SHAPE_REALS, /* and up to eight vector registers */
+    SHAPE_BLOCK, /* a struct in memory, one of the same size back */
     SHAPE_FULL,  /* stack, or a result in mixed registers: the stub */
 };
 
@@ -74,6 +75,23 @@ static bool is_words(const struct inlay_call_plan *plan)
     return true;
 }
 
+/*
+ * Both machines pass structs in memory by their size alone: whatever is in
+ * them, they go as so many words.
+ */
+static bool is_block(const struct inlay_func *func,
+                     const struct inlay_call_plan *plan)
+{
+    const struct inlay_move *move = plan->moves;
+
+    return plan->nmoves == 1 && plan->result == INLAY_RESULT_MEMORY &&
+           (move->op == INLAY_MOVE_REFER ||
+            (move->op == INLAY_MOVE_COPY && move->at >= INLAY_ABI_STACK)) &&
+           move->size == plan->size && plan->size % 8 == 0 &&
+           plan->size >= 3 * 8 && plan->size <= 8 * 8 &&
+           func->params[0].type->align <= 8 && func->result->align <= 8;
+}
+
 struct inlay_error *inlay_call_prepare(const struct inlay_func *func,
                                        struct inlay_arena *arena,
                                        struct inlay_call_plan **ret)
@@ -111,6 +129,8 @@ struct inlay_error *inlay_call_prepare(const struct inlay_func *func,
     plan->shape = (uint8_t)shape_of(plan, &placement);
     if (is_words(plan))
         plan->shape = SHAPE_WORDS;
+    else if (is_block(func, plan))
+        plan->shape = SHAPE_BLOCK;
     *ret = plan;
     return NULL;
 }
@@ -223,6 +243,36 @@ ANY_TYPE static inline uint64_t call_words(size_t count,
         words[0], words[1], words[2]);
 }
 
+/* The compiler knows where they go. */
+#define BLOCK(n)                                                               \
+    case n: {                                                                  \
+        struct block {                                                         \
+            uint64_t words[n];                                                 \
+        } block;                                                               \
+                                                                               \
+        memcpy(&block, arg, sizeof(block));                                    \
+        block = ((struct block(*)(struct block))entry)(block);                 \
+        memcpy(ret, &block, sizeof(block));                                    \
+        break;                                                                 \
+    }
+
+ANY_TYPE static inline void call_block(size_t words,
+                                       void *entry,
+                                       const void *arg,
+                                       void *ret)
+{
+    switch (words) {
+        BLOCK(3)
+        BLOCK(4)
+        BLOCK(5)
+        BLOCK(6)
+        BLOCK(7)
+        BLOCK(8)
+    default:
+        break;
+    }
+}
+
 ANY_TYPE static inline void call_ints(const struct inlay_call_plan *plan,
                                       void *entry,
                                       void *const args[],
@@ -275,7 +325,7 @@ ANY_TYPE static void call_reals(const struct inlay_call_plan *plan,
             INT_VALUES(w), REAL_VALUES(r));
 
         if (plan->size == sizeof(value))
-            *(struct reals *)ret = value;
+            memcpy(ret, &value, sizeof(value));
         else
             memcpy(ret, &value, plan->size);
     } else {
@@ -352,6 +402,9 @@ void inlay_call_invoke(const struct inlay_call_plan *plan,
         break;
     case SHAPE_REALS:
         call_reals(plan, entry, args, ret);
+        break;
+    case SHAPE_BLOCK:
+        call_block(plan->size / 8, entry, args[0], ret);
         break;
     case SHAPE_FULL:
         call_full(plan, entry, args, ret);

@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "dwarf/dwarf.h"
@@ -20,12 +21,15 @@
 #include "base/banned.h"
 
 #define STACK_SIZE ((size_t)64 << 10) /* for our handler and the next one's */
-#define GUARD_SIZE ((size_t)4096)
-#define LINES_MOST 16        /* of a report */
-#define STEPS_MOST (1 << 20) /* of a walk: an overflow has many */
+#define GUARD_SIZE ((size_t)64 << 10) /* a page, or more of smaller ones */
+#define ROOM_LEAST ((size_t)6 << 10)  /* of stack, for the report */
+#define LINES_MOST 16                 /* of a report */
+#define STEPS_MOST (1 << 20)          /* of a walk: an overflow has many */
 #define INLINED_MOST 8
 /* A fault this near to the stack pointer is the stack's. */
 #define STACK_NEAR ((uintptr_t)64 << 10)
+#define STACK_ABOVE 4096
+#define OUTER_SIGNALS_MOST 8 /* whose handlers run, one in another */
 
 struct range {
     uintptr_t begin, end;
@@ -57,7 +61,7 @@ static bool has_stack_key;
 __thread bool inlay_crash_thread_ready
     __attribute__((tls_model("initial-exec")));
 
-/* --- Where is it? ------------------------------------------------------------ */
+/* --- Where is it? --------------------------------------------------------- */
 
 static bool contains(const struct range *range, uintptr_t address)
 {
@@ -94,29 +98,6 @@ bool inlay_crash_in_libc(uintptr_t address)
     return contains(&libc_code, address);
 }
 
-/*
- * The last line of an own file at or before `address`: code of other files
- * that was inlined there has none.
- */
-static const struct inlay_line *find_line(const struct inlay_lines *lines,
-                                          uint64_t begin,
-                                          uint64_t address)
-{
-    const struct inlay_line *found = NULL;
-
-    for (size_t i = 0; i < lines->count; i++) {
-        const struct inlay_line *line = &lines->items[i];
-
-        if (line->address > address)
-            break;
-        /* The entry before the first one of the function counts for it. */
-        if (line->line && (line->address >= begin || i + 1 == lines->count ||
-                           lines->items[i + 1].address > begin))
-            found = line;
-    }
-    return found;
-}
-
 bool inlay_crash_describe(uintptr_t address, struct inlay_crash_place *ret)
 {
     const struct inlay_code *codes[INLINED_MOST];
@@ -134,7 +115,7 @@ bool inlay_crash_describe(uintptr_t address, struct inlay_crash_place *ret)
     if (!inlay_str_equal(codes[0]->name, codes[count - 1]->name))
         ret->within = codes[count - 1]->name;
     const struct inlay_line *line =
-        find_line(&map->lines, codes[count - 1]->begin, address);
+        inlay_lines_find(&map->lines, codes[count - 1]->begin, address);
     if (line) {
         ret->file = map->lines.files[line->file];
         ret->line = line->line;
@@ -142,7 +123,7 @@ bool inlay_crash_describe(uintptr_t address, struct inlay_crash_place *ret)
     return true;
 }
 
-/* --- The report ---------------------------------------------------------------- */
+/* --- The report ----------------------------------------------------------- */
 
 struct report {
     size_t len;
@@ -212,7 +193,7 @@ static bool is_overflow(const struct inlay_crash_signal *signal,
 {
     return has_address(signal) &&
            signal->address + STACK_NEAR >= registers->sp &&
-           signal->address < registers->sp + GUARD_SIZE;
+           signal->address < registers->sp + STACK_ABOVE;
 }
 
 static void put_reason(struct report *report,
@@ -329,11 +310,13 @@ static void report_crash(const struct inlay_crash_signal *signal)
     put_first(&report, &registers, &frame);
     put_circumstances(&report, signal);
     put_callers(&report, &walk);
+    if (report.len == sizeof(report.text))
+        report.text[report.len - 1] = '\n';
     while (write(STDERR_FILENO, report.text, report.len) < 0 && errno == EINTR)
         continue;
 }
 
-/* --- Handlers -------------------------------------------------------------------- */
+/* --- Handlers ------------------------------------------------------------- */
 
 static struct sigaction *previous_of(int number)
 {
@@ -366,6 +349,24 @@ static void pass_on(int number, siginfo_t *info, void *context)
         syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), number);
 }
 
+/* A thread's own stack for signals may be too small for more than its own. */
+static bool has_room(const ucontext_t *context)
+{
+    uintptr_t room = (uintptr_t)__builtin_frame_address(0) -
+                     (uintptr_t)context->uc_stack.ss_sp;
+
+    return room >= ROOM_LEAST || room > context->uc_stack.ss_size;
+}
+
+/* What was sent may stand for a fault that another handler has had. */
+static void find_fault(struct inlay_crash_signal *signal)
+{
+    for (int i = 0; i < OUTER_SIGNALS_MOST; i++) {
+        if (is_fault(signal) || !inlay_crash_outer(signal, signal))
+            return;
+    }
+}
+
 static void on_signal(int number, siginfo_t *info, void *context)
 {
     struct inlay_crash_signal signal = {
@@ -376,10 +377,10 @@ static void on_signal(int number, siginfo_t *info, void *context)
     };
     int error = errno;
 
-    /* What was sent may stand for a fault that another handler has had. */
-    while (!is_fault(&signal) && inlay_crash_outer(&signal, &signal))
-        continue;
-    report_crash(&signal);
+    if (has_room(context)) {
+        find_fault(&signal);
+        report_crash(&signal);
+    }
     pass_on(number, info, context);
     errno = error;
 }

@@ -10,6 +10,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/macros.h"
+
 #include "base/banned.h"
 
 #define PAGE 4096u
@@ -17,6 +19,8 @@
 #define FRAME_MOST (1u << 20) /* bytes of a frame, at most */
 #define LEAF_MOST 512         /* of one without a frame pointer */
 #define CODE_MOST 4096        /* of a function, looked at for its frame */
+#define CODE_AT_ONCE 512
+#define CODE_OVERLAP 4 /* of an instruction, or two short ones */
 
 /*
  * The kernel looks at the mask before it finds that the request is none
@@ -122,12 +126,18 @@ static bool search(struct inlay_crash_walk *walk,
 static bool is_frameless(uintptr_t pc)
 {
     uintptr_t begin = inlay_crash_function(pc);
-    uint8_t code[CODE_MOST];
-    size_t len = pc - begin;
+    uint8_t code[CODE_AT_ONCE];
 
-    if (!begin || len > sizeof(code) || !inlay_crash_read(begin, code, len))
+    if (!begin || pc - begin > CODE_MOST)
         return false;
-    return !inlay_crash_has_frame(code, len);
+    for (uintptr_t at = begin; at < pc; at += sizeof(code) - CODE_OVERLAP) {
+        size_t len = inlay_min(pc - at, sizeof(code));
+
+        if (!inlay_crash_read(at, code, len) ||
+            inlay_crash_has_frame(code, len))
+            return false;
+    }
+    return true;
 }
 
 /* From where a frameless function was called; 0: not found. */

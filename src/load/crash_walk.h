@@ -22,7 +22,7 @@ struct inlay_crash_registers {
     uintptr_t link; /* return address while it is in a register; 0: it isn't */
 };
 
-/* --- crash_x86_64.c, crash_aarch64.c --------------------------------------- */
+/* --- crash_x86_64.c, crash_aarch64.c -------------------------------------- */
 
 void inlay_crash_registers(const struct inlay_crash_signal *signal,
                            struct inlay_crash_registers *ret);
@@ -40,7 +40,7 @@ bool inlay_crash_has_frame(const uint8_t *code, size_t len);
 bool inlay_crash_outer(const struct inlay_crash_signal *signal,
                        struct inlay_crash_signal *ret);
 
-/* --- crash_walk.c ------------------------------------------------------------ */
+/* --- crash_walk.c --------------------------------------------------------- */
 
 /* `size` bytes at `address`, copied; false: they can't be read. */
 bool inlay_crash_read(uintptr_t address, void *ret, size_t size);

@@ -56,7 +56,7 @@ struct loop {
     struct inlay_str error_text; /* in the arena of its part's context */
 };
 
-/* --- Errors and contexts --------------------------------------------------- */
+/* --- Errors and contexts -------------------------------------------------- */
 
 static void note_error(struct loop *loop,
                        size_t at,
@@ -167,7 +167,7 @@ static void adopt_children(struct loop *loop)
     }
 }
 
-/* --- Splitting ---------------------------------------------------------------- */
+/* --- Splitting ------------------------------------------------------------ */
 
 struct part {
     struct loop *loop;
@@ -275,7 +275,7 @@ static void run_reduce(struct loop *loop, size_t begin, size_t end, void *into)
     inlay_free(large);
 }
 
-/* --- A loop from its begin to its end ------------------------------------------ */
+/* --- A loop from its begin to its end ------------------------------------- */
 
 /* Room for adopting is made now: at the end it must not fail. */
 static bool prepare(struct loop *loop)

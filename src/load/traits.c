@@ -13,6 +13,21 @@ static struct inlay_error *refuse_object(const struct inlay_func *func,
         inlay_str_arg(func->name));
 }
 
+static struct inlay_error *set_on(struct inlay_func *func, uint32_t trait)
+{
+    switch (trait) {
+    case INLAY_TRAIT_NOGIL:
+        func->nogil = true;
+        return NULL;
+    case INLAY_TRAIT_ASYNC:
+        func->is_async = true;
+        return NULL;
+    default:
+        return inlay_records_wrong("it is of a newer inlay.h");
+    }
+}
+
+/* For all names of the function. */
 static struct inlay_error *set_trait(struct inlay_module *module,
                                      const struct inlay_trait_record *record)
 {
@@ -26,18 +41,11 @@ static struct inlay_error *set_trait(struct inlay_module *module,
     error = refuse_object(func, func->result);
     for (size_t i = 0; !error && i < func->nparams; i++)
         error = refuse_object(func, func->params[i].type);
-    if (error)
-        return error;
-    switch (record->trait) {
-    case INLAY_TRAIT_NOGIL:
-        func->nogil = true;
-        return NULL;
-    case INLAY_TRAIT_ASYNC:
-        func->is_async = true;
-        return NULL;
-    default:
-        return inlay_records_wrong("it is of a newer inlay.h");
+    for (size_t i = 0; !error && i < module->ncallables; i++) {
+        if (module->callables[i].func->entry == func->entry)
+            error = set_on(module->callables[i].func, record->trait);
     }
+    return error;
 }
 
 struct inlay_error *inlay_traits_apply(struct inlay_module *module,

@@ -9,6 +9,7 @@
 #include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/macros.h"
 #include "base/mem.h"
@@ -189,6 +190,9 @@ static struct inlay_piece *steal(struct slot *self,
     unsigned count = atomic_load(&pool.nslots);
     struct inlay_deque_look look;
 
+    /* In a forked child nobody does what the parent's threads have taken. */
+    if (my_slot != self)
+        abort();
     self->random = self->random * 1664525u + 1013904223u;
     unsigned first = (self->random >> 8) % count;
     for (unsigned i = 0; i < count; i++) {
@@ -311,7 +315,7 @@ static void after_fork_parent(void)
 /*
  * Slots stay behind with their threads. A join that is under way in the only
  * thread ends on its own, but for what the parent's threads had taken of it:
- * who forks within a loop has to exec or exit.
+ * who forks within a loop has to exec or exit, or is aborted.
  */
 static void after_fork_child(void)
 {
@@ -342,7 +346,7 @@ static unsigned threads_wanted(void)
         char *end;
         unsigned long count = strtoul(text, &end, 10);
 
-        if (!*end)
+        if (!*end && !strchr(text, '-'))
             return (unsigned)inlay_min(count, (unsigned long)THREADS_MOST);
     }
     return inlay_min(inlay_cores() - 1, THREADS_MOST);

@@ -56,8 +56,9 @@ struct inlay_bind {
 
 /*
  * `with_body`: structs and slices come from the JSON body, inlay_bytes are
- * the whole body; else they come from the query, or nowhere. INLAY_ERROR_IMPORT names the record's file:line, the parameter and
- * why it has no place. The result lives in the arena.
+ * the whole body; else they come from the query, or nowhere.
+ * INLAY_ERROR_IMPORT names the record's file:line, the parameter and why it
+ * has no place. The result lives in the arena.
  */
 struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
                                       bool with_body,

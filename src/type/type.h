@@ -114,6 +114,7 @@ struct inlay_type {
         struct { /* STRUCT */
             const struct inlay_field *fields;
             size_t nfields;
+            uint32_t natural_align; /* what members need; some ABIs ask */
         };
         struct {                                    /* ENUM */
             const struct inlay_enumerator *members; /* as declared */

@@ -67,6 +67,23 @@ typedef struct {
     inlay_owned len;
     int more;
 } three_owned;
+/* A tree of nothing but slices. */
+struct tree {
+    struct tree *ptr;
+    inlay_len len;
+};
+struct branch;
+INLAY_SLICE(branches, struct branch);
+struct branch {
+    inlay_has has;
+    branches value;
+};
+/* Bit fields without a name are hidden. */
+struct hole {
+    int : 32;
+    int : 32;
+    int64_t x;
+};
 union either {
     int i;
     double d;
@@ -124,6 +141,10 @@ int no_pointer_pointer(struct point **v) { return !v; }
 int no_str_pointer(inlay_str *v) { return !v; }
 int no_colors_pointer(colors *v) { return !v; }
 int no_union_pointer(union either *v) { return !v; }
+int no_tree(struct tree v) { return (int)v.len; }
+int no_branches(branches v) { return (int)v.len; }
+int no_branch(struct branch v) { return v.has; }
+int64_t no_hole(struct hole v) { return v.x; }
 int no_nameless(struct { int a; } *v) { return !v; }
 int no_unknown(enum unknown *v) { return !v; }
 int no_object_pointer(PyObject **v) { return !v; }

@@ -50,6 +50,7 @@ extern "C" int ok_namespace(nested v)
 } // namespace inner
 INLAY_SLICE(plains, const plain);
 INLAY_OPTIONAL(maybe, int64_t);
+INLAY_SLICE(lone, plain);
 
 struct thing;
 
@@ -87,5 +88,5 @@ struct thing { std::vector<int> values; };
 thing *thing_new(int n) { return new thing{std::vector<int>((size_t)n)}; }
 void thing_free(thing *self) { delete self; }
 int thing_size(const thing *self) { return (int)self->values.size(); }
-int no_linkage(int v) { return v; }
+lone no_linkage(int v) { return {nullptr, (size_t)v}; }
 int ok_add(int v) { return v; }

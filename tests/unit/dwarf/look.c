@@ -253,7 +253,7 @@ static void look_at_lines(const struct inlay_lines *lines)
 
         REQUIRE(i == 0 || lines->items[i - 1].address < line->address);
         REQUIRE(!line->line || line->file < lines->nfiles);
-        REQUIRE(inlay_lines_find(lines, line->address) ==
+        REQUIRE(inlay_lines_find(lines, line->address, line->address) ==
                 (line->line ? line : NULL));
         sum += inlay_codes_find(lines, line->address, codes,
                                 inlay_array_size(codes));

@@ -170,6 +170,13 @@ static const char *const refusals[][2] = {
                        "inlay_str: a pointer leads to a plain struct"},
     {"no_colors_pointer", "parameter 'v' has type colors *, which is made of "
                           "colors: a pointer leads to a plain struct"},
+    {"no_tree", "parameter 'v' has type struct tree, which is made of struct "
+                "tree: it is a slice of itself: write a slice of structs"},
+    {"no_branches", "parameter 'v' has type branches, which is made of "
+                    "struct branch: it is a slice of itself"},
+    {"no_branch", "parameter 'v' has type struct branch, which is made of "
+                  "struct branch: it is a slice of itself"},
+    {"no_hole", "parameter 'v' has type struct hole: it has hidden members"},
     {"no_union_pointer",
      "parameter 'v' has type union either *: unions have no Python form"},
     {"no_nameless", "parameter 'v' has type struct without a name *, which "

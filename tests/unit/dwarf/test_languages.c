@@ -31,6 +31,13 @@ static void check_all(const struct fixture *fixture,
             fixture_type(fixture, all[i].name)->kind != all[i].kind)
             fail_msg("%s is another kind", all[i].name);
     }
+    /* Of those that can't be called as well. */
+    for (size_t i = 0; i < fixture->debug.nfuncs; i++) {
+        const struct inlay_type *result = fixture->debug.funcs[i].result;
+
+        if (result->kind == INLAY_KIND_SLICE)
+            assert_non_null(result->elem);
+    }
     assert_int_equal(fixture->debug.nfuncs, count);
 }
 

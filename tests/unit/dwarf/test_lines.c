@@ -105,13 +105,13 @@ static void check_lines(const char *cc, const char *flags)
          *at; at++) {
         uint64_t address = address_of(path, dir.path, *at, &declared);
 
-        line = inlay_lines_find(&lines, address);
+        line = inlay_lines_find(&lines, address, address);
         assert_non_null(line);
         assert_true(line->line >= declared && line->line <= declared + 2);
-        assert_ptr_equal(inlay_lines_find(&lines, address + 1), line);
+        assert_ptr_equal(inlay_lines_find(&lines, address, address + 1), line);
     }
-    assert_null(inlay_lines_find(&lines, 0));
-    assert_null(inlay_lines_find(&lines, UINT64_MAX));
+    assert_null(inlay_lines_find(&lines, 0, 0));
+    assert_null(inlay_lines_find(&lines, UINT64_MAX, UINT64_MAX));
     inlay_arena_deinit(&arena);
     free(path);
     compile_dir_deinit(&dir);
@@ -156,7 +156,7 @@ static void test_other_files(void **state)
     inlay_arena_deinit(&arena);
     read_lines(path, "/nowhere", &arena, &lines);
     assert_int_equal(lines.count, 0);
-    assert_null(inlay_lines_find(&lines, 4096));
+    assert_null(inlay_lines_find(&lines, 4096, 4096));
     inlay_arena_deinit(&arena);
     free(path);
     compile_dir_deinit(&dir);

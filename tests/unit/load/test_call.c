@@ -66,7 +66,9 @@ static void write_struct(struct inlay_buf *text, uint64_t *random, int index)
                                        "int32_t", "char",   "int64_t"};
     int count = 1 + (int)(next_random(random) % 4);
 
-    inlay_buf_format(text, "struct s%d {\n", index);
+    inlay_buf_format(text, "struct %s s%d {\n",
+                     index % 7 == 5 ? "__attribute__((aligned(16)))" : "",
+                     index);
     for (int i = 0; i < count; i++) {
         uint64_t length = next_random(random) % 6;
 

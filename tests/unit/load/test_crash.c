@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -280,6 +281,64 @@ static void test_behind_another_handler(void **state)
 
 #endif
 
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+/* --- A thread with a stack for signals of its own -------------------------------- */
+
+#define BELOW ((size_t)64 << 10)
+
+static char *shared; /* with the child; the stack lies behind BELOW */
+static size_t stack_size;
+
+static void *call_on_own_stack(void *name)
+{
+    stack_t stack = {.ss_sp = shared + BELOW, .ss_size = stack_size};
+
+    sigaltstack(&stack, NULL);
+    call(name);
+    return NULL;
+}
+
+static void die_on_own_stack(const char *name)
+{
+    pthread_t thread;
+
+    pthread_create(&thread, NULL, call_on_own_stack, (void *)name);
+    pthread_join(thread, NULL);
+}
+
+/* How much of it was used, and of what lies below. */
+static size_t used(void)
+{
+    size_t at = 0;
+
+    while (at < BELOW + stack_size && !shared[at])
+        at++;
+    return BELOW + stack_size - at;
+}
+
+static void test_own_stack(void **state)
+{
+    long least = sysconf(_SC_MINSIGSTKSZ); /* what the kernel needs of it */
+    struct death death;
+
+    (void)state;
+    shared = mmap(NULL, 2 * BELOW, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(shared, MAP_FAILED);
+    for (size_t more = 2048; more < 16384; more += 1024) {
+        memset(shared, 0, 2 * BELOW);
+        stack_size = (size_t)least + more;
+        death = die_of(die_on_own_stack, "null_write");
+        assert_int_equal(death.signal, SIGSEGV);
+        assert_true(used() <= stack_size);
+        assert_true(more < 8192 || death.said[0]);
+    }
+    check(&death, SIGSEGV, "inlay: SIGSEGV in helper() at /", "helper");
+    munmap(shared, 2 * BELOW);
+}
+
+#endif
+
 /* --- Places ------------------------------------------------------------------------ */
 
 static void test_describe(void **state)
@@ -393,6 +452,9 @@ int main(void)
         cmocka_unit_test(test_elsewhere_is_quiet),
 #ifndef __SANITIZE_THREAD__ /* its handler hands on another context */
         cmocka_unit_test(test_behind_another_handler),
+#endif
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)
+        cmocka_unit_test(test_own_stack), /* theirs would be larger */
 #endif
         cmocka_unit_test(test_describe),
         cmocka_unit_test(test_stacks_go_with_threads),

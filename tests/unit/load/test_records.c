@@ -303,7 +303,8 @@ static struct inlay_error *open_twins(const char *flags,
                               "static long two(long b) { return b % 7; }\n"
                               "long third(long c) { return c % 5; }\n"
                               "INLAY_GET(\"/1/{a}\", one);\n"
-                              "INLAY_GET(\"/2/{b}\", two);\n");
+                              "INLAY_GET(\"/2/{b}\", two);\n"
+                              "INLAY_NOGIL(third);\n");
     error = inlay_module_open(INLAY_STR("twins"), path,
                               inlay_str_from(dir.path), ret);
     free(path);
@@ -326,6 +327,8 @@ static void test_shared_address(void **state)
     assert_ptr_equal(
         inlay_module_find(module, INLAY_STR("fourth"))->func->entry,
         inlay_module_find(module, INLAY_STR("third"))->func->entry);
+    assert_true(inlay_module_find(module, INLAY_STR("fourth"))->func->nogil);
+    assert_true(inlay_module_find(module, INLAY_STR("third"))->func->nogil);
     error = open_twins("-fipa-icf", &module);
     assert_non_null(error);
     inlay_error_destroy(error);

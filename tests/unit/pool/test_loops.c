@@ -287,6 +287,48 @@ static void test_fork_within_a_piece(void **state)
     }
 }
 
+/* Begun on two threads, forked by one, ended when that is done. */
+static atomic_int begun;
+static atomic_bool forked;
+
+static void fork_and_return(void *arg)
+{
+    pid_t *pid = arg;
+
+    atomic_fetch_add(&begun, 1);
+    while (atomic_load(&begun) < 2)
+        usleep(100);
+    *pid = fork();
+    if (*pid == 0) {
+        setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+        signal(SIGABRT, SIG_DFL);
+        alarm(5);
+        return;
+    }
+    atomic_store(&forked, true);
+}
+
+static void wait_for_fork(void *arg)
+{
+    (void)arg;
+    atomic_fetch_add(&begun, 1);
+    while (!atomic_load(&forked))
+        usleep(100);
+}
+
+/* The child waits for what only the parent does. */
+static void test_fork_that_returns(void **state)
+{
+    pid_t pid = -1;
+    int status;
+
+    (void)state;
+    inlay_loops_join(fork_and_return, &pid, wait_for_fork, NULL);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_true(WIFSIGNALED(status));
+    assert_int_equal(WTERMSIG(status), SIGABRT);
+}
+
 static void test_exit_with_threads(void **state)
 {
     int status;
@@ -403,6 +445,7 @@ int main(void)
         cmocka_unit_test(test_idle_threads_sleep),
         cmocka_unit_test(test_fork),
         cmocka_unit_test(test_fork_within_a_piece),
+        cmocka_unit_test(test_fork_that_returns),
         cmocka_unit_test(test_exit_with_threads),
     };
 
