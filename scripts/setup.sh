@@ -3,7 +3,7 @@
 # Usage: scripts/setup.sh [check] [fuzz] [bench] [browser] [dev]
 #   (none)   what the build and the tests need
 #   check    clang-format       fuzz     clang and its fuzzer runtime
-#   bench    wrk                browser  chromium and its driver
+#   bench    wrk and g++        browser  chromium and its driver
 #   dev      check and fuzz
 # PYTHON names the interpreter to build for (default python3).
 set -euo pipefail
@@ -56,7 +56,10 @@ want_fuzz() {
 have_fuzzer_runtime() {
     have clang && test -e "$(clang -print-resource-dir)/lib/linux/libclang_rt.fuzzer-$(uname -m).a"
 }
-want_bench() { want wrk have wrk; }
+want_bench() {
+    want wrk have wrk
+    want g++ have g++
+}
 want_browser() {
     want chromium have chromium
     want chromium-driver have chromedriver
