@@ -54,7 +54,9 @@ def compile_module(source: str, name: str, output: str) -> Ahead:
         os.chmod(part, 0o755)
         os.replace(part, output)
     stub = stubs.text(native, os.path.basename(source), doc)
-    return Ahead(name, source, stub, recipe.python, made.warnings or plain.warnings)
+    return Ahead(
+        name, source, stub, recipe.python, "" if plain.fresh else made.warnings
+    )
 
 
 def _slim(path: str, docs: dict[str, str], scratch: str) -> None:

@@ -24,6 +24,7 @@ _SHIM = '''\
 
 __import__("inlay").load_built(__name__, __file__)
 '''
+_OURS = (".py", ".pyi")
 _HEADERS = (".h", ".hh", ".hpp", ".hxx", ".inc")
 
 
@@ -56,9 +57,9 @@ def build_wheel(
             name = os.path.splitext(relative)[0].replace(os.sep, ".")
             modules.append((relative, output, _compile(source, name, output)))
         wheel = Wheel(wheel_directory, project, _tag(modules))
-        shims = {_stem(relative) + ".py" for relative, _, _ in modules}
+        ours = {_stem(relative) + end for relative, _, _ in modules for end in _OURS}
         for path in files:
-            if not language(path) and not path.endswith(_HEADERS) and path not in shims:
+            if not language(path) and not path.endswith(_HEADERS) and path not in ours:
                 wheel.add(path, _read(os.path.join(project.root, path)))
         for relative, output, made in modules:
             _add_module(wheel, _stem(relative), output, made)

@@ -314,6 +314,8 @@ class Entry:
             fcntl.flock(fd, fcntl.LOCK_EX)
             yield
         finally:
+            # A child that another thread forked meanwhile has the file open too.
+            fcntl.flock(fd, fcntl.LOCK_UN)
             os.close(fd)
 
 

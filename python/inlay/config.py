@@ -26,6 +26,7 @@ class Config:
     app_dir: str = ""
     factory: bool = False
     dev: bool = False  # `inlay dev`: swap and replace on change
+    problem: str = ""  # served as text instead of TARGET, in dev
     workers: int = 1
     io_threads: int = 1
     loop: str = "auto"

@@ -8,6 +8,7 @@ sockets, which hold requests until the new one is there.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import socket
 import threading
@@ -18,13 +19,14 @@ from typing import Any
 
 from watchfiles import DefaultFilter, watch
 
-from . import banner, cache, control, toolchain
+from . import banner, cache, control, recipe, toolchain
 from .config import Config
 from .logs import log
 from .supervisor import Supervisor, Worker, describe_exit
 
 _STEP = 10  # ms without a change that end a batch of changes
 _DEBOUNCE = 200  # ms that a batch takes at most
+_CLOCK = 10_000_000  # ns by which the time of a file may be late
 _ANEW = 500  # ms until a look at what changed before watching began
 
 
@@ -52,30 +54,42 @@ class Sources(threading.Thread):
             self.more.set()
 
     def run(self) -> None:
-        seen = time.time_ns()
+        seen = time.time_ns() - _CLOCK
+        problem = ""
         while True:
             self.more.clear()
-            batches = watch(
-                self.root,
-                *(f for f in self.folders if os.path.isdir(f)),
-                watch_filter=DefaultFilter(),
-                debounce=_DEBOUNCE,
-                step=_STEP,
-                stop_event=self.more,
-                rust_timeout=_ANEW,
-                yield_on_timeout=True,
-                raise_interrupt=False,
-            )
-            anew = True
-            for batch in batches:
-                changed = {path for _, path in batch}
-                # What changed before the system was told to watch.
-                if anew:
-                    changed |= set(self._changed_since(seen))
-                    anew = False
-                if changed:
-                    self.on_change(changed)
-            seen = time.time_ns()
+            try:
+                self._follow(seen)
+            except (OSError, RuntimeError) as error:
+                if str(error) != problem:
+                    problem = str(error)
+                    log.error("Changes can't be seen: %s", problem)
+                time.sleep(1)
+                continue
+            seen = time.time_ns() - _CLOCK
+
+    def _follow(self, seen: int) -> None:
+        """Until there are more folders to watch."""
+        batches = watch(
+            self.root,
+            *filter(os.path.isdir, list(self.folders)),
+            watch_filter=DefaultFilter(),
+            debounce=_DEBOUNCE,
+            step=_STEP,
+            stop_event=self.more,
+            rust_timeout=_ANEW,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+        )
+        anew = True
+        for batch in batches:
+            changed = {path for _, path in batch}
+            # What changed before the system was told to watch.
+            if anew:
+                changed |= set(self._changed_since(seen))
+                anew = False
+            if changed:
+                self.on_change(changed)
 
     def _changed_since(self, moment: int) -> Iterator[str]:
         ignored = DefaultFilter.ignore_dirs
@@ -98,6 +112,8 @@ class DevSupervisor(Supervisor):
         # Module -> its source and everything else it is made of.
         self.modules: dict[str, tuple[str, set[str]]] = {}
         self.broken = False  # nothing but a restart can help
+        self.explaining: Worker | None = None  # says what is broken
+        self.missed: set[str] = set()  # changed while a worker was starting
         self.sources = Sources(config.app_dir or ".", self._on_change)
 
     def run(self) -> int:
@@ -117,19 +133,23 @@ class DevSupervisor(Supervisor):
         if self.broken and any(_is_source(path) for path in paths):
             self._post(lambda: self._restart(sorted(paths)[0]))
             return
+        self._post(lambda: self._note(paths))
         for name, (source, files) in list(self.modules.items()):
             if not paths.isdisjoint(files):
-                self._build(name, source)
+                self._build(name, source, files)
 
-    def _build(self, name: str, source: str) -> None:
+    def _build(self, name: str, source: str, files: set[str]) -> None:
         started = time.perf_counter()
         try:
-            cache.build(source)
+            if recipe.language(source):  # or it was built ahead
+                cache.build(source)
         except (ImportError, OSError) as error:
+            if self.stopping:
+                return  # Ctrl-C ended the compiler too
             # What it includes anew may be what has to be mended.
             read = {os.path.realpath(path) for path in getattr(error, "files", ())}
             self.sources.also(read)
-            self.modules[name][1].update(read)
+            files.update(read)
             log.error("%s\nThe code from before goes on.", error)
             return
         spent = (time.perf_counter() - started) * 1000
@@ -156,14 +176,35 @@ class DevSupervisor(Supervisor):
         if worker is not None and worker.ready:
             control.send(worker.control, "swap", module=name)
 
+    def _note(self, paths: set[str]) -> None:
+        worker = self._current()
+        if worker is None or not worker.ready:
+            self.missed |= paths
+
+    def _catch_up(self) -> None:
+        """A worker has started; some files may be newer than what it read."""
+        missed, self.missed = self.missed, set()
+        if self.broken and any(map(_is_source, missed)):
+            self._restart(min(missed))
+            return
+        for name, (_, files) in self.modules.items():
+            if not missed.isdisjoint(files):
+                self._swap(name)
+
+    def _roll(self) -> None:
+        """SIGHUP: the terminal is gone, and whoever looked at the server."""
+        if not self.stopping:
+            self._stop()
+
     def _restart(self, path: str) -> None:
         if self.stopping:
             return
         log.info("%s changed: starting anew", os.path.relpath(path))
         for worker in list(self.workers):
             if not worker.stopping:
-                self._stop_worker(worker)
+                self._retire(worker)
         self.due.clear()
+        self.missed.clear()
         self._spawn()
 
     def _on_message(self, worker: Worker, message: control.Message) -> None:
@@ -173,6 +214,7 @@ class DevSupervisor(Supervisor):
         if message["type"] == "ready":
             self.broken = message["broken"]
             self._learn(message["modules"])
+            self._catch_up()
         elif message["type"] == "swapped":
             self._on_swapped(message)
 
@@ -192,18 +234,23 @@ class DevSupervisor(Supervisor):
         found = {}
         for module in modules:
             source = module["source"]
-            files = {os.path.realpath(path) for path in cache.Entry(source).sources()}
+            files = {os.path.realpath(path) for path in module["files"]}
             found[module["name"]] = (source, files)
             self.sources.also(files)
         self.modules = found
 
     def _fail(self, worker: Worker, code: int) -> None:
+        """It never got ready: another one says so to those who ask."""
         self.broken = True
-        log.error(
-            "Worker %d %s while starting; waiting for a change",
-            worker.pid,
-            describe_exit(code),
-        )
+        problem = f"The worker {describe_exit(code)} while it started."
+        log.error("%s Waiting for a change", problem)
+        if worker is not self.explaining:
+            usual = self.config
+            self.config = dataclasses.replace(usual, problem=problem)
+            self._spawn()
+            self.config = usual
+            self.explaining = self.workers[-1]
+        self._catch_up()
 
     def _replace(self, worker: Worker, code: int) -> None:
         if worker.ready:

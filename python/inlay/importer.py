@@ -7,6 +7,7 @@ never in the standard library, nor elsewhere in site-packages.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import re
 import sys
@@ -318,6 +319,7 @@ def load_built(name: str, file: str) -> None:
 # Path of what was loaded -> the file that it was. dlopen gives a path the same
 # code and state for ever, so one that comes back is loaded from a copy.
 _generations: dict[str, tuple[str, int, int]] = {}
+_copies = itertools.count()
 
 
 def _load(
@@ -344,7 +346,7 @@ def _copy(path: str) -> str:
 
     from inlay import private
 
-    name = f"{len(_generations)}-{os.path.basename(path)}"
+    name = f"{next(_copies)}-{os.path.basename(path)}"
     return shutil.copyfile(path, os.path.join(private.folder(), name))
 
 

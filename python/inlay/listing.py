@@ -64,7 +64,8 @@ def _type(name: str, value: type) -> dict[str, Any]:
     elif issubclass(value, _core.Struct):
         kind = "struct"
         members = [
-            f"{field}: {_annotation(a)}" for field, a in value.__annotations__.items()
+            f"{field}: {_annotation(a, value.__module__)}"
+            for field, a in value.__annotations__.items()
         ]
     else:
         kind = "object"
@@ -79,12 +80,13 @@ def _type(name: str, value: type) -> dict[str, Any]:
     }
 
 
-def _annotation(annotation: Any) -> str:
-    return inspect.formatannotation(annotation).rpartition(".")[2]
+def _annotation(annotation: Any, module: str) -> str:
+    """Without the module's own name, which says nothing here."""
+    return inspect.formatannotation(annotation).replace(f"{module}.", "")
 
 
 def _signature(function: _core.Function | _core.Method, bound: bool = False) -> str:
-    """The module's own name says nothing before its own types."""
+    """As Python writes it; of a bound method without the first parameter."""
     signature = function.__signature__
     if bound:
         _, *others = signature.parameters.values()

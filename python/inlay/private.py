@@ -16,10 +16,12 @@ def folder() -> str:
         import tempfile
 
         _made[me] = tempfile.mkdtemp(prefix="inlay-")
-        atexit.register(_remove, me)
+        atexit.register(remove)
     return _made[me]
 
 
-def _remove(owner: int) -> None:
-    if os.getpid() == owner:
-        shutil.rmtree(_made[owner], ignore_errors=True)
+def remove() -> None:
+    """Remove it now: of a process that ends without its exit handlers."""
+    path = _made.pop(os.getpid(), None)
+    if path is not None:
+        shutil.rmtree(path, ignore_errors=True)

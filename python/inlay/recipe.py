@@ -91,6 +91,8 @@ class Recipe:
                 text = (match[1] or match[2] or b"").decode(errors="surrogateescape")
                 text = text.strip()
                 try:
+                    if "\0" in text:
+                        raise ValueError("a NUL byte")
                     found.append((number, shlex.split(text)))
                 except ValueError as error:
                     raise self.wrong(number, f"{error}: {text}") from error

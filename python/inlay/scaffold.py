@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import keyword
 import os
 import shutil
 import string
@@ -23,10 +24,10 @@ class ScaffoldError(Exception):
 def create(path: str, template: str) -> list[str]:
     """Make the folder `path` from a template; the files that were made."""
     name = os.path.basename(os.path.abspath(path))
-    if not name.isidentifier():
+    if template == "wheel" and (not name.isidentifier() or keyword.iskeyword(name)):
         raise ScaffoldError(
-            f'"{name}" can\'t be the name of a Python module: '
-            "letters, digits and _ only, and no digit first"
+            f'"{name}" can\'t be the name of a Python package: '
+            "letters, digits and _ only, no digit first, no word of Python's own"
         )
     if os.path.lexists(path) and not (os.path.isdir(path) and not os.listdir(path)):
         raise ScaffoldError(f"{path} is there already, and not empty")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from inlay._core import Struct
 
 
@@ -35,6 +37,34 @@ class _FromDataclass:
         return value
 
 
+class _Signature:
+    """What inspect, and so FastAPI's Depends(), sees of the constructor."""
+
+    def __get__(self, instance: object, owner: type[Struct]) -> object:
+        if owner is Struct:
+            raise AttributeError("__signature__")
+        import inspect
+
+        own = class_of(owner)
+        if owner.__init__ is not own.__init__:
+            raise AttributeError("__signature__")  # a subclass's own constructor
+        kind: Any = inspect.Parameter.POSITIONAL_OR_KEYWORD
+        parameters: list[inspect.Parameter] = []
+        for name in own.__match_args__:
+            default: Any = inspect.Parameter.empty
+            if name in own.__inlay_optional__:
+                default = None
+            elif parameters and parameters[-1].default is None:
+                # Python can't say that one behind an optional is required.
+                kind = inspect.Parameter.KEYWORD_ONLY
+            annotation = own.__annotations__[name]
+            parameters.append(
+                inspect.Parameter(name, kind, default=default, annotation=annotation)
+            )
+        return inspect.Signature(parameters)
+
+
 def install() -> None:
     for name in ("__dataclass_fields__", "__dataclass_params__"):
         setattr(Struct, name, _FromDataclass(name))
+    setattr(Struct, "__signature__", _Signature())  # noqa: B010

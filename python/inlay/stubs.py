@@ -10,10 +10,11 @@ from __future__ import annotations
 import enum
 import inspect
 import os
+import re
 import textwrap
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from inlay import _core
@@ -23,20 +24,23 @@ _HEAD = '''\
 
 # Written by Inlay from the debug information of {source}; changes get lost.
 
-from collections.abc import Callable, Mapping, Sequence
-from enum import IntEnum
-from typing import Any, ClassVar, Literal, Protocol
-
-import inlay
-from typing_extensions import Buffer, Self
+{imports}
 '''
 
-_NUMBERS = (bool, int, float)
+# Types are written behind a mark, until it is known which names C takes.
+_STANDARD, _OWN = "\1", "\2"
+_HOMES = {
+    **dict.fromkeys(("Callable", "Mapping", "Sequence"), "collections.abc"),
+    **dict.fromkeys(("Any", "ClassVar", "Literal", "Protocol"), "typing"),
+    **dict.fromkeys(("Buffer", "Self", "TypeAlias"), "typing_extensions"),
+    "IntEnum": "enum",
+    "Items": "inlay.protocols",
+}
 
 
 def text(native: _core.NativeModule, source: str, doc: str | None = None) -> str:
     """The stub of a loaded module; `source` is named in its head."""
-    parts = [_HEAD.format(doc=_quoted(doc or native.name), source=source)]
+    parts: list[str] = []
     names = dict(native.namespace)
     for name, value in names.items():
         if isinstance(value, type):
@@ -44,7 +48,59 @@ def text(native: _core.NativeModule, source: str, doc: str | None = None) -> str
     for name, value in names.items():
         if isinstance(value, _core.Function):
             parts.append("\n".join(_function(name, value)) + "\n")
-    return "\n".join(parts)
+    body, imports = _resolve("\n".join(parts), names)
+    head = _HEAD.format(
+        doc=_quoted(doc or native.name), source=source, imports="\n".join(imports)
+    )
+    return f"{head}\n{body}"
+
+
+def _resolve(body: str, names: dict[str, Any]) -> tuple[str, list[str]]:
+    """The text without marks, and what it imports.
+
+    A standard name that is something else in C gets its module before it. A
+    class of C whose name a member of a class has too gets another one.
+    """
+    classes = [value for value in names.values() if isinstance(value, type)]
+    members = {name for each in classes for name in _members(each)}
+    modules, aliases = {"inlay"}, set()
+    imports: dict[str, set[str]] = {}  # by module
+
+    def standard(match: re.Match[str]) -> str:
+        name = match[1]
+        home = _HOMES.get(name, "builtins")
+        if name in names or name in members:
+            modules.add(home)
+            return f"{home}.{name}"
+        if home != "builtins":
+            imports.setdefault(home, set()).add(name)
+        return name
+
+    def own(match: re.Match[str]) -> str:
+        name = match[1]
+        if name not in members:
+            return name
+        aliases.add(name)
+        return f"_{name}_type"
+
+    body = re.sub(rf"{_OWN}(\w+)", own, body)
+    body += "".join(
+        f"\n_{name}_type: {_STANDARD}TypeAlias = {name}\n" for name in sorted(aliases)
+    )
+    body = re.sub(rf"{_STANDARD}(\w+)", standard, body)
+    lines = [f"import {home}" for home in sorted(modules)]
+    for home, wanted in sorted(imports.items()):
+        lines.append(f"from {home} import {', '.join(sorted(wanted))}")
+    return body, lines
+
+
+def _members(value: type) -> Iterable[str]:
+    """The names that its body in the stub defines, but for an enum's."""
+    if issubclass(value, _core.Struct):
+        return value.__annotations__
+    return [
+        name for name, each in vars(value).items() if isinstance(each, _core.Method)
+    ]
 
 
 def write(
@@ -75,19 +131,17 @@ def _class(name: str, value: type) -> Iterator[str]:
 
 
 def _enum(name: str, value: type[enum.IntEnum]) -> str:
-    rows = [f"class {name}(IntEnum):", *_docstring(value.__doc__)]
-    rows += [f"    {member} = {int(item)}" for member, item in _members(value)]
+    rows = [f"class {name}({_STANDARD}IntEnum):", *_docstring(value.__doc__)]
+    members = value.__members__.items()
+    rows += [f"    {member} = {int(item)}" for member, item in members]
     return "\n".join(rows) + "\n"
 
 
-def _members(value: type[enum.IntEnum]) -> Iterator[tuple[str, enum.IntEnum]]:
-    yield from value.__members__.items()
-
-
 def _fields_protocol(name: str, value: type[_core.Struct]) -> str:
-    rows = [f"class _{name}(Protocol):"]
+    rows = [f"class _{name}({_STANDARD}Protocol):"]
     for field, annotation in value.__annotations__.items():
-        rows += ["    @property", f"    def {field}(self) -> {_in(annotation)}: ..."]
+        rows.append(f"    @{_STANDARD}property")
+        rows.append(f"    def {field}(self) -> {_in(annotation)}: ...")
     return "\n".join(rows) + "\n"
 
 
@@ -97,9 +151,12 @@ def _struct(name: str, value: type[_core.Struct]) -> str:
         f"    {field}: {_out(annotation)}"
         for field, annotation in value.__annotations__.items()
     ]
-    names = ", ".join(f'Literal["{field}"]' for field in value.__match_args__)
-    rows.append(f"    __match_args__: ClassVar[tuple[{names}]]")
-    parameters = ["self"]
+    literal = f"{_STANDARD}Literal"
+    names = ", ".join(f'{literal}["{field}"]' for field in value.__match_args__)
+    rows.append(f"    __match_args__: {_STANDARD}ClassVar[{_STANDARD}tuple[{names}]]")
+    fields = f"{_STANDARD}dict[{_STANDARD}str, {_STANDARD}Any]"
+    rows.append(f"    __dataclass_fields__: {_STANDARD}ClassVar[{fields}]")
+    parameters = [_self(value.__annotations__)]
     for field, annotation in value.__annotations__.items():
         optional = " = None" if field in value.__inlay_optional__ else ""
         if parameters[-1].endswith("None") and not optional:
@@ -112,39 +169,48 @@ def _struct(name: str, value: type[_core.Struct]) -> str:
 def _object(name: str, value: type) -> str:
     rows = [f"class {name}:", *_docstring(value.__doc__)]
     signature = inspect.signature(value)
-    parameters = ", ".join(filter(None, ["self", _parameters(signature)]))
+    first = _self(signature.parameters)
+    parameters = ", ".join(filter(None, [first, _parameters(signature)]))
     rows.append(f"    def __init__({parameters}) -> None: ...")
     for method, function in vars(value).items():
         if isinstance(function, _core.Method):
             rows += textwrap.indent(
-                "\n".join(_function(method, function, "self")), "    "
+                "\n".join(_function(method, function, True)), "    "
             ).splitlines()
     rows += [
         "    def close(self) -> None: ...",
-        "    def __enter__(self) -> Self: ...",
-        "    def __exit__(self, *error: object) -> None: ...",
+        f"    def __enter__(self) -> {_STANDARD}Self: ...",
+        f"    def __exit__(self, *error: {_STANDARD}object) -> None: ...",
     ]
     return "\n".join(rows) + "\n"
 
 
 def _function(
-    name: str, function: _core.Function | _core.Method, first: str = ""
+    name: str, function: _core.Function | _core.Method, bound: bool = False
 ) -> list[str]:
     signature: inspect.Signature = function.__signature__
     word = "async def" if inspect.iscoroutinefunction(function) else "def"
     result = _out(signature.return_annotation)
-    head = f"{word} {name}({_parameters(signature, first)}) -> {result}:"
+    head = f"{word} {name}({_parameters(signature, bound)}) -> {result}:"
     doc = _docstring(function.__doc__)
     return [head, *doc, "    ..."] if doc else [f"{head} ..."]
 
 
-def _parameters(signature: inspect.Signature, first: str = "") -> str:
-    """As in a `def`; `first` takes the place of a method's first parameter."""
+def _self(names: Iterable[str]) -> str:
+    """What `self` is called beside these."""
+    name = "self"
+    while name in names:
+        name = f"_{name}"
+    return name
+
+
+def _parameters(signature: inspect.Signature, bound: bool = False) -> str:
+    """As in a `def`; `self` takes the place of a method's first parameter."""
     parts = []
     keyword_only = False
     for index, parameter in enumerate(signature.parameters.values()):
-        if index == 0 and first:
-            parts.append(first)
+        if index == 0 and bound:
+            parts.append(_self(list(signature.parameters)[1:]))
             continue
         if parameter.kind is parameter.KEYWORD_ONLY and not keyword_only:
             keyword_only = True
@@ -159,19 +225,16 @@ def _in(annotation: Any) -> str:
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is list:
         (item,) = arguments
-        wide = f"Sequence[{_in(item)}]"
-        takes_buffers = item in _NUMBERS or _is_struct(item)
-        return f"{wide} | Buffer" if takes_buffers else wide
+        return f"{_STANDARD}Sequence[{_in(item)}] | {_STANDARD}Items"
     if origin in (types.UnionType, typing.Union):
         return _union(arguments, _in)
     if annotation is bytes:
-        return "Buffer"
-    if annotation is float:
-        return "float"
+        return f"{_STANDARD}Buffer"
     if _is_struct(annotation):
-        return f"{annotation.__name__} | _{annotation.__name__} | Mapping[str, Any]"
+        mapping = f"{_STANDARD}Mapping[{_STANDARD}str, {_STANDARD}Any]"
+        return f"{_out(annotation)} | _{annotation.__name__} | {mapping}"
     if isinstance(annotation, type) and issubclass(annotation, enum.IntEnum):
-        return f"{annotation.__name__} | int | str"
+        return f"{_out(annotation)} | {_STANDARD}int | {_STANDARD}str"
     return _out(annotation)
 
 
@@ -181,18 +244,19 @@ def _out(annotation: Any) -> str:
     if annotation is None or annotation is type(None):
         return "None"
     if origin is list:
-        return f"list[{_out(arguments[0])}]"
+        return f"{_STANDARD}list[{_out(arguments[0])}]"
     if origin in (types.UnionType, typing.Union):
         return _union(arguments, _out)
     if origin is not None and getattr(origin, "__name__", "") == "Callable":
         takes, gives = arguments
         inner = ", ".join(_out(item) for item in takes)
-        return f"Callable[[{inner}], {_out(gives)}]"
+        return f"{_STANDARD}Callable[[{inner}], {_out(gives)}]"
     if annotation is inspect.Parameter.empty or annotation is object:
-        return "Any"
+        return f"{_STANDARD}Any"
     if origin is _core.Array:
         return f"inlay.Array[{_out(arguments[0])}]"
-    return str(annotation.__name__)
+    mark = _STANDARD if annotation.__module__ == "builtins" else _OWN
+    return f"{mark}{annotation.__name__}"
 
 
 def _union(arguments: Sequence[Any], write_one: Callable[[Any], str]) -> str:
@@ -210,4 +274,6 @@ def _docstring(doc: str | None) -> list[str]:
 
 
 def _quoted(doc: str) -> str:
-    return doc.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    text = doc.strip().replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    # Nor may its last quote be one of the three behind it.
+    return f'{text[:-1]}\\"' if text.endswith('"') else text

@@ -43,7 +43,7 @@ class Worker:
     process: subprocess.Popen[bytes]
     pidfd: int
     status: int  # read end of the worker's status pipe
-    control: int  # write end of its commands; their end tells it to stop
+    control: int  # write end of its commands; -1: closed, which tells it to stop
     started: float
     lines: Lines = field(default_factory=Lines)
     ready: bool = False
@@ -154,7 +154,7 @@ class Supervisor:
         listen = [sock.fileno() for sock in self.sockets]
         # A worker hears of signals when it has its handlers: none is lost,
         # none ends it in the middle of its start.
-        early = (signal.SIGINT, signal.SIGTERM)
+        early = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, early)
         process = subprocess.Popen(
             [
@@ -210,7 +210,7 @@ class Supervisor:
             return
         worker.ready = True
         if worker.replaces is not None:
-            self._stop_worker(worker.replaces)
+            self._retire(worker.replaces)
             worker.replaces = None
         if not self.announced and not self.stopping:
             self.announced = True
@@ -226,7 +226,8 @@ class Supervisor:
             with contextlib.suppress(KeyError):
                 self.selector.unregister(fd)
             os.close(fd)
-        os.close(worker.control)
+        if worker.control >= 0:
+            os.close(worker.control)
         worker.gone = True
         self.workers.remove(worker)
         if self.stopping:
@@ -300,6 +301,13 @@ class Supervisor:
         worker.stopping = True
         with contextlib.suppress(ProcessLookupError):
             worker.process.send_signal(signal.SIGTERM)
+
+    def _retire(self, worker: Worker) -> None:
+        """Another one serves: it stops, also if it never looks at signals."""
+        self._stop_worker(worker)
+        if worker.control >= 0 and not worker.gone:
+            os.close(worker.control)
+            worker.control = -1
 
     def _signal_all(self, number: int) -> None:
         for worker in self.workers:

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import sys
 import time
 from collections.abc import Iterator
 from typing import Any
 
-from inlay import _core
+from inlay import _core, cache, recipe
 from inlay.control import Message
+from inlay.errors import CacheError
 from inlay.openapi import Document
 
 
 def loaded() -> list[Message]:
-    """The native modules of this process: name and source file."""
-    found = []
+    """The native modules of this process: name, file, and all it is made of."""
+    found: list[Message] = []
     for native in _core.modules():
         module = sys.modules.get(native.name)
         source = getattr(module, "__file__", None)
         if source:
-            found.append({"name": native.name, "source": source})
+            files = [source, native.path]
+            if recipe.language(source):
+                with contextlib.suppress(CacheError):
+                    files = cache.Entry(source).sources()
+            found.append({"name": native.name, "source": source, "files": files})
     return found
 
 

@@ -40,6 +40,8 @@ def load(config: Config) -> ASGIApp | None:
     """
     import inlay  # noqa: F401 - the import hook
 
+    if config.problem:
+        raise TargetError(config.problem)
     if recipe.language(config.target):
         _load_c(config)
         return None

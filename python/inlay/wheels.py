@@ -65,13 +65,19 @@ class Project:
             raise BuildError(f"{path} has no [project] table")
         try:
             metadata = pyproject_metadata.StandardMetadata.from_pyproject(
-                self.settings, self.folder, metadata_version="2.2"
+                self.settings, self.folder, metadata_version=self._metadata_version()
             )
         except pyproject_metadata.ConfigurationError as error:
             raise BuildError(f"{path}: {error}") from None
         if metadata.version is None:
             raise BuildError(f"{path}: [project] has no version")
         return metadata
+
+    def _metadata_version(self) -> str:
+        """The oldest that can say it: not every installer knows PEP 639's."""
+        project = self.settings["project"]
+        licensed = isinstance(project.get("license"), str)
+        return "2.4" if licensed or "license-files" in project else "2.2"
 
     @property
     def stem(self) -> str:
@@ -141,14 +147,17 @@ class Wheel:
 
     def add(self, path: str, content: bytes, mode: int = 0o644) -> None:
         path = path.replace(os.sep, "/")
-        entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
-        entry.external_attr = (0o100000 | mode) << 16
-        entry.compress_type = zipfile.ZIP_DEFLATED
-        self._zip.writestr(entry, content)
+        self._write(path, content, mode)
         digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
         self._rows.append(
             f"{_csv(path)},sha256={digest.rstrip(b'=').decode()},{len(content)}"
         )
+
+    def _write(self, path: str, content: bytes, mode: int) -> None:
+        entry = zipfile.ZipInfo(path, (1980, 1, 1, 0, 0, 0))
+        entry.external_attr = (0o100000 | mode) << 16
+        entry.compress_type = zipfile.ZIP_DEFLATED
+        self._zip.writestr(entry, content)
 
     def close(self) -> str:
         """Add the metadata and finish; the file's name."""
@@ -156,9 +165,7 @@ class Wheel:
             self.add(f"{self.info}/{path}", content)
         record = f"{self.info}/RECORD"
         self._rows.append(f"{record},,")
-        self._zip.writestr(
-            zipfile.ZipInfo(record, (1980, 1, 1, 0, 0, 0)), "\n".join(self._rows) + "\n"
-        )
+        self._write(record, ("\n".join(self._rows) + "\n").encode(), 0o644)
         self._zip.close()
         os.replace(self._part, self._path)
         return self.name

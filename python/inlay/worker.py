@@ -6,6 +6,7 @@ Started by the supervisor as `main CONFIG PIPES`; not for use by hand.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import math
 import os
@@ -15,7 +16,7 @@ import sys
 import time
 from typing import Any
 
-from . import _core, control, logs, openapi, target
+from . import _core, control, logs, openapi, private, target
 from .config import Config
 from .lifespan import Lifespan, LifespanError
 from .logs import log
@@ -79,14 +80,19 @@ class Worker:
     async def run(self, commands: int) -> int:
         loop = asyncio.get_running_loop()
         stop = asyncio.Event()
-        # Ctrl-C reaches the whole terminal group: the supervisor decides.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # Ctrl-C, or the terminal's end, reach its whole group: the supervisor
+        # decides.
+        for number in (signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
         loop.add_signal_handler(signal.SIGTERM, stop.set)
         # The supervisor blocked them for the start.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM))
+        signal.pthread_sigmask(
+            signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        )
 
         def stop_soon() -> None:
-            loop.call_soon_threadsafe(stop.set)
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(stop.set)
 
         control.follow_supervisor(
             commands,
@@ -258,6 +264,7 @@ def main() -> None:
         if isinstance(error.code, str):
             log.error("%s", error.code)
     logs.flush()
+    private.remove()
     # Threads of the application (sync endpoints) must not hold the exit up.
     sys.stdout.flush()
     sys.stderr.flush()

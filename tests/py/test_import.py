@@ -584,3 +584,33 @@ def test_cache_name_holds_no_surprise(app):
         """,
     )
     assert str(app.cache) in out
+
+
+def test_a_child_that_was_forked_meanwhile_keeps_no_lock(app):
+    app.write("fast.c", "int f(void) { return 1; }")
+    status, out, err = app.run(
+        """
+        import os, sys
+        from inlay import cache
+        entry = cache.Entry(sys.path[0] + "/fast.c")
+        with entry._locked():
+            end, other = os.pipe()
+            child = os.fork()
+            if not child:
+                os.close(other)
+                os.read(end, 1)
+                os._exit(0)
+        import inlay, fast
+        print(fast.f())
+        os.close(other)
+        os.waitpid(child, 0)
+        """
+    )
+    assert (status, out) == (0, "1\n"), err
+
+
+def test_recipe_with_a_nul(app):
+    app.write("fast.c", "// inlay: cflags -DA=\0\nint f(void) { return 1; }")
+    status, _, err = app.run("import inlay, fast")
+    assert status == 1
+    assert "CompileError" in err and "fast.c:1: a NUL byte" in err

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import sysconfig
+import textwrap
 import zipfile
 from pathlib import Path
 
@@ -180,22 +184,73 @@ look.user(1)
 """
 
 
+def checking(checker: str, folder: Path) -> list[str]:
+    """The command, at its strictest."""
+    if checker == "mypy":
+        return ["-m", "mypy", "--strict", "--no-incremental"]
+    settings = '{"typeCheckingMode": "strict", "reportMissingModuleSource": false}'
+    (folder / "pyrightconfig.json").write_text(settings)
+    return ["-m", "basedpyright", "--level", "error"]
+
+
 @pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
 def test_stubs_are_right(source: Path, checker: str) -> None:
     assert "look.pyi" in inlay("stubs", "look.c", cwd=source.parent)
     (source.parent / "use.py").write_text(USE)
     (source.parent / "misuse.py").write_text(MISUSE)
-    if checker == "mypy":
-        command = ["-m", "mypy", "--strict", "--no-incremental"]
-    else:
-        settings = '{"typeCheckingMode": "strict", "reportMissingModuleSource": false}'
-        (source.parent / "pyrightconfig.json").write_text(settings)
-        command = ["-m", "basedpyright", "--level", "error"]
+    command = checking(checker, source.parent)
     good = python(*command, "use.py", cwd=source.parent)
     assert good.returncode == 0, good.stdout + good.stderr
     bad = python(*command, "misuse.py", cwd=source.parent)
     for line in (3, 4, 5, 6, 7):
         assert f"misuse.py:{line}" in bad.stdout, bad.stdout
+
+
+ODD = r'''/* The module "ends" so: "x" */
+
+#include <inlay.h>
+#include <stdlib.h>
+INLAY_SLICE(reals, double);
+enum colour { None, class };
+struct user { int id, self, property; };
+struct Any { struct user user; enum colour colour; reals list; };
+struct box { int n; };
+struct box *box_new(int self) { return calloc(1, sizeof(struct box)); }
+void box_free(struct box *b) { free(b); }
+reals box_list(struct box *b, reals str) { return str; }
+struct user box_user(struct box *b, struct user u) { return u; }
+int box_object(const struct box *b, int self) { return b->n + self; }
+/// back\\slash, \n, """three""" and "one"
+reals list(reals a) { return a; }
+inlay_str str(inlay_str s) { return s; }
+INLAY_DEFAULT(str, s, "a\"b\\c\n'");
+struct Any swap(struct Any lambda) { return lambda; }
+double apply(double (*def)(double, int), double x) { return def(x, 1); }
+'''
+
+USE_ODD = """\
+import odd
+
+numbers: list[float] = odd.list([1.0])
+text: str = odd.str("a") + odd.str()
+box = odd.box(3)
+user: odd.user = box.user(odd.user(1, 2, 3))
+swapped: odd.Any = odd.swap(odd.Any(user, odd.colour.None_, [1.0]))
+again: odd.user = odd.swap(swapped).user
+n: int = box.object(3)
+numbers = box.list(str=[])
+half: float = odd.apply(lambda x, n: x / n, 1.0)
+"""
+
+
+@pytest.mark.parametrize("checker", ["mypy", "basedpyright"])
+def test_stubs_of_odd_names(tmp_path: Path, checker: str) -> None:
+    (tmp_path / "odd.c").write_text(ODD)
+    inlay("stubs", "odd.c", cwd=tmp_path)
+    compile((tmp_path / "odd.pyi").read_text(), "odd.pyi", "exec")
+    (tmp_path / "use.py").write_text(USE_ODD)
+    done = python(*checking(checker, tmp_path), "use.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_an_import_writes_the_stub_beside_the_cache(source: Path) -> None:
@@ -329,6 +384,90 @@ def test_an_installed_wheel_needs_no_compiler(wheel: Path, tmp_path: Path) -> No
     assert done.stdout.startswith("3.0 The mean of some numbers")
 
 
+def make_project(folder: Path) -> None:
+    """With all that a layout may have."""
+    for path, text in {
+        "pyproject.toml": """
+            [build-system]
+            requires = ["inlay"]
+            build-backend = "inlay.build"
+            [project]
+            name = "Odd.One"
+            version = "1.0"
+            license = "MIT"
+            license-files = ["LICENSE"]
+            dependencies = ["inlay"]
+            scripts.go = "pkg:main"
+            entry-points."x.y".a = "pkg:main"
+        """,
+        "LICENSE": "",
+        "src/pkg/__init__.py": """
+            import inlay
+            inlay.allow(__path__)
+            def main():
+                from pkg.deep.fast import f
+                print(f(1))
+        """,
+        "src/pkg/data/ä, b.txt": "data",
+        "src/pkg/deep/fast.c": """
+            // inlay: sources part.c
+            #include <inlay.h>
+            int helper(int);
+            int f(int x) { return helper(x); }
+        """,
+        "src/pkg/deep/part.c": "int helper(int x) { return x + 1; }",
+        # As `inlay build` leaves them.
+        "src/pkg/deep/fast.pyi": "",
+        "src/pkg/deep/fast.inlay.so": "",
+        "src/alone.py": "",
+    }.items():
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).write_text(textwrap.dedent(text).lstrip("\n"))
+
+
+def test_the_same_wheel_from_anywhere(tmp_path: Path) -> None:
+    made = []
+    for place in "a b", "ü=c":
+        project = tmp_path / place
+        make_project(project)
+        inlay("build", "--wheel", "--sdist", ".", cwd=project)
+        found = sorted((project / "dist").iterdir())
+        assert len(found) == 2
+        made.append([(path.name, path.read_bytes()) for path in found])
+    assert made[0] == made[1]
+    wheel = zipfile.ZipFile(found[0])
+    names = [n for n in wheel.namelist() if not n.startswith("odd_one-1.0.dist-info/")]
+    ours = [f"pkg/deep/fast{end}" for end in (".inlay.so", ".py", ".pyi")]
+    others = ["alone.py", "pkg/__init__.py", "pkg/data/ä, b.txt"]
+    assert sorted(names) == sorted(ours + others)
+    record = wheel.read("odd_one-1.0.dist-info/RECORD").decode()
+    for path, digest, size in csv.reader(record.splitlines()):
+        if not path.endswith("/RECORD"):
+            content = wheel.read(path)
+            hashed = base64.urlsafe_b64encode(hashlib.sha256(content).digest())
+            assert digest == f"sha256={hashed.decode().rstrip('=')}", path
+            assert size == str(len(content))
+    metadata = wheel.read("odd_one-1.0.dist-info/METADATA").decode()
+    assert "License-Expression: MIT" in metadata
+    site = tmp_path / "site"
+    done = python(
+        *("-m", "pip", "install", "-q", "--no-deps", "--target", str(site)),
+        str(found[0]),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    env = {**no_compiler(tmp_path), "PYTHONPATH": path}
+    done = python(str(site / "bin/go"), cwd=tmp_path, env=env)
+    assert (done.stdout, done.returncode) == ("2\n", 0), done.stderr
+
+
+def test_a_wheel_without_native_modules(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text('[project]\nname="p"\nversion="1"\n')
+    (tmp_path / "p.py").write_text("")
+    assert "p-1-py3-none-any.whl" in inlay("build", "--wheel", ".", cwd=tmp_path)
+
+
 def test_an_editable_install_follows_the_source(tmp_path: Path) -> None:
     inlay("new", "followed", "--template", "wheel", cwd=tmp_path)
     venv = tmp_path / "venv"
@@ -378,7 +517,10 @@ def test_what_new_makes_passes_its_own_test(tmp_path: Path, template: str) -> No
 
 
 def test_new_refuses(tmp_path: Path) -> None:
-    assert "can't be the name" in inlay("new", "a-b", cwd=tmp_path, fails=True)
+    for name in ("a-b", "class"):
+        words = ("new", name, "--template", "wheel")
+        assert "can't be the name" in inlay(*words, cwd=tmp_path, fails=True)
+    inlay("new", "my-shop", cwd=tmp_path)
     inlay("new", "fresh", cwd=tmp_path)
     assert "is there already" in inlay("new", "fresh", cwd=tmp_path, fails=True)
     (tmp_path / "empty").mkdir()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import http.client
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -41,9 +43,9 @@ def version():
 
 @pytest.fixture
 def dev(inlay_run: StartServer, tmp_path: Path) -> Callable[..., Running]:
-    def start(target: str = "app:app") -> Running:
+    def start(target: str = "app:app", *options: str, **more: object) -> Running:
         folder = tmp_path / "app"
-        return inlay_run(target, command="dev", app_dir=folder)
+        return inlay_run(target, *options, command="dev", app_dir=folder, **more)
 
     (tmp_path / "app").mkdir()
     (tmp_path / "app/fast.c").write_text(C.format(add=1))
@@ -118,16 +120,110 @@ def test_a_route_that_does_not_bind_leaves_the_old_ones(
     assert server.get("/answer?x=1").json() == 2
 
 
-def test_a_header_counts(dev: Callable[..., Running], tmp_path: Path) -> None:
+@pytest.mark.parametrize("cached", [True, False])
+def test_a_header_counts(
+    dev: Callable[..., Running], tmp_path: Path, cached: bool
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
     header = tmp_path / "app/number.h"
     header.write_text("#define NUMBER 1\n")
     (tmp_path / "app/fast.c").write_text(
         '#include "number.h"\n' + C.format(add="NUMBER")
     )
-    server = dev()
+    env = {} if cached else {"INLAY_NO_CACHE": "1", "TMPDIR": str(scratch)}
+    server = dev(env=env)
     assert server.get("/answer?x=1").json() == 2
     header.write_text("#define NUMBER 50\n")
     until(lambda: server.get("/answer?x=1").json(), 51)
+    assert server.stop() == 0
+    assert list(scratch.iterdir()) == [], "left behind"
+
+
+def test_two_modules_with_one_header(
+    dev: Callable[..., Running], tmp_path: Path
+) -> None:
+    header = tmp_path / "app/number.h"
+    header.write_text("#define NUMBER 1\n")
+    text = '#include "number.h"\n' + C.format(add="NUMBER")
+    (tmp_path / "app/fast.c").write_text(text)
+    (tmp_path / "app/more.c").write_text(text.replace("answer", "other"))
+    (tmp_path / "app/app.py").write_text("import more\n" + APP.format(version=1))
+    server = dev()
+    header.write_text("#define NUMBER 50\n")
+    until(lambda: server.get("/answer?x=1").json(), 51)
+    until(lambda: server.get("/other?x=2").json(), 52)
+
+
+def test_ways_to_save(dev: Callable[..., Running], tmp_path: Path) -> None:
+    source = tmp_path / "app/fast.c"
+    server = dev()
+    part = tmp_path / "app/fast.c~"
+    part.write_text(C.format(add=20))
+    part.replace(source)
+    until(lambda: server.get("/answer?x=1").json(), 21)
+    source.rename(part)
+    source.write_text(C.format(add=30))
+    until(lambda: server.get("/answer?x=1").json(), 31)
+    source.unlink()
+    server.wait_for_log("No such file")
+    assert server.get("/answer?x=1").json() == 31
+    source.write_text(C.format(add=40))
+    until(lambda: server.get("/answer?x=1").json(), 41)
+
+
+@pytest.mark.parametrize("first", ["1", "nonsense"])
+def test_saved_while_the_worker_starts(
+    dev: Callable[..., Running], tmp_path: Path, first: str
+) -> None:
+    mark = tmp_path / "loaded"
+    (tmp_path / "app/fast.c").write_text(C.format(add=first))
+    (tmp_path / "app/app.py").write_text(
+        "import pathlib, time\n"
+        "try:\n    import fast\n"
+        f"finally:\n    pathlib.Path({str(mark)!r}).touch(); time.sleep(1)\n"
+        + APP.format(version=1)
+    )
+    server = dev(wait=False)
+    until(mark.exists, True)
+    time.sleep(0.3)
+    (tmp_path / "app/fast.c").write_text(C.format(add=60))
+    server.wait_for_log("Inlay running on")
+    until(lambda: server.get("/answer?x=1").text, "61")
+
+
+def test_a_worker_that_hangs_is_replaced(
+    dev: Callable[..., Running], tmp_path: Path
+) -> None:
+    app, mark = tmp_path / "app/app.py", tmp_path / "loaded"
+    app.write_text(
+        f"import pathlib, time\npathlib.Path({str(mark)!r}).touch()\n"
+        "while True: time.sleep(0.01)\n"
+    )
+    server = dev("app:app", "--timeout-graceful-shutdown", "0.1", wait=False)
+    until(mark.exists, True)
+    app.write_text(APP.format(version=5))
+    until(lambda: "Inlay running on" in server.log and server.get("/version").json(), 5)
+    until(lambda: len(server.children()), 1)
+    assert server.stop() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_stopped_while_it_compiles(
+    dev: Callable[..., Running], tmp_path: Path, number: int
+) -> None:
+    compiler, mark, begun = (tmp_path / name for name in ("slowcc", "slow", "begun"))
+    compiler.write_text(
+        f'#!/bin/sh\n[ -e {mark} ] && touch {begun} && sleep 30\nexec gcc "$@"\n'
+    )
+    compiler.chmod(0o755)
+    server = dev(env={"CC": str(compiler)})
+    mark.touch()
+    (tmp_path / "app/fast.c").write_text(C.format(add=2))
+    until(begun.exists, True)
+    os.killpg(server.process.pid, number)
+    assert server.process.wait(10) == 0
+    assert "Error" not in server.log and "Traceback" not in server.log
 
 
 def test_python_replaces_the_worker_and_requests_wait(
@@ -169,6 +265,18 @@ def test_a_broken_application_is_explained_until_it_is_mended(
     app.write_text("import fast\nraise RuntimeError('by design')\n")
     until(lambda: server.get("/version").status_code, 500, seconds=20)
     assert "by design" in server.get("/anything").text
+    app.write_text(APP.format(version=3))
+    until(lambda: server.get("/version").text, "3", seconds=20)
+
+
+def test_a_worker_that_dies_while_it_starts_is_explained(
+    dev: Callable[..., Running], tmp_path: Path
+) -> None:
+    server = dev()
+    app = tmp_path / "app/app.py"
+    app.write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    until(lambda: server.get("/version").status_code, 500, seconds=20)
+    assert "was killed by SIGKILL (9) while it started" in server.get("/x").text
     app.write_text(APP.format(version=3))
     until(lambda: server.get("/version").text, "3", seconds=20)
 
