@@ -26,5 +26,5 @@ done
 # CPython keeps much alive until exit: leaks are for the C tests to find.
 env LD_PRELOAD="$preload" PYTHONMALLOC=malloc PYTHONPATH="$site" \
     ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:allocator_may_return_null=1 \
-    python -m pytest -q -m "${MARKS:-not bench and not slow}" \
+    python -m pytest -q -n auto --dist loadfile -m "${MARKS:-not bench and not slow}" \
     -o timeout=300 "$@"

@@ -20,4 +20,4 @@ if [ -n "${FAST:-}" ]; then
 else
     scripts/setup.sh browser
 fi
-python -m pytest -q -m "$marks" "$@"
+python -m pytest -q -n auto --dist loadfile -m "$marks" "$@"

@@ -35,7 +35,7 @@ test_python() { # interpreter, version
     PYTHON=$1 scripts/setup.sh &&
         PYTHON=$1 scripts/venv.sh "$venv" requirements/dev.txt &&
         scripts/build.sh "$venv" &&
-        PATH="$PWD/$venv/bin:$PATH" "$venv/bin/python" -m pytest -q
+        PATH="$PWD/$venv/bin:$PATH" "$venv/bin/python" -m pytest -q -n auto --dist loadfile
 }
 
 default=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')

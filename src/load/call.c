@@ -89,7 +89,7 @@ static bool is_block(const struct inlay_func *func,
             (move->op == INLAY_MOVE_COPY && move->at >= INLAY_ABI_STACK)) &&
            move->size == plan->size && plan->size % 8 == 0 &&
            plan->size >= 3 * 8 && plan->size <= 8 * 8 &&
-           func->params[0].type->align <= 8 && func->result->align <= 8;
+           func->params[0].type->align == 8 && func->result->align == 8;
 }
 
 struct inlay_error *inlay_call_prepare(const struct inlay_func *func,
@@ -243,16 +243,19 @@ ANY_TYPE static inline uint64_t call_words(size_t count,
         words[0], words[1], words[2]);
 }
 
-/* The compiler knows where they go. */
+/* The compiler knows where they go; straight to `ret` where C can say so. */
 #define BLOCK(n)                                                               \
     case n: {                                                                  \
-        struct block {                                                         \
+        struct __attribute__((may_alias)) block {                              \
             uint64_t words[n];                                                 \
-        } block;                                                               \
+        };                                                                     \
+        const struct block *from = arg;                                        \
                                                                                \
-        memcpy(&block, arg, sizeof(block));                                    \
-        block = ((struct block(*)(struct block))entry)(block);                 \
-        memcpy(ret, &block, sizeof(block));                                    \
+        if (inlay_abi_memory_is_argument)                                      \
+            ((void *(*)(void *, struct block))entry)(ret, *from);              \
+        else                                                                   \
+            *(struct block *)ret =                                             \
+                ((struct block(*)(struct block))entry)(*from);                 \
         break;                                                                 \
     }
 

@@ -91,6 +91,21 @@ static int open_array(const struct inlay_py_conversion *conversion,
     return 1;
 }
 
+/*
+ * Without the GIL: the producer may wait for threads of its own that want it
+ * (pyarrow does, for a file of Python's). Callbacks that need it take it.
+ */
+static int stream_get(struct ArrowArrayStream *stream,
+                      struct ArrowSchema *schema,
+                      struct ArrowArray *array)
+{
+    int code;
+
+    Py_BEGIN_ALLOW_THREADS code = schema ? stream->get_schema(stream, schema)
+                                         : stream->get_next(stream, array);
+    Py_END_ALLOW_THREADS return code;
+}
+
 static int stream_fail(const struct inlay_py_conversion *conversion,
                        struct ArrowArrayStream *stream,
                        int code,
@@ -116,7 +131,7 @@ static int next_chunk(const struct inlay_py_conversion *conversion,
 
     if (!capsule)
         return -1;
-    int code = stream->get_next(stream, *ret);
+    int code = stream_get(stream, NULL, *ret);
     if (code)
         return stream_fail(conversion, stream, code, place);
     if (!(*ret)->release)
@@ -156,9 +171,12 @@ static int read_stream(const struct inlay_py_conversion *conversion,
 
     if (!schema)
         return -1;
-    int code = stream->get_schema(stream, ret->schema);
+    int code = stream_get(stream, ret->schema, NULL);
     if (code)
         return stream_fail(conversion, stream, code, place);
+    if (!ret->schema->release)
+        return inlay_py_fail(conversion, place, PyExc_ValueError,
+                             "broken Arrow data: a stream without a schema");
     if (inlay_py_frame_keep(conversion->frame, schema) < 0)
         return -1;
     ret->chunks = NULL;
@@ -182,7 +200,7 @@ static int open_stream(const struct inlay_py_conversion *conversion,
 {
     struct ArrowArrayStream *stream = PyCapsule_GetPointer(capsule, STREAM);
 
-    if (!stream || !stream->release)
+    if (!stream || !stream->release || !stream->get_schema || !stream->get_next)
         return wrong_capsule(conversion, value, "__arrow_c_stream__", place);
     return read_stream(conversion, stream, most, place, ret);
 }

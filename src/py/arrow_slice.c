@@ -268,9 +268,9 @@ static const char *view_text(const struct range *range,
     }
     /* Validity, views, the further buffers, their sizes. */
     int64_t index = words[2], offset = words[3];
-    const char *data = buffer(range, 2 + index);
-    if (index < 0 || index >= range->array->n_buffers - 3 || !sizes || !data ||
-        offset < 0 || offset + words[0] > sizes[index])
+    bool known = index >= 0 && index < range->array->n_buffers - 3;
+    const char *data = known ? buffer(range, 2 + index) : NULL;
+    if (!data || !sizes || offset < 0 || offset + words[0] > sizes[index])
         return "a view beyond its buffer";
     *ret = inlay_str_make(data + offset, (size_t)words[0]);
     return NULL;
@@ -515,18 +515,15 @@ static int read_range(const struct range *range, const struct target *target)
 
 /* --- Slices ------------------------------------------------------------- */
 
-/* One chunk of the very numbers: no copy. */
-static bool usable(const struct inlay_type *c,
-                   const struct inlay_py_arrow *arrow)
+/* A chunk of the very numbers: no copy. */
+static bool usable(const struct inlay_type *c, const struct range *chunk)
 {
-    const struct ArrowArray *array = arrow->chunks[0];
-    struct range range = {arrow->schema, array, 0, array->length};
-    const char *values = buffer(&range, 1);
+    const char *values = buffer(chunk, 1);
 
-    return arrow->nchunks == 1 && c->elem_const && !arrow->schema->dictionary &&
-           inlay_py_item_same(item_of(arrow->schema), c->elem) && values &&
+    return c->elem_const && !chunk->schema->dictionary &&
+           inlay_py_item_same(item_of(chunk->schema), c->elem) && values &&
            (uintptr_t)values % c->elem->align == 0 &&
-           find_null(&range) == range.count;
+           find_null(chunk) == chunk->count;
 }
 
 static int copy_chunks(const struct inlay_py_arrow *arrow,
@@ -587,17 +584,20 @@ int inlay_py_arrow_slice_in(const struct inlay_py_conversion *conversion,
         target.place = place;
         return broken(&target, "a length or an offset is out of range");
     }
-    if (arrow.nchunks && usable(type->c, &arrow)) {
+    if (arrow.nchunks == 1) {
         struct range all = {arrow.schema, arrow.chunks[0], 0, len};
+        size_t size = type->elem->c->size;
 
         if (check_range(&all, &target) < 0)
             return -1;
-        inlay_py_slice_store(type->c, at,
-                             (const char *)buffer(&all, 1) +
-                                 (size_t)place_of(&all, 0) *
-                                     type->elem->c->size,
-                             (size_t)len);
-        return 1;
+        if (usable(type->c, &all)) {
+            const char *values = buffer(&all, 1);
+
+            inlay_py_slice_store(type->c, at,
+                                 values + (size_t)place_of(&all, 0) * size,
+                                 (size_t)len);
+            return 1;
+        }
     }
     if (copy_chunks(&arrow, &target, (size_t)len) < 0)
         return -1;

@@ -40,8 +40,9 @@ struct inlay_py_record {
     PyObject **names; /* interned; `from` is `from_` here */
     const struct inlay_py_type **types;
     bool flat; /* no field leads to further fields or elements */
-    struct inlay_py_spares *spares; /* structtype.c */
-    struct inlay_py_record *next;   /* of the module's records */
+    struct inlay_py_spares *spares;     /* structtype.c */
+    const struct inlay_py_image *image; /* structimage.h; NULL: none */
+    struct inlay_py_record *next;       /* of the module's records */
 };
 
 /* An enum and its class. */

@@ -541,9 +541,10 @@ int inlay_py_buffer_in(const struct inlay_py_conversion *conversion,
         inlay_py_frame_view(conversion->frame, value, PyBUF_RECORDS_RO);
 
     if (!view) {
-        /* It has no such view now: its elements may do. */
-        if (PyErr_ExceptionMatches(PyExc_MemoryError) ||
-            !PyErr_ExceptionMatches(PyExc_Exception))
+        /* It has no such view now: its elements may do. (numpy: ValueError.) */
+        if (!PyErr_ExceptionMatches(PyExc_BufferError) &&
+            !PyErr_ExceptionMatches(PyExc_ValueError) &&
+            !PyErr_ExceptionMatches(PyExc_TypeError))
             return -1;
         PyErr_Clear();
         return UNKNOWN;

@@ -10,9 +10,10 @@
 
 #include "base/banned.h"
 
-/* Parameters of a callback; members of a struct or array in it. */
+/* Parameters of a callback; members of a struct or array in it, and bytes. */
 #define PARAMS_MOST 64
 #define MEMBERS_MOST 1024
+#define SIZE_MOST 65536
 #define CAPSULE "inlay.closure"
 
 struct inlay_py_cif {
@@ -25,9 +26,17 @@ struct closure {
     void *code;
     const struct inlay_py_signature *signature;
     PyObject *callable;
-    struct inlay_py_conversion conversion; /* its frame is `frame` */
-    struct inlay_py_frame frame; /* of all its calls: nobody's current one */
+    PyObject *function; /* str, for messages */
+    struct inlay_py_state *state;
     struct inlay_py_frame *outer;
+};
+
+/* One call of it. Several may run: within each other, on other threads. */
+struct call {
+    const struct closure *closure;
+    struct inlay_py_conversion conversion;
+    struct inlay_py_frame frame; /* nobody's current one */
+    void *ret, **values;         /* libffi's */
 };
 
 /* --- Layouts ------------------------------------------------------------ */
@@ -145,7 +154,7 @@ static int make_type(struct inlay_py_module *module,
     size_t count = count_members(type);
 
     *ret = scalar_type(type);
-    if (*ret || count == 0 || count > MEMBERS_MOST)
+    if (*ret || count == 0 || count > MEMBERS_MOST || type->size > SIZE_MOST)
         return 0;
     ffi_type *made = inlay_py_module_alloc(module, 1, sizeof(*made));
     ffi_type **members =
@@ -247,9 +256,9 @@ static void store_result(const struct inlay_type *type,
 }
 
 /* What the callable returned: numbers and structs of them, so copies. */
-static int convert_result(struct closure *closure, PyObject *object, void *ret)
+static int convert_result(struct call *call, PyObject *object)
 {
-    const struct inlay_py_type *type = closure->signature->result;
+    const struct inlay_py_type *type = call->closure->signature->result;
     const struct inlay_py_place place = {.outer = NULL};
     uint64_t scalar = 0;
     void *value = &scalar;
@@ -257,11 +266,11 @@ static int convert_result(struct closure *closure, PyObject *object, void *ret)
     if (type->c->kind == INLAY_KIND_VOID)
         return 0;
     if (type->c->size > sizeof(scalar))
-        value = inlay_py_frame_alloc(&closure->frame, type->c->size);
+        value = inlay_py_frame_alloc(&call->frame, type->c->size);
     if (!value ||
-        inlay_py_in(&closure->conversion, type, object, value, &place) < 0)
+        inlay_py_in(&call->conversion, type, object, value, &place) < 0)
         return -1;
-    store_result(type->c, value, ret);
+    store_result(type->c, value, call->ret);
     return 0;
 }
 
@@ -270,7 +279,7 @@ static int convert_result(struct closure *closure, PyObject *object, void *ret)
  * const: what it changed in them, C gets. Text and slices stay as they were:
  * theirs would end with the call, and C may keep the struct.
  */
-static int fields_back(struct closure *closure,
+static int fields_back(const struct call *call,
                        const struct inlay_py_type *type,
                        PyObject *object,
                        char *at,
@@ -279,7 +288,7 @@ static int fields_back(struct closure *closure,
     const struct inlay_py_record *record = type->record;
     struct inlay_py_struct *self = (struct inlay_py_struct *)object;
     struct inlay_py_place inner = {.outer = place};
-    int result = 0;
+    int result = inlay_py_struct_read(self);
 
     for (size_t i = 0; i < record->nfields && result == 0; i++) {
         const struct inlay_py_type *field = record->types[i];
@@ -289,21 +298,20 @@ static int fields_back(struct closure *closure,
 
         inner.name = record->names[i];
         if (!value)
-            result = inlay_py_fail(&closure->conversion, &inner,
-                                   PyExc_TypeError, "it was deleted");
+            result = inlay_py_fail(&call->conversion, &inner, PyExc_TypeError,
+                                   "it was deleted");
         else if (inlay_py_type_flat(field->c, true))
-            result =
-                inlay_py_in(&closure->conversion, field, value, to, &inner);
+            result = inlay_py_in(&call->conversion, field, value, to, &inner);
         else if (field->c->kind == INLAY_KIND_STRUCT &&
                  inlay_py_struct_check(value, field->record))
-            result = fields_back(closure, field, value, to, &inner);
+            result = fields_back(call, field, value, to, &inner);
     }
     return result;
 }
 
-static int write_back(struct closure *closure, PyObject **args, void **values)
+static int write_back(const struct call *call, PyObject **args)
 {
-    const struct inlay_py_signature *signature = closure->signature;
+    const struct inlay_py_signature *signature = call->closure->signature;
 
     for (size_t i = 0; i < signature->nparams; i++) {
         const struct inlay_py_type *type = signature->params[i];
@@ -311,16 +319,17 @@ static int write_back(struct closure *closure, PyObject **args, void **values)
 
         if (type->c->kind == INLAY_KIND_POINTER && !type->c->elem_const &&
             args[i] != Py_None &&
-            fields_back(closure, type->elem, args[i],
-                        *(char **)values[signature->slots[i]], &place) < 0)
+            fields_back(call, type->elem, args[i],
+                        *(char **)call->values[signature->slots[i]],
+                        &place) < 0)
             return -1;
     }
     return 0;
 }
 
-static int call_python(struct closure *closure, void *ret, void **values)
+static int call_python(struct call *call)
 {
-    const struct inlay_py_signature *signature = closure->signature;
+    const struct inlay_py_signature *signature = call->closure->signature;
     /* The first is for the callable: a method puts its object there. */
     PyObject *args[1 + PARAMS_MOST] = {NULL};
     size_t count;
@@ -330,18 +339,18 @@ static int call_python(struct closure *closure, void *ret, void **values)
         const struct inlay_py_place place = {NULL, signature->names[count], 0};
 
         args[1 + count] =
-            inlay_py_out(&closure->conversion, signature->params[count],
-                         values[signature->slots[count]], &place);
+            inlay_py_out(&call->conversion, signature->params[count],
+                         call->values[signature->slots[count]], &place);
         if (!args[1 + count])
             break;
     }
     if (count == signature->nparams) {
         PyObject *object =
-            PyObject_Vectorcall(closure->callable, args + 1,
+            PyObject_Vectorcall(call->closure->callable, args + 1,
                                 count | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 
-        if (object && write_back(closure, args + 1, values) == 0)
-            result = convert_result(closure, object, ret);
+        if (object && write_back(call, args + 1) == 0)
+            result = convert_result(call, object);
         Py_XDECREF(object);
     }
     while (count--)
@@ -350,7 +359,7 @@ static int call_python(struct closure *closure, void *ret, void **values)
 }
 
 /* The call ends with the pending exception; C can see that it has failed. */
-static void fail_call(struct closure *closure)
+static void fail_call(const struct closure *closure)
 {
     struct inlay_context *context = closure->outer->context;
     PyObject *exception = inlay_py_exception_take();
@@ -371,8 +380,14 @@ static void fail_call(struct closure *closure)
 /* Any thread that C calls from. */
 static void on_call(ffi_cif *cif, void *ret, void **values, void *arg)
 {
-    struct closure *closure = arg;
+    const struct closure *closure = arg;
     size_t size = cif->rtype->size;
+    struct call call = {
+        .closure = closure,
+        .conversion = {closure->state, &call.frame, closure->function},
+        .ret = ret,
+        .values = values,
+    };
     PyGILState_STATE gil = PyGILState_Ensure();
 
     if (cif->rtype->type != FFI_TYPE_VOID)
@@ -382,8 +397,10 @@ static void on_call(ffi_cif *cif, void *ret, void **values, void *arg)
         PyObject *pending = PyErr_Occurred() ? inlay_py_exception_take() : NULL;
 
         if (Py_EnterRecursiveCall(" in a callback of C") == 0) {
-            if (call_python(closure, ret, values) < 0)
+            inlay_py_frame_open(&call.frame);
+            if (call_python(&call) < 0)
                 fail_call(closure);
+            inlay_py_frame_end(&call.frame);
             Py_LeaveRecursiveCall();
         } else {
             fail_call(closure);
@@ -398,11 +415,10 @@ static void on_call(ffi_cif *cif, void *ret, void **values, void *arg)
 
 static void closure_destroy(struct closure *closure)
 {
-    inlay_py_frame_end(&closure->frame);
     if (closure->ffi)
         ffi_closure_free(closure->ffi);
     Py_DECREF(closure->callable);
-    Py_XDECREF(closure->conversion.function);
+    Py_XDECREF(closure->function);
     inlay_free(closure);
 }
 
@@ -426,18 +442,16 @@ static struct closure *closure_create(
     closure->signature = signature;
     closure->callable = Py_NewRef(callable);
     closure->outer = conversion->frame;
-    inlay_py_frame_open(&closure->frame);
-    closure->conversion = *conversion;
-    closure->conversion.frame = &closure->frame;
+    closure->state = conversion->state;
     /* "sort.less(): result: expected bool, got str" */
-    closure->conversion.function =
+    closure->function =
         PyUnicode_FromFormat("%U.%U", conversion->function, name);
     closure->ffi = ffi_closure_alloc(sizeof(*closure->ffi), &closure->code);
-    if (closure->conversion.function && closure->ffi &&
+    if (closure->function && closure->ffi &&
         ffi_prep_closure_loc(closure->ffi, &signature->cif->cif, on_call,
                              closure, closure->code) == FFI_OK)
         return closure;
-    if (closure->conversion.function)
+    if (closure->function)
         PyErr_NoMemory();
     closure_destroy(closure);
     return NULL;
@@ -458,11 +472,12 @@ int inlay_py_closure_in(const struct inlay_py_conversion *conversion,
                              "expected a callable, got %.100s",
                              Py_TYPE(value)->tp_name);
     if (!type->closure->cif)
-        return inlay_py_fail(conversion, place, PyExc_TypeError,
-                             "no Python callable can be called as this "
-                             "function pointer: it has a packed or aligned "
-                             "struct, or more than %d parameters",
-                             PARAMS_MOST);
+        return inlay_py_fail(
+            conversion, place, PyExc_TypeError,
+            "no Python callable can be called as this "
+            "function pointer: it has a packed, "
+            "aligned or large struct, or more than %d parameters",
+            PARAMS_MOST);
     struct closure *closure =
         closure_create(conversion, type->closure, value, place->name);
     if (!closure)

@@ -122,15 +122,14 @@ static int unsigned_in(IN)
 /* A float by __float__ or __index__; text is none, as in Python. */
 static int number_of(IN, double *ret)
 {
+    const PyNumberMethods *methods = Py_TYPE(value)->tp_as_number;
+
     (void)at;
+    if (!methods || (!methods->nb_float && !methods->nb_index))
+        return inlay_py_mismatch(conversion, type, value, place);
     *ret = PyFloat_AsDouble(value);
     if (*ret != -1.0 || !PyErr_Occurred())
         return 0;
-    if (PyErr_ExceptionMatches(PyExc_TypeError) && !PyFloat_Check(value) &&
-        !PyIndex_Check(value)) {
-        PyErr_Clear();
-        return inlay_py_mismatch(conversion, type, value, place);
-    }
     if (PyErr_ExceptionMatches(PyExc_OverflowError) && PyLong_Check(value)) {
         PyErr_Clear();
         _cleanup_decref_ PyObject *text = inlay_py_int_text(value);

@@ -39,13 +39,45 @@ static PyObject *cstr_out(OUT)
     return text_out(conversion, type, at, place, inlay_str_from(text));
 }
 
+/*
+ * Numbers without a call per element; how many of them there were. Unlike
+ * PyLong_FromLongLong, PyLong_FromLong has a short way for one digit.
+ */
+#define ITEMS(T, make)                                                         \
+    for (const T *from = at; i < count; i++) {                                 \
+        PyObject *item = make(from[i]);                                        \
+        if (!item)                                                             \
+            break;                                                             \
+        PyList_SET_ITEM(list, (Py_ssize_t)i, item);                            \
+    }
+
+static size_t quick_items(const struct inlay_type *elem,
+                          const void *at,
+                          PyObject *list,
+                          size_t count)
+{
+    size_t i = 0;
+
+    if (elem->kind == INLAY_KIND_INT && elem->size == 8) {
+        ITEMS(int64_t, PyLong_FromLong)
+    } else if (elem->kind == INLAY_KIND_INT && elem->size == 4) {
+        ITEMS(int32_t, PyLong_FromLong)
+    } else if (elem->kind == INLAY_KIND_FLOAT && elem->size == 8) {
+        ITEMS(double, PyFloat_FromDouble)
+    }
+    return i;
+}
+
 static PyObject *items_out(OUT, size_t count)
 {
     struct inlay_py_place inner = {.outer = place};
     const char *items = at;
     PyObject *list = PyList_New((Py_ssize_t)count);
+    size_t i = list ? quick_items(type->elem->c, items, list, count) : 0;
 
-    for (size_t i = 0; list && i < count; i++) {
+    if (i > 0 && i < count)
+        Py_CLEAR(list); /* one of them could not be made */
+    for (; list && i < count; i++) {
         inner.index = (Py_ssize_t)i;
         PyObject *item = inlay_py_out(conversion, type->elem,
                                       items + i * type->elem->c->size, &inner);
@@ -136,7 +168,7 @@ PyObject *inlay_py_out(OUT)
     case INLAY_KIND_BOOL:
         return PyBool_FromLong(*(const uint8_t *)at != 0);
     case INLAY_KIND_INT:
-        return PyLong_FromLongLong(inlay_int_load(at, c->size));
+        return PyLong_FromLong(inlay_int_load(at, c->size));
     case INLAY_KIND_UINT:
         return PyLong_FromUnsignedLongLong(inlay_uint_load(at, c->size));
     case INLAY_KIND_FLOAT:

@@ -39,24 +39,37 @@ _Static_assert(PyLong_SHIFT < 32, "a digit fits an int");
     x##i = inlay_str_make((const char *)PyUnicode_1BYTE_DATA(args[i]),         \
                           (size_t)PyUnicode_GET_LENGTH(args[i]));
 
-static inline PyObject *make_I(const struct inlay_py_plan *plan, int64_t value)
+#define MAKE(T)                                                                \
+    const struct inlay_py_plan *plan, PyObject *const *args, size_t count,     \
+        T value
+
+static inline PyObject *make_I(MAKE(int64_t))
 {
     (void)plan;
+    (void)args;
+    (void)count;
     /* Unlike PyLong_FromLongLong it has a short way for one digit. */
     return PyLong_FromLong((long)value);
 }
 
 #define make_N make_I
 
-static inline PyObject *make_D(const struct inlay_py_plan *plan, double value)
+static inline PyObject *make_D(MAKE(double))
 {
     (void)plan;
+    (void)args;
+    (void)count;
     return PyFloat_FromDouble(value);
 }
 
-static PyObject *make_S(const struct inlay_py_plan *plan,
-                        struct inlay_str value)
+static PyObject *make_S(MAKE(struct inlay_str))
 {
+    /* An argument that C hands back as it came is the same str. */
+    for (size_t i = 0; i < count; i++)
+        if (PyUnicode_CheckExact(args[i]) &&
+            (const char *)PyUnicode_1BYTE_DATA(args[i]) == value.ptr &&
+            (size_t)PyUnicode_GET_LENGTH(args[i]) == value.len)
+            return Py_NewRef(args[i]);
     struct inlay_py_conversion conversion = {.function = plan->name};
     struct inlay_py_place place = {.outer = NULL};
 
@@ -94,7 +107,7 @@ PyObject *inlay_py_exact_settle(const struct inlay_py_plan *plan,
         {                                                                      \
             reads TYPE_##result value =                                        \
                 ((TYPE_##result(*) types)plan->entry)values;                   \
-            PyObject *object = make_##result(plan, value);                     \
+            PyObject *object = make_##result(plan, args, (count), value);      \
             if (inlay_unlikely(context->dirty))                                \
                 object = inlay_py_exact_settle(plan, context, object);         \
             return object;                                                     \
@@ -127,8 +140,7 @@ table:                                                                         \
     V(N)                                                                       \
     V(D)                                                                       \
     V(S)                                                                       \
-    EACH_1(W, X, Y, I) EACH_1(W, X, Y, N) EACH_1(W, X, Y, D)                   \
-        EACH_1(W, X, Y, S)
+    EACH_1(W, X, Y, I) EACH_1(W, X, Y, N) EACH_1(W, X, Y, D) EACH_1(W, X, Y, S)
 
 EACH(HANDLER_0, HANDLER_1, HANDLER_2, HANDLER_3)
 

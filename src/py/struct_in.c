@@ -4,7 +4,7 @@
  * an instance of its class, into which it is read back (struct_out.c).
  */
 #include "py/convert.h"
-#include "py/structtype.h"
+#include "py/structimage.h"
 
 #include "base/banned.h"
 
@@ -103,8 +103,28 @@ static int fields_in(IN)
     return found ? 0 : missing_field(conversion, type, value, at, place, NULL);
 }
 
+/* As C has it already. The texts are held: the fields may be set. */
+static int image_in(IN)
+{
+    const struct inlay_py_image *layout = type->record->image;
+    PyObject *const *values = ((struct inlay_py_struct *)value)->values;
+
+    (void)place;
+    memcpy(at, (char *)value + layout->offset, type->c->size);
+    for (size_t i = 0; i < layout->ntexts; i++)
+        if (inlay_py_frame_keep(conversion->frame,
+                                values[layout->texts[i].field]) < 0)
+            return -1;
+    return 0;
+}
+
 int inlay_py_struct_in(IN)
 {
+    struct inlay_py_struct *self = (struct inlay_py_struct *)value;
+
+    if (type->record->image && inlay_py_struct_check(value, type->record) &&
+        (self->fresh || inlay_py_image_pack(self)))
+        return image_in(conversion, type, value, at, place);
     /* Padding too: C may compare or hash the bytes. */
     memset(at, 0, type->c->size);
     if (type->record->flat)
@@ -116,13 +136,15 @@ int inlay_py_struct_in(IN)
     return result;
 }
 
+/* By class: generations of a module have records of their own. */
 static struct inlay_py_lent *find_lent(const struct inlay_py_frame *frame,
                                        PyObject *instance,
                                        const struct inlay_py_record *record)
 {
     struct inlay_py_lent *lent = frame->lent;
 
-    while (lent && (lent->instance != instance || lent->type->record != record))
+    while (lent && (lent->instance != instance ||
+                    lent->type->record->type != record->type))
         lent = lent->next;
     return lent;
 }

@@ -3,7 +3,7 @@
  * way back of those that C may change.
  */
 #include "py/convert.h"
-#include "py/structtype.h"
+#include "py/structimage.h"
 
 #include "base/banned.h"
 
@@ -20,7 +20,7 @@ static inline PyObject *field_out(OUT)
     if (c->kind == INLAY_KIND_FLOAT && c->size == 8)
         return PyFloat_FromDouble(*(const double *)at);
     if (c->kind == INLAY_KIND_INT)
-        return PyLong_FromLongLong(inlay_int_load(at, c->size));
+        return PyLong_FromLong(inlay_int_load(at, c->size));
     return inlay_py_out(conversion, type, at, place);
 }
 
@@ -46,6 +46,8 @@ PyObject *inlay_py_struct_out(OUT)
 {
     struct inlay_py_struct *self;
 
+    if (type->record->image)
+        return inlay_py_image_out(conversion, type, at, place, NULL);
     if (type->record->flat)
         return (PyObject *)fields_out(conversion, type, at, place);
     /* What C made may go round in a circle. */
@@ -64,7 +66,7 @@ static struct inlay_py_lent *find_lent(
     struct inlay_py_lent *lent =
         conversion->frame ? conversion->frame->lent : NULL;
 
-    while (lent && (lent->at != at || lent->type->record != record))
+    while (lent && (lent->at != at || lent->type->record->type != record->type))
         lent = lent->next;
     return lent;
 }
@@ -139,6 +141,8 @@ static int read_back(OUT, const void *before, struct inlay_py_struct *self)
     const struct inlay_py_record *record = type->record;
     struct inlay_py_place inner = {.outer = place};
 
+    if (inlay_py_struct_read(self) < 0)
+        return -1;
     for (size_t i = 0; i < record->nfields; i++) {
         const struct inlay_py_type *field = record->types[i];
         uint32_t offset = type->c->fields[i].offset;
@@ -157,8 +161,10 @@ static int read_back(OUT, const void *before, struct inlay_py_struct *self)
         if (keeps(field, old, from, was))
             continue;
         PyObject *value = inlay_py_out(conversion, field, from, &inner);
-        if (!value)
+        if (!value || inlay_py_struct_touch(self) < 0) {
+            Py_XDECREF(value);
             return -1;
+        }
         Py_XSETREF(self->values[i], value);
     }
     return 0;

@@ -13,6 +13,8 @@ static PyObject *class_name(const struct inlay_py_struct *self)
 
 static void set_field(struct inlay_py_struct *self, size_t i, PyObject *value)
 {
+    /* Letting the former values go may have run code that passed it to C. */
+    self->fresh = false;
     Py_XSETREF(self->values[i], Py_NewRef(value));
 }
 

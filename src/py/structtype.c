@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "py/names.h"
+#include "py/structimage.h"
 #include "py/structinit.h"
 
 #include "base/banned.h"
@@ -21,9 +22,6 @@ struct inlay_py_spares {
     struct inlay_py_struct *first;
     size_t count;
 };
-
-/* Lists within lists are described this deep. */
-#define BOUNDS_MOST 16
 
 static int struct_traverse(PyObject *object, visitproc visit, void *arg)
 {
@@ -40,9 +38,11 @@ static int struct_clear(PyObject *object)
 {
     struct inlay_py_struct *self = (struct inlay_py_struct *)object;
 
-    if (self->record)
-        for (size_t i = 0; i < self->record->nfields; i++)
-            Py_CLEAR(self->values[i]);
+    for (size_t i = 0; self->record && i < self->record->nfields; i++) {
+        /* Letting one go may run code that passes it to C. */
+        self->fresh = false;
+        Py_CLEAR(self->values[i]);
+    }
     return 0;
 }
 
@@ -54,10 +54,13 @@ static bool clear_plain(struct inlay_py_struct *self)
     for (size_t i = 0; i < self->record->nfields; i++) {
         PyObject *value = self->values[i];
 
-        if (value && (PyFloat_CheckExact(value) || PyLong_CheckExact(value) ||
-                      PyUnicode_CheckExact(value)))
+        if (!value)
+            continue;
+        if (PyUnicode_CheckExact(value) || PyFloat_CheckExact(value) ||
+            PyLong_CheckExact(value) || PyBool_Check(value))
             Py_CLEAR(self->values[i]);
-        all &= !self->values[i];
+        else
+            all = false;
     }
     return all;
 }
@@ -70,6 +73,7 @@ static void give_back(struct inlay_py_struct *self)
 
     if (type == self->record->type && spares->count < SPARES_MOST &&
         self->record->nfields) {
+        self->fresh = false;
         self->values[0] = (PyObject *)spares->first;
         spares->first = self;
         spares->count++;
@@ -131,24 +135,35 @@ static PyObject *struct_new(PyTypeObject *type,
     return (PyObject *)self;
 }
 
-struct inlay_py_struct *inlay_py_struct_alloc(
+struct inlay_py_struct *inlay_py_struct_alloc_bare(
     const struct inlay_py_record *record)
 {
     struct inlay_py_spares *spares = record->spares;
     struct inlay_py_struct *self = spares->first;
 
-    if (!self) {
+    if (inlay_unlikely(!self)) {
         self =
             (struct inlay_py_struct *)record->type->tp_alloc(record->type, 0);
-        if (self)
-            self->record = record;
+        if (!self)
+            return NULL;
+        self->record = record;
+        PyObject_GC_UnTrack(self);
         return self;
     }
     spares->first = (struct inlay_py_struct *)self->values[0];
     spares->count--;
     self->values[0] = NULL;
     _Py_NewReference((PyObject *)self);
-    PyObject_GC_Track(self);
+    return self;
+}
+
+struct inlay_py_struct *inlay_py_struct_alloc(
+    const struct inlay_py_record *record)
+{
+    struct inlay_py_struct *self = inlay_py_struct_alloc_bare(record);
+
+    if (self)
+        PyObject_GC_Track(self);
     return self;
 }
 
@@ -160,6 +175,8 @@ static int struct_init(PyObject *object, PyObject *args, PyObject *kwargs)
     Py_ssize_t at = 0;
 
     /* Called again, it starts anew. */
+    if (inlay_py_struct_touch(self) < 0)
+        return -1;
     struct_clear(object);
     inlay_py_struct_positional(self, &PyTuple_GET_ITEM(args, 0), given);
     while (kwargs && PyDict_Next(kwargs, &at, &key, &value))
@@ -247,18 +264,19 @@ static PyObject *struct_repr(PyObject *object)
     _cleanup_decref_ PyObject *fields = NULL;
     if (entered > 0)
         return name ? PyUnicode_FromFormat("%U(...)", name) : NULL;
-    fields = name ? repr_fields((struct inlay_py_struct *)object) : NULL;
+    if (name && inlay_py_struct_read((struct inlay_py_struct *)object) == 0)
+        fields = repr_fields((struct inlay_py_struct *)object);
     Py_ReprLeave(object);
     return fields ? PyUnicode_FromFormat("%U(%U)", name, fields) : NULL;
 }
 
 /* 1 equal, 0 not, -1 with an exception. */
-static int fields_equal(const struct inlay_py_struct *a,
-                        const struct inlay_py_struct *b)
+static int fields_equal(struct inlay_py_struct *a, struct inlay_py_struct *b)
 {
     int equal = 1;
 
-    if (Py_EnterRecursiveCall(" in comparison"))
+    if (inlay_py_struct_read(a) < 0 || inlay_py_struct_read(b) < 0 ||
+        Py_EnterRecursiveCall(" in comparison"))
         return -1;
     for (size_t i = 0; i < a->record->nfields && equal == 1; i++) {
         _cleanup_decref_ PyObject *x = Py_XNewRef(a->values[i]);
@@ -282,9 +300,9 @@ static PyObject *struct_compare(PyObject *a, PyObject *b, int op)
 }
 
 /* The fields that are set: {name: value}. */
-static PyObject *fields_dict(const struct inlay_py_struct *self)
+static PyObject *fields_dict(struct inlay_py_struct *self)
 {
-    PyObject *dict = PyDict_New();
+    PyObject *dict = inlay_py_struct_read(self) < 0 ? NULL : PyDict_New();
 
     for (size_t i = 0; dict && i < self->record->nfields; i++)
         if (self->values[i] &&
@@ -331,12 +349,12 @@ static PyObject *struct_keys(PyObject *object, PyObject *unused)
 
 static PyObject *struct_item(PyObject *object, PyObject *key)
 {
-    const struct inlay_py_struct *self = (struct inlay_py_struct *)object;
+    struct inlay_py_struct *self = (struct inlay_py_struct *)object;
     Py_ssize_t count = (Py_ssize_t)self->record->nfields, i = count;
 
     if (PyUnicode_Check(key))
         i = inlay_py_names_find(self->record->names, (size_t)count, key);
-    if (i < 0)
+    if (i < 0 || inlay_py_struct_read(self) < 0)
         return NULL;
     if (i < count && self->values[i])
         return Py_NewRef(self->values[i]);
@@ -382,7 +400,7 @@ static PyMemberDef *make_members(struct inlay_py_module *module,
     PyMemberDef *members =
         inlay_py_module_alloc(module, record->nfields + 1, sizeof(*members));
 
-    for (size_t i = 0; members && i < record->nfields; i++) {
+    for (size_t i = 0; members && !record->image && i < record->nfields; i++) {
         members[i].name = PyUnicode_AsUTF8(record->names[i]);
         members[i].type = Py_T_OBJECT_EX;
         members[i].offset =
@@ -394,138 +412,35 @@ static PyMemberDef *make_members(struct inlay_py_module *module,
     return members;
 }
 
-/* Its closure is the record: the way from a class to it. */
+/*
+ * The first one's closure is the record: the way from a class to it. The
+ * others are the fields, if numbers become values when they are asked for.
+ */
 static PyGetSetDef *make_getset(struct inlay_py_module *module,
                                 struct inlay_py_record *record)
 {
-    PyGetSetDef *getset = inlay_py_module_alloc(module, 2, sizeof(*getset));
+    PyGetSetDef *getset =
+        inlay_py_module_alloc(module, record->nfields + 2, sizeof(*getset));
 
-    if (getset)
-        getset[0] = (PyGetSetDef){
-            .name = "__inlay_record__",
-            .get = get_record,
-            .doc = "The class of the C struct, also of a subclass's instance.",
-            .closure = record,
+    if (!getset)
+        return NULL;
+    getset[0] = (PyGetSetDef){
+        .name = "__inlay_record__",
+        .get = get_record,
+        .doc = "The class of the C struct, also of a subclass's instance.",
+        .closure = record,
+    };
+    for (size_t i = 0; record->image && i < record->nfields; i++) {
+        getset[1 + i] = (PyGetSetDef){
+            .name = PyUnicode_AsUTF8(record->names[i]),
+            .get = inlay_py_image_get,
+            .set = inlay_py_image_set,
+            .closure = (void *)(uintptr_t)i,
         };
+        if (!getset[1 + i].name)
+            return NULL;
+    }
     return getset;
-}
-
-static PyObject *bound(PyObject *least, PyObject *most)
-{
-    return least && most ? Py_BuildValue("(NN)", least, most) : NULL;
-}
-
-/*
- * What C has room for, from the outside in: least and most length of a list,
- * length of a text in bytes, value of an int. For pydantic.
- */
-static PyObject *bounds_of(const struct inlay_py_type *type)
-{
-    PyObject *bounds = PyList_New(0);
-
-    for (bool last = false; bounds && type && !last; type = type->elem) {
-        const struct inlay_type *c = type->c;
-        _cleanup_decref_ PyObject *pair = NULL;
-
-        last = true;
-        if (c->kind == INLAY_KIND_OPTIONAL) {
-            last = false;
-            continue;
-        } else if (c->kind == INLAY_KIND_SLICE) {
-            last = false;
-            pair = bound(PyLong_FromLong(0), Py_NewRef(Py_None));
-        } else if (c->kind == INLAY_KIND_ARRAY) {
-            last = false;
-            pair = bound(PyLong_FromLong(c->count), PyLong_FromLong(c->count));
-        } else if (c->kind == INLAY_KIND_CHAR) {
-            pair = bound(PyLong_FromLong(1), PyLong_FromLong(1));
-        } else if (c->kind == INLAY_KIND_CHARS) {
-            pair = bound(PyLong_FromLong(0), PyLong_FromLong(c->size - 1));
-        } else if (c->kind == INLAY_KIND_INT) {
-            pair = bound(PyLong_FromLongLong(inlay_int_least(c->size)),
-                         PyLong_FromLongLong(inlay_int_most(c->size)));
-        } else if (c->kind == INLAY_KIND_UINT) {
-            pair = bound(PyLong_FromLong(0),
-                         PyLong_FromUnsignedLongLong(inlay_uint_most(c->size)));
-        } else {
-            break;
-        }
-        if (!pair || PyList_Append(bounds, pair) < 0)
-            Py_CLEAR(bounds);
-        if (bounds && PyList_GET_SIZE(bounds) == BOUNDS_MOST)
-            break;
-    }
-    return bounds;
-}
-
-static int add_attributes(struct inlay_py_record *record)
-{
-    PyObject *type = (PyObject *)record->type;
-    _cleanup_decref_ PyObject *names = PyTuple_New((Py_ssize_t)record->nfields);
-    _cleanup_decref_ PyObject *optional = PySet_New(NULL);
-    _cleanup_decref_ PyObject *all_bounds = PyDict_New();
-
-    if (!names || !optional || !all_bounds)
-        return -1;
-    for (size_t i = 0; i < record->nfields; i++) {
-        PyObject *name = record->names[i];
-        _cleanup_decref_ PyObject *bounds = bounds_of(record->types[i]);
-
-        if (!bounds || PyDict_SetItem(all_bounds, name, bounds) < 0 ||
-            (inlay_type_omissible(record->types[i]->c) &&
-             PySet_Add(optional, name) < 0))
-            return -1;
-        PyTuple_SET_ITEM(names, (Py_ssize_t)i, Py_NewRef(name));
-    }
-    if (PyObject_SetAttrString(type, "__inlay_bounds__", all_bounds) < 0 ||
-        PyObject_SetAttrString(type, "__inlay_optional__", optional) < 0)
-        return -1;
-    return PyObject_SetAttrString(type, "__match_args__", names);
-}
-
-int inlay_py_struct_annotate(struct inlay_py_record *record)
-{
-    _cleanup_decref_ PyObject *types = PyDict_New();
-
-    for (size_t i = 0; types && i < record->nfields; i++) {
-        _cleanup_decref_ PyObject *annotation =
-            inlay_py_type_annotation(record->types[i]);
-        if (!annotation ||
-            PyDict_SetItem(types, record->names[i], annotation) < 0)
-            return -1;
-    }
-    if (!types)
-        return -1;
-    return PyObject_SetAttrString((PyObject *)record->type, "__annotations__",
-                                  types);
-}
-
-/*
- * "point(x, y)" as CPython wants it, for inspect. Python can't say that a
- * field behind an optional one is required: then there is none.
- */
-static struct inlay_str make_doc(struct inlay_py_module *module,
-                                 const struct inlay_py_record *record,
-                                 PyObject *name)
-{
-    struct inlay_str doc =
-        inlay_arena_format(&module->arena, "%s(", PyUnicode_AsUTF8(name));
-    bool optional = false;
-
-    for (size_t i = 0; doc.ptr && i < record->nfields; i++) {
-        bool was_optional = optional;
-
-        optional = inlay_type_omissible(record->types[i]->c);
-        if (was_optional && !optional)
-            return inlay_arena_format(&module->arena, "A C struct.");
-        doc = inlay_arena_format(
-            &module->arena, "%s%s%s%s", doc.ptr, i ? ", " : "",
-            PyUnicode_AsUTF8(record->names[i]), optional ? "=None" : "");
-    }
-    if (doc.ptr)
-        doc = inlay_arena_format(&module->arena, "%s)\n--\n\nA C struct.",
-                                 doc.ptr);
-    return doc;
 }
 
 static bool is_flat(const struct inlay_py_record *record)
@@ -544,9 +459,13 @@ static bool is_flat(const struct inlay_py_record *record)
 int inlay_py_struct_create(struct inlay_py_module *module,
                            struct inlay_py_record *record)
 {
+    if (inlay_py_image_lay(module, record) < 0)
+        return -1;
     PyObject *base = (PyObject *)module->state->struct_type;
     size_t size = offsetof(struct inlay_py_struct, values) +
                   record->nfields * sizeof(PyObject *);
+    if (record->image)
+        size = record->image->offset + (((size_t)record->c->size + 7) & ~7u);
     PyMemberDef *members = make_members(module, record);
     PyGetSetDef *getset = make_getset(module, record);
     _cleanup_decref_ PyObject *tag =
@@ -561,7 +480,7 @@ int inlay_py_struct_create(struct inlay_py_module *module,
                                                PyUnicode_AsUTF8(module->name),
                                                PyUnicode_AsUTF8(tag));
     _cleanup_decref_ PyObject *bases = PyTuple_Pack(1, base);
-    struct inlay_str doc = make_doc(module, record, tag);
+    struct inlay_str doc = inlay_py_struct_doc(module, record, tag);
     if (!name.ptr || !doc.ptr) {
         PyErr_NoMemory();
         return -1;
@@ -585,7 +504,7 @@ int inlay_py_struct_create(struct inlay_py_module *module,
     if (!record->type)
         return -1;
     record->type->tp_vectorcall = struct_call;
-    return add_attributes(record);
+    return inlay_py_struct_describe(record);
 }
 
 int inlay_py_structs_init(PyObject *module, struct inlay_py_state *state)

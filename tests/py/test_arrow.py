@@ -6,6 +6,7 @@ import os
 import struct
 import sys
 import threading
+from pathlib import Path
 
 import inlay
 import pytest
@@ -31,112 +32,20 @@ ARROW_H = """
         void *private_data;
     };
     #endif
-"""
-
-SOURCE = """
-    #include <string.h>
-    #include "local.h"
-
-    INLAY_SLICE(ints, int64_t);
-    INLAY_SLICE(const_ints, const int64_t);
-    INLAY_SLICE(smalls, const int16_t);
-    INLAY_SLICE(reals, const double);
-    INLAY_SLICE(floats, const float);
-    INLAY_SLICE(bools, const bool);
-    INLAY_SLICE(texts, inlay_str);
-    INLAY_SLICE(c_texts, const char *);
-    INLAY_SLICE(blobs, inlay_bytes);
-    enum color { RED = 1, GREEN };
-    INLAY_SLICE(colors, enum color);
-    INLAY_OPTIONAL(maybe_int, int64_t);
-    INLAY_OPTIONAL(maybe_text, inlay_str);
-    INLAY_SLICE(maybes, maybe_int);
-    INLAY_SLICE(maybe_texts, maybe_text);
-    struct place { double x, y; };
-    struct user { int32_t id; inlay_str name; maybe_int age; struct place at; };
-    INLAY_SLICE(users, struct user);
-    #define ECHO(T, name) T name(T v) { return v; }
-    ECHO(ints, echo_ints)
-    ECHO(smalls, echo_smalls)
-    ECHO(reals, echo_reals)
-    ECHO(floats, echo_floats)
-    ECHO(bools, echo_bools)
-    ECHO(texts, echo_texts)
-    ECHO(c_texts, echo_c_texts)
-    ECHO(blobs, echo_blobs)
-    ECHO(colors, echo_colors)
-    ECHO(maybes, echo_maybes)
-    ECHO(maybe_texts, echo_maybe_texts)
-    ECHO(users, echo_users)
-    uint64_t where_const(const_ints v) { return (uintptr_t)v.ptr; }
-    uint64_t where_plain(ints v) { return (uintptr_t)v.ptr; }
-    uint64_t where_text(texts v) { return (uintptr_t)v.ptr[0].ptr; }
-
-    int64_t length(struct ArrowArray *array, struct ArrowSchema *schema)
-    {
-        return strcmp(schema->format, "l") == 0 ? array->length : -1;
-    }
-    inlay_str format(struct ArrowSchema *schema, struct ArrowArray *array)
-    {
-        return inlay_format("%s %lld", schema->format, (long long)array->length);
-    }
-    int64_t total(const struct ArrowArray *array)
-    {
-        const int64_t *values = array->buffers[1];
-        int64_t sum = 0;
-        for (int64_t i = 0; i < array->length; i++)
-            sum += values[array->offset + i];
-        return sum;
-    }
-
-    /* What the specification calls moving, and a release of one's own. */
-    static struct ArrowArray moved;
-    int64_t move(struct ArrowArray *array, struct ArrowSchema *schema)
-    {
-        moved = *array;
-        array->release = NULL;
-        schema->release(schema);
-        return moved.length;
-    }
-    int64_t moved_total(void) { return total(&moved); }
-    void let_go(void) { moved.release(&moved); }
-
-    INLAY_ARRAY(doubles, double);
-    INLAY_ARRAY(flags, bool);
-    struct part { int8_t a; bool b; float three[3]; struct place at; };
-    INLAY_ARRAY(parts, struct part);
-    doubles make(int64_t n)
-    {
-        doubles a = inlay_array(doubles, (size_t)n);
-        for (size_t i = 0; i < a.len; i++)
-            a.ptr[i] = (double)i;
-        return a;
-    }
-    flags make_flags(int64_t n)
-    {
-        flags a = inlay_array(flags, (size_t)n);
-        for (size_t i = 0; i < a.len; i++)
-            a.ptr[i] = i % 3 == 0;
-        return a;
-    }
-    parts make_parts(int64_t n)
-    {
-        parts a = inlay_array(parts, (size_t)n);
-        for (size_t i = 0; i < a.len; i++)
-            a.ptr[i] = (struct part){i, i % 2, {i, 1, 2}, {0.5 * i, -1}};
-        return a;
-    }
-    #define EMPTY(T, name) INLAY_ARRAY(T##_array, T); \\
-        T##_array name(void) { return inlay_array(T##_array, 2); }
-    EMPTY(int8_t, i1) EMPTY(int16_t, i2) EMPTY(int32_t, i4) EMPTY(int64_t, i8)
-    EMPTY(uint8_t, u1) EMPTY(uint16_t, u2) EMPTY(uint32_t, u4) EMPTY(uint64_t, u8)
-    EMPTY(float, f4)
+    struct ArrowArrayStream {
+        int (*get_schema)(struct ArrowArrayStream *, struct ArrowSchema *);
+        int (*get_next)(struct ArrowArrayStream *, struct ArrowArray *);
+        const char *(*get_last_error)(struct ArrowArrayStream *);
+        void (*release)(struct ArrowArrayStream *);
+        void *private_data;
+    };
 """
 
 
 @pytest.fixture(scope="module")
 def c(module):
-    return module(SOURCE, "arrow_fast", header=ARROW_H)
+    source = Path(__file__).with_name("arrow.c").read_text()
+    return module(source, "arrow_fast", header=ARROW_H)
 
 
 def message(error, function, *args):
@@ -334,6 +243,13 @@ def release_nothing(_):
     pass
 
 
+def capsule(address, name):
+    make = ctypes.pythonapi.PyCapsule_New
+    make.restype = ctypes.py_object
+    make.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+    return make(address, name, None)
+
+
 class Hostile:
     """Arrow data that say whatever they want to."""
 
@@ -360,12 +276,9 @@ class Hostile:
             setattr(self.array, name, value)
 
     def __arrow_c_array__(self, requested_schema=None):
-        make = ctypes.pythonapi.PyCapsule_New
-        make.restype = ctypes.py_object
-        make.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
         return (
-            make(ctypes.addressof(self.schema), b"arrow_schema", None),
-            make(ctypes.addressof(self.array), b"arrow_array", None),
+            capsule(ctypes.addressof(self.schema), b"arrow_schema"),
+            capsule(ctypes.addressof(self.array), b"arrow_array"),
         )
 
 
@@ -377,7 +290,13 @@ LONG_VIEW = WORDS.pack(20, 0, 0, 0)
     ("function", "data", "text"),
     [
         ("echo_ints", {"length": -1}, "out of range"),
+        ("echo_ints", {"length": 2**62}, "out of range"),
         ("echo_ints", {"offset": -1}, "out of range"),
+        (
+            "where_const",
+            {"offset": 2**63 - 1, "null_count": -1, "buffers": (b"\xff", bytes(64))},
+            "out of range",
+        ),
         ("echo_ints", {"n_buffers": -1}, "out of range"),
         ("echo_ints", {"n_buffers": 0}, "no values"),
         ("echo_ints", {"n_buffers": 1}, "no values"),
@@ -438,6 +357,22 @@ LONG_VIEW = WORDS.pack(20, 0, 0, 0)
             },
             "beyond its buffer",
         ),
+        *(
+            (
+                "echo_texts",
+                {
+                    "text": b"vu",
+                    "buffers": (
+                        None,
+                        WORDS.pack(20, 0, index, 0) * 2,
+                        b"x" * 20,
+                        struct.pack("q", 20),
+                    ),
+                },
+                "beyond its buffer",
+            )
+            for index in (-(2**31), -100, -3, 1, 2**31 - 1)
+        ),
         ("echo_ints", {"dictionary": Hostile(), "n_buffers": 1}, "no indices"),
         ("echo_ints", {"dictionary": Hostile(), "text": b"g"}, "no indices"),
         (
@@ -488,7 +423,7 @@ def test_hostile_but_right(c):
         None,
     ]
     with pytest.raises(MemoryError):
-        c.echo_ints(Hostile(length=2**62))
+        c.echo_ints(Hostile(length=2**56))
     views = (None, LONG_VIEW * 2, b"x" * 20, struct.pack("q", 20))
     assert c.echo_texts(Hostile(b"vu", views)) == ["x" * 20] * 2
 
@@ -586,6 +521,32 @@ def test_streams_that_fail(c):
     for function in (c.length, c.echo_users):
         reader = pa.RecordBatchReader.from_batches(schema, batches())
         assert "half way" in message(RuntimeError, function, reader)
+
+
+class Stream:
+    """A struct ArrowArrayStream of C."""
+
+    def __init__(self, address):
+        self.address = address
+
+    def __arrow_c_stream__(self, requested_schema=None):
+        return capsule(self.address, b"arrow_array_stream")
+
+
+def test_streams_without_functions(c):
+    for function in (c.length, c.echo_ints):
+        assert "__arrow_c_stream__() did not" in message(
+            TypeError, function, Stream(c.useless_stream())
+        )
+
+
+def test_a_stream_may_wait_for_python(c):
+    """What it waits for wants the GIL: the stream is read without."""
+    threading.Timer(0.05, c.open_stream).start()
+    for function in (c.echo_ints, c.length):
+        assert "a stream without a schema" in message(
+            ValueError, function, Stream(c.waiting_stream())
+        )
 
 
 def test_moving_out(c):

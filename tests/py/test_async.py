@@ -726,6 +726,7 @@ def test_exit_while_calls_run(project, end):
     assert time.monotonic() - start < 12
 
 
+@pytest.mark.slow
 def test_no_leak(m, run):
     async def some(count):
         for _ in range(count // 100):

@@ -135,6 +135,14 @@ SOURCE = """
         return total;
     }
     void null_pointer(void (*f)(struct user *u)) { f(NULL); }
+    void rename_big(int64_t n, void (*f)(struct big *b))
+    {
+        struct big big = {0};
+        while (n--)
+            f(&big);
+    }
+    struct huge { struct big a[1000], b[1000]; };
+    void take_huge(void (*f)(struct huge v)) { }
 
     int64_t free_sum(int64_t n, int64_t (*f)(int64_t i))
     {
@@ -358,6 +366,8 @@ def test_not_callable(c):
 def test_packed_structs(c):
     with pytest.raises((TypeError, AttributeError), match="packed"):
         c.take_packed(lambda v: v.a)
+    with pytest.raises(TypeError, match="aligned or large struct"):
+        c.take_huge(print)
 
 
 # --- Exceptions
@@ -479,6 +489,21 @@ def test_its_last_reference(c):
     assert c.stubborn(3, holder.pop()) == 3
     gc.collect()
     assert reference() is None
+
+
+def test_a_call_of_it_keeps_nothing(c):
+    class Name(str):
+        pass
+
+    seen = []
+
+    def rename(big):
+        assert all(name() is None for name in seen)
+        big.name = Name("ab")
+        seen.append(weakref.ref(big.name))
+
+    c.rename_big(5, rename)
+    assert len(seen) == 5
 
 
 def test_defers_may_call(c):

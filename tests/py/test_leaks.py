@@ -95,13 +95,14 @@ def make_shared(c):
         "missing_item": {k: v for k, v in item.items() if k != "note"},
         "point": c.point(1.5, 2.5),
         "half": {"x": 1},
+        "label": c.label(2**40, "n" * 50, 0.5, True, 5),
+        "bad_label": c.label(2**40, "n" * 50, "x", True, 5),
         "chain": chain,
         "bad_chain": c.node(1, c.node(2, 3)),
         "outer": outer,
         "color": c.color.BLUE,
         "class": c.item,
         "enum": c.color,
-        "none": None,
     }
 
 
@@ -153,6 +154,11 @@ def make_cases(c, s):
         "field missing": (c.echo_item, (s["missing_item"],), TypeError),
         "struct out": (c.bad_name, (), ValueError),
         "structs": (c.echo_items, ([s["item"], s["item_dict"]],), None),
+        "flat": (c.echo_label, (s["label"],), None),
+        "flat fails": (c.echo_label, (s["bad_label"],), TypeError),
+        "flat out": (c.bad_label, (), ValueError),
+        "flat failed": (c.no_label, (s["label"],), RuntimeError),
+        "flat allocates": (c.long_label, (s["label"], 3), None),
         "pointer": (c.length, (s["point"],), None),
         "pointer of dict": (c.length, ({"x": 1, "y": 2},), None),
         "pointer fails": (c.length, (s["half"],), TypeError),
@@ -201,16 +207,23 @@ def counts(shared):
     return {key: sys.getrefcount(value) for key, value in shared.items()}
 
 
+def nones():
+    """Everybody uses None; a call that leaked it would do so every time."""
+    return sys.getrefcount(None)
+
+
+@pytest.mark.slow
 def test_references_and_blocks(c):
     shared = make_shared(c)
     for name, case in make_cases(c, shared).items():
         repeat(case, 20)
         gc.collect()
-        before, blocks = counts(shared), sys.getallocatedblocks()
+        before, blocks, none = counts(shared), sys.getallocatedblocks(), nones()
         repeat(case, 1000)
         gc.collect()
         grown = sys.getallocatedblocks() - blocks
         assert counts(shared) == before, name
+        assert abs(nones() - none) < 500, name
         assert grown < 200, f"{name}: {grown} blocks more"
 
 

@@ -210,6 +210,7 @@ def test_swapped_while_arguments_are_read(live):
     assert f("a") == "a"
 
 
+@pytest.mark.slow
 def test_a_thousand_swaps(live, tmp_path):
     """Two builds take turns, while a thread calls all the time."""
     live.edit("int64_t f(int64_t x) { return x; }\nint64_t g(void) { return 1; }")
@@ -300,6 +301,21 @@ def counter(
 
 GET = "int64_t counter_get(const struct counter *c) {{ return {} * c->value; }}"
 ADD = "int64_t counter_add(struct counter *c, int64_t x) { return c->value += x; }"
+
+
+def test_an_instance_is_one_struct_still(live):
+    ring = """
+        struct node { int64_t v; struct node *next; };
+        bool leads_to_itself(struct node *n) { return n->next == n; }
+        struct node *next(struct node *n) { return n->next; }
+    """
+    live.edit(ring)
+    node = live.module.node(1)
+    node.next = node
+    for _ in range(3):
+        assert live.module.leads_to_itself(node)
+        assert live.module.next(node) is node
+        live.edit(ring)
 
 
 def test_a_class_gets_the_new_code(live):

@@ -303,7 +303,7 @@ def test_struct_class(c):
     assert c.point.__match_args__ == ("x", "y")
     assert c.point.__annotations__ == {"x": float, "y": float}
     assert isinstance(point, inlay.Struct)
-    assert str(inspect.signature(c.point)) == "(x, y)"
+    assert str(inspect.signature(c.point)) == "(x: float, y: float)"
     assert point == c.point(1.5, 2.0) and point != c.point(1.5, 3)
     assert point != (1.5, 2)
     point.x = "anything"
@@ -527,6 +527,37 @@ def test_struct_in_a_circle(c):
         c.echo_tree(tree)
     with pytest.raises(RecursionError):
         assert tree == copy.deepcopy(tree)
+
+
+def test_errors_of_numbers_come_through(c):
+    class Broken:
+        def __float__(self):
+            raise TypeError("mine")
+
+    for function in (c.echo_double, c.echo_float):
+        with pytest.raises(TypeError, match="^mine$"):
+            function(Broken())
+
+
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="Python has no __buffer__")
+def test_errors_of_buffers(c):
+    class Refuses:
+        def __buffer__(self, flags):
+            raise BufferError("not this way")
+
+        def __len__(self):
+            return 1
+
+        def __getitem__(self, i):
+            return [5][i]
+
+    class Fails(Refuses):
+        def __buffer__(self, flags):
+            raise KeyError("mine")
+
+    assert c.echo_ints(Refuses()) == [5]
+    with pytest.raises(KeyError, match="mine"):
+        c.echo_ints(Fails())
 
 
 def test_lists_that_change_meanwhile(c):

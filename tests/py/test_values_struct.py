@@ -179,6 +179,67 @@ def test_equal_types_of_two_files_have_one_class(tmp_path):
     assert (a.color, b.color, other.color) == (5, 5, 6)
 
 
+# --- structs of numbers and text ----------------------------------------------
+
+
+def test_labels(c):
+    """flat.c reads what is common; the rest goes the long way."""
+
+    class Label(c.label):
+        pass
+
+    class Float(float):
+        pass
+
+    for values in (
+        (1, "abc", 0.5, True, 2),
+        (-(2**63), "", -0.0, False, -(2**31)),
+        (2**62, "größe", 1e300, True, 2**31 - 1),
+    ):
+        label = c.label(*values)
+        assert c.echo_label(label) == label
+        assert c.echo_label(Label(*values)) == label
+        assert c.echo_label(v=label) == label
+        assert c.echo_label(dict(label)) == label
+    assert c.echo_label(c.label(True, "a", Float(1), True, 1)).score == 1.0
+    assert c.long_label(c.label(1, "ab", 0, False, 0), 3).name == "ababab"
+
+
+@pytest.mark.parametrize(
+    "field, value, error, text",
+    [
+        ("id", 2**63, OverflowError, f"{2**63} does not fit int64_t"),
+        ("id", "1", TypeError, "expected int, got str"),
+        ("small", 2**31, OverflowError, f"{2**31} does not fit int"),
+        ("small", -(2**31) - 1, OverflowError, "does not fit int"),
+        ("name", None, TypeError, "expected str, got None"),
+        ("name", "\udc80", ValueError, "a lone surrogate has no UTF-8 form"),
+        ("score", "1", TypeError, "expected float, got str"),
+        ("on", 1, TypeError, "expected bool, got int"),
+    ],
+)
+def test_labels_refuse(c, field, value, error, text):
+    values = {"id": 1, "name": "a", "score": 1.0, "on": True, "small": 1}
+    label = c.label(**{**values, field: value})
+    message = refusal(error, c.echo_label, label)
+    assert message.startswith(f"echo_label(): parameter 'v'.{field}: ")
+    assert text in message
+    delattr(label, field)
+    assert refusal(TypeError, c.echo_label, label) == (
+        f"echo_label(): parameter 'v': missing field {field!r}"
+    )
+
+
+def test_labels_out(c):
+    assert refusal(ValueError, c.bad_label).startswith(
+        "bad_label(): result.name: not UTF-8: "
+    )
+    label = c.label(1, "abc", 0.5, True, 2)
+    with pytest.raises(inlay.Conflict, match="no abc"):
+        c.no_label(label)
+    assert c.echo_label(label) == label
+
+
 # --- pointers in --------------------------------------------------------------
 
 

@@ -51,6 +51,13 @@ struct outer {
     inlay_str name;
     enum color colors[2];
 };
+struct label {
+    int64_t id;
+    inlay_str name;
+    double score;
+    bool on;
+    int small;
+};
 struct limp {
     maybe_color a;
     struct limp *b;
@@ -94,9 +101,27 @@ ECHO(echo_item, struct item)
 ECHO(echo_items, items)
 ECHO(echo_node, struct node)
 ECHO(echo_outer, struct outer)
+ECHO(echo_label, struct label)
 ECHO(echo_limp, struct limp)
 ECHO(echo_keywords, struct keywords)
 
+struct label bad_label(void)
+{
+    return (struct label){.name = {"\xff", 1}};
+}
+struct label no_label(struct label v)
+{
+    inlay_fail(INLAY_CONFLICT, "no %.*s", (int)v.name.len, v.name.ptr);
+    v.name = (inlay_str){"\xff", 1};
+    return v;
+}
+struct label long_label(struct label v, int64_t times)
+{
+    for (inlay_str once = v.name; times > 1; times--)
+        v.name = inlay_format("%.*s%.*s", (int)v.name.len, v.name.ptr,
+                              (int)once.len, once.ptr);
+    return v;
+}
 char not_ascii(void)
 {
     return (char)0xe9;
