@@ -2,7 +2,7 @@
 
 A 50-line module is saved 50 times with another number in it while clients
 keep asking; every one of their requests must succeed. With cargo there, the
-same edit in Rust, built by `maturin develop`, for comparison.
+same edit in Rust is built by `maturin develop`, for comparison.
 """
 
 from __future__ import annotations
@@ -18,10 +18,36 @@ import threading
 import time
 from pathlib import Path
 
+from peers.build import CARGO, PINS, Missing, run
+
 from load import free_port
 
 EDITS = 50
 CLIENTS = 4
+MATURIN_EDITS = 5
+
+MATURIN = """
+[build-system]
+requires = ["maturin>=1,<2"]
+build-backend = "maturin"
+[project]
+name = "by_pyo3"
+version = "0.0.0"
+"""
+
+RUST = """
+use pyo3::prelude::*;
+
+#[pyfunction]
+fn number() -> i64 {
+    %d
+}
+
+#[pymodule]
+fn by_pyo3(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_function(wrap_pyfunction!(number, module)?)
+}
+"""
 
 APP = """
 import fast
@@ -162,8 +188,48 @@ def main() -> None:
     print(f"requests meanwhile: {sum(c.count for c in clients)}, failed {len(failed)}")
     for text in failed[:5]:
         print(f"  {text}")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            times = maturin_develop(Path(folder))
+        print(f"maturin develop, the same edit: median {median_ms(times)} ms")
+    except Missing as missing:
+        print(f"maturin develop: not measured, {missing}")
+
+
+def median_ms(times: list[float]) -> str:
+    return f"{statistics.median(times) * 1000:.0f}"
+
+
+def maturin_develop(folder: Path) -> list[float]:
+    """Seconds of a build after an edit of one number; a server would have to
+    start anew on top of that."""
     if shutil.which("cargo") is None:
-        print("maturin develop: not measured, there is no cargo")
+        raise Missing("there is no cargo here")
+    run([sys.executable, "-m", "venv", str(folder / "venv")])
+    tools = folder / "tools"
+    pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps"]
+    run([*pip, "--target", str(tools), "-r", str(PINS)])
+    (folder / "src").mkdir()
+    (folder / "Cargo.toml").write_text(CARGO.format(source="src/lib.rs"))
+    (folder / "pyproject.toml").write_text(MATURIN)
+    environment = {
+        **os.environ,
+        "VIRTUAL_ENV": str(folder / "venv"),
+        "PYTHONPATH": str(tools),
+    }
+    times = []
+    for number in range(MATURIN_EDITS + 1):
+        (folder / "src" / "lib.rs").write_text(RUST % number)
+        started = time.perf_counter()
+        command = [
+            str(tools / "bin" / "maturin"),
+            "develop",
+            "--quiet",
+            "--skip-install",
+        ]
+        run(command, cwd=folder, env=environment)
+        times.append(time.perf_counter() - started)
+    return times[1:]  # the first one compiles PyO3 too
 
 
 if __name__ == "__main__":

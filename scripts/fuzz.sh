@@ -61,4 +61,9 @@ for target in "$@"; do
         failed=1
     fi
 done
+# Random values of Python into every conversion; in the plain build, so that a
+# crash is one of ours.
+echo "== conversions"
+INLAY_FUZZ_CALLS=$((seconds * 3000)) python -m pytest -q \
+    tests/py/test_values_random.py || failed=1
 exit "$failed"

@@ -150,6 +150,7 @@ static void handle_dealloc(PyObject *object)
     void *ptr = self->class ? leave(self) : NULL;
     if (self->weakrefs)
         PyObject_ClearWeakRefs(object);
+    Py_CLEAR(self->lender);
     if (ptr && !borrowed) {
         PyObject *exception = inlay_py_exception_take();
         if (destroy(self->object, ptr) < 0)
@@ -197,6 +198,15 @@ void inlay_py_frame_unpin(struct inlay_py_frame *frame)
     frame->pins = NULL;
 }
 
+/* Is there nothing before it that was closed? */
+static bool is_lent(const struct inlay_py_instance *self)
+{
+    for (const struct inlay_py_instance *at = self->lender; at; at = at->lender)
+        if (!at->ptr)
+            return false;
+    return true;
+}
+
 int inlay_py_handle_in(const struct inlay_py_conversion *conversion,
                        const struct inlay_py_type *type,
                        PyObject *value,
@@ -224,6 +234,10 @@ int inlay_py_handle_in(const struct inlay_py_conversion *conversion,
                                  ? "%U is closed"
                                  : "%U is not made: its __init__ has not run",
                              class->leaf);
+    if (inlay_unlikely(!is_lent(self)))
+        return inlay_py_fail(conversion, place, PyExc_ValueError,
+                             "%U is gone: the %U that lent it is closed",
+                             class->leaf, self->lender->class->leaf);
     if (inlay_unlikely(!same_layout(self, object)))
         return inlay_py_fail(conversion, place, PyExc_TypeError,
                              "%U was made by the code before the reload, "
@@ -238,9 +252,11 @@ int inlay_py_handle_in(const struct inlay_py_conversion *conversion,
     return pin(conversion->frame, self);
 }
 
+/* `lender` (NULL: nobody) counts if C says const. */
 static PyObject *adopt(const struct inlay_py_object *object,
                        void *ptr,
-                       bool borrowed)
+                       bool borrowed,
+                       PyObject *lender)
 {
     struct inlay_py_class *class = object->class;
     PyObject *made =
@@ -256,6 +272,8 @@ static PyObject *adopt(const struct inlay_py_object *object,
     }
     self->class = class;
     self->borrowed = borrowed;
+    if (borrowed)
+        self->lender = (struct inlay_py_instance *)Py_XNewRef(lender);
     enter(self, object, ptr);
     return made;
 }
@@ -266,23 +284,30 @@ PyObject *inlay_py_handle_out(const struct inlay_py_conversion *conversion,
                               const struct inlay_py_place *place)
 {
     const struct inlay_py_object *object = type->object;
+    const struct inlay_py_frame *frame = conversion->frame;
     void *ptr = *(void *const *)at;
 
     if (!ptr)
         Py_RETURN_NONE;
     struct inlay_py_instance *known = find(object->class, ptr);
     if (!known)
-        return adopt(object, ptr, type->c->object_const);
+        return adopt(object, ptr, type->c->object_const,
+                     frame && frame->pins ? frame->first_pin.object : NULL);
     /* What its __del__ or the end of its __dict__ calls can't have it. */
     if (Py_REFCNT(known) == 0) {
         inlay_py_fail(conversion, place, PyExc_ReferenceError,
                       "%U is being freed", object->class->leaf);
         return NULL;
     }
+    /* The memory of one that is gone may be that of another one. */
+    if (known->borrowed && !is_lent(known) && frame && frame->pins)
+        Py_XSETREF(known->lender, (struct inlay_py_instance *)Py_NewRef(
+                                      frame->first_pin.object));
     /* C lent it before and gives it away now. */
     if (known->borrowed && !type->c->object_const) {
         known->borrowed = false;
         known->object = object;
+        Py_CLEAR(known->lender);
     }
     return Py_NewRef((PyObject *)known);
 }
@@ -411,8 +436,7 @@ PyObject *inlay_py_handle_create(PyObject *type,
 
 static int handle_traverse(PyObject *object, visitproc visit, void *arg)
 {
-    (void)visit;
-    (void)arg;
+    Py_VISIT(((struct inlay_py_instance *)object)->lender);
     Py_VISIT(Py_TYPE(object));
     return 0;
 }

@@ -6,7 +6,7 @@
  * end of a with-block or the end of the instance. While a call has it, it is
  * pinned and can't be closed. A pointer that C gives back is the instance
  * that owns it; an unknown one gets a new instance, which owns it unless C
- * says const.
+ * says const: then it is lent, by the first object that the call was given.
  *
  * A class outlives its code: after a hot swap it has the new methods and the
  * new constructor. An instance is freed by the code that made it, and meets
@@ -29,6 +29,11 @@ struct inlay_py_instance {
     struct inlay_py_instance *next; /* in its bucket of the class */
     size_t pins;                    /* calls that have it */
     bool borrowed;                  /* of const T: not freed, not changed */
+    /*
+     * Borrowed: the first object of the call that gave it, or NULL. It is kept,
+     * and when it is closed, this one can't be used any more. Strong.
+     */
+    struct inlay_py_instance *lender;
     PyObject *weakrefs;
 };
 

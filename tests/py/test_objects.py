@@ -323,6 +323,43 @@ def test_identity(c):
     assert (c.get_live(), one.self()) == (2, one)
 
 
+def test_what_an_object_lends_ends_with_it(module):
+    fast = module(
+        """
+        #include <stdlib.h>
+        struct part { int64_t n; };
+        struct whole { struct part part; };
+        struct part *part_new(int64_t n)
+        {
+            struct part *p = malloc(sizeof(*p));
+            p->n = n;
+            return p;
+        }
+        void part_free(struct part *p) { free(p); }
+        int64_t part_n(const struct part *p) { return p->n; }
+        struct whole *whole_new(int64_t n)
+        {
+            struct whole *w = malloc(sizeof(*w));
+            w->part.n = n;
+            return w;
+        }
+        void whole_free(struct whole *w) { free(w); }
+        const struct part *whole_part(const struct whole *w) { return &w->part; }
+        """
+    )
+    # It keeps what lent it.
+    part = fast.whole(7).part()
+    gc.collect()
+    assert part.n() == 7
+    whole = fast.whole(8)
+    other = whole.part()
+    assert other is whole.part()
+    whole.close()
+    with pytest.raises(ValueError, match="part is gone: the whole that lent it"):
+        other.n()
+    assert part.n() == 7
+
+
 def test_a_const_result_is_lent(c):
     one = c.lent()
     assert one.get() == 42
