@@ -7,7 +7,11 @@ import time
 import pytest
 from inlay import toolchain
 
-rust = pytest.mark.skipif(not shutil.which("rustc"), reason="no rustc")
+# rustc itself does not run with ASan's library before its own allocator.
+_under_asan = "libasan" in os.environ.get("LD_PRELOAD", "")
+rust = pytest.mark.skipif(
+    _under_asan or not shutil.which("rustc"), reason="no rustc, or not under ASan"
+)
 
 COMPILERS = [
     pytest.param(
