@@ -7,11 +7,8 @@ import time
 import pytest
 from inlay import toolchain
 
-# rustc itself does not run with ASan's library before its own allocator.
-_under_asan = "libasan" in os.environ.get("LD_PRELOAD", "")
-rust = pytest.mark.skipif(
-    _under_asan or not shutil.which("rustc"), reason="no rustc, or not under ASan"
-)
+pytestmark = pytest.mark.slow
+rust = pytest.mark.skipif(not shutil.which("rustc"), reason="no rustc")
 
 COMPILERS = [
     pytest.param(

@@ -76,6 +76,7 @@ def test_shutdown_is_seen(serve):
     assert "SHUTDOWN SEEN" in server.logged()
 
 
+@pytest.mark.slow
 def test_shutdown_waits_for_running_requests(serve):
     server = serve(APP)
     assert server.get("/bare").status == 201

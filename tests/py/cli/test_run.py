@@ -198,6 +198,7 @@ def test_ipv6(inlay_run, write_app):
     assert httpx.get(f"http://[::1]:{server.port}/").text == "hello"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_signals_drain_and_stop(inlay_run, write_app, number):
     server = inlay_run("app:app", "--workers", "2", app_dir=write_app(PIDS))
@@ -224,6 +225,7 @@ def test_ctrl_c_reaches_the_whole_group(inlay_run, write_app):
     assert "Traceback" not in server.log
 
 
+@pytest.mark.slow
 def test_a_request_that_never_ends_is_cut_at_the_deadline(inlay_run, write_app):
     server = inlay_run(
         "app:app", "--timeout-graceful-shutdown", "0.5", app_dir=write_app(PIDS)
