@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from inlay import _core, built, cache, compiling, programs, stubs, toolchain
-from inlay.errors import BuildError, CompileError
+from inlay.errors import BuildError
 from inlay.importer import head_comment
 from inlay.recipe import Recipe, language
 
@@ -128,14 +128,3 @@ def build_in_place(path: str) -> Iterator[Ahead]:
         with open(f"{stem}.pyi", "w", encoding="utf-8") as file:
             file.write(made.stub)
         yield made
-
-
-__all__ = [
-    "Ahead",
-    "CompileError",
-    "build_in_place",
-    "compile_module",
-    "find_modules",
-    "module_name",
-    "native_sources",
-]

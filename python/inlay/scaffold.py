@@ -8,8 +8,6 @@ import shutil
 import string
 from collections.abc import Iterator
 
-TEMPLATES = ("function", "routes", "wheel")
-
 NEXT_STEPS = {
     "function": ("python main.py", "python -m pytest"),
     "routes": ("inlay dev app:app", "python -m pytest"),

@@ -110,9 +110,6 @@ class Project:
                     if not _is_private(name, inside):
                         yield os.path.relpath(os.path.join(folder, name), self.root)
 
-    def requirements(self) -> list[str]:
-        return [str(item) for item in self.settings["project"].get("dependencies", [])]
-
 
 def _parse_toml(text: str) -> dict[str, Any]:
     name = "tomllib" if sys.version_info >= (3, 11) else "tomli"
