@@ -170,27 +170,12 @@ static bool read_value(Dwarf_Die *die,
     return (uint64_t)sword <= inlay_uint_most(type->size);
 }
 
-static size_t count_enumerators(struct inlay_reader *reader, Dwarf_Die *die)
-{
-    Dwarf_Die child;
-    size_t count = 0;
-
-    if (dwarf_child(die, &child))
-        return 0;
-    do {
-        if (!inlay_die_step(reader))
-            return 0;
-        count += dwarf_tag(&child) == DW_TAG_enumerator;
-    } while (dwarf_siblingof(&child, &child) == 0);
-    return count;
-}
-
 /* NULL when all is well; else why it is refused, or the reading must end. */
 static const char *read_enumerators(struct inlay_reader *reader,
                                     struct inlay_type *type,
                                     Dwarf_Die *die)
 {
-    size_t count = count_enumerators(reader, die), at = 0;
+    size_t count = inlay_die_count(reader, die, DW_TAG_enumerator), at = 0;
     Dwarf_Die child;
 
     if (!count)

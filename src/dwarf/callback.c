@@ -7,28 +7,6 @@
 
 #define PARAMS_MOST 64
 
-struct shape {
-    size_t nparams;
-    bool variadic;
-};
-
-static struct shape shape_of(struct inlay_reader *reader, Dwarf_Die *function)
-{
-    struct shape shape = {0, false};
-    Dwarf_Die child;
-
-    if (dwarf_child(function, &child))
-        return shape;
-    do {
-        if (!inlay_die_step(reader))
-            break;
-        int tag = dwarf_tag(&child);
-        shape.nparams += tag == DW_TAG_formal_parameter;
-        shape.variadic |= tag == DW_TAG_unspecified_parameters;
-    } while (dwarf_siblingof(&child, &child) == 0);
-    return shape;
-}
-
 /*
  * A second void * could be anything: only one is what the caller hands on.
  * False: the reading must end.
@@ -98,7 +76,7 @@ const struct inlay_type *inlay_callback_fill(struct inlay_reader *reader,
                                              Dwarf_Die *pointer,
                                              Dwarf_Die *function)
 {
-    struct shape shape = shape_of(reader, function);
+    struct inlay_shape shape = inlay_die_shape(reader, function);
 
     if (inlay_die_language(reader, function) == INLAY_LANGUAGE_C &&
         !inlay_die_flag(function, DW_AT_prototyped))

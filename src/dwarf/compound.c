@@ -102,26 +102,11 @@ static void read_member(struct member *member, Dwarf_Die *die)
     member->marks = peeled.is_void ? 0 : peeled.marks;
 }
 
-static size_t count_members(struct inlay_reader *reader, Dwarf_Die *die)
-{
-    Dwarf_Die child;
-    size_t count = 0;
-
-    if (dwarf_child(die, &child))
-        return 0;
-    do {
-        if (!inlay_die_step(reader))
-            return 0;
-        count += dwarf_tag(&child) == DW_TAG_member;
-    } while (dwarf_siblingof(&child, &child) == 0);
-    return count;
-}
-
 static bool read_members(struct inlay_reader *reader,
                          Dwarf_Die *die,
                          struct members *ret)
 {
-    size_t count = count_members(reader, die);
+    size_t count = inlay_die_count(reader, die, DW_TAG_member);
     struct members members = {NULL, 0};
     Dwarf_Die child;
 

@@ -28,6 +28,39 @@ bool inlay_die_step(struct inlay_reader *reader)
     return false;
 }
 
+size_t inlay_die_count(struct inlay_reader *reader, Dwarf_Die *die, int tag)
+{
+    Dwarf_Die child;
+    size_t count = 0;
+
+    if (dwarf_child(die, &child))
+        return 0;
+    do {
+        if (!inlay_die_step(reader))
+            return 0;
+        count += dwarf_tag(&child) == tag;
+    } while (dwarf_siblingof(&child, &child) == 0);
+    return count;
+}
+
+struct inlay_shape inlay_die_shape(struct inlay_reader *reader,
+                                   Dwarf_Die *function)
+{
+    struct inlay_shape shape = {0, false};
+    Dwarf_Die child;
+
+    if (dwarf_child(function, &child))
+        return shape;
+    do {
+        if (!inlay_die_step(reader))
+            break;
+        int tag = dwarf_tag(&child);
+        shape.nparams += tag == DW_TAG_formal_parameter;
+        shape.variadic |= tag == DW_TAG_unspecified_parameters;
+    } while (dwarf_siblingof(&child, &child) == 0);
+    return shape;
+}
+
 bool inlay_die_flag(Dwarf_Die *die, unsigned name)
 {
     Dwarf_Attribute attribute;

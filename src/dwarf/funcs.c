@@ -15,31 +15,6 @@ static bool is_c(struct inlay_reader *reader, Dwarf_Die *die)
     return inlay_die_language(reader, die) == INLAY_LANGUAGE_C;
 }
 
-struct shape {
-    size_t nparams;
-    bool variadic;
-};
-
-static struct shape count_params(struct inlay_reader *reader,
-                                 Dwarf_Die *function)
-{
-    struct shape shape = {0, false};
-    Dwarf_Die child;
-
-    if (dwarf_child(function, &child))
-        return shape;
-    do {
-        if (!inlay_die_step(reader))
-            break;
-        int tag = dwarf_tag(&child);
-        if (tag == DW_TAG_formal_parameter)
-            shape.nparams++;
-        else if (tag == DW_TAG_unspecified_parameters)
-            shape.variadic = true;
-    } while (dwarf_siblingof(&child, &child) == 0);
-    return shape;
-}
-
 static void read_params(struct inlay_reader *reader,
                         Dwarf_Die *function,
                         struct inlay_func *func)
@@ -319,7 +294,7 @@ static void build(struct inlay_reader *reader,
 {
     Dwarf_Die *die = &wanted->die, type;
     Dwarf_Die function = inlay_die_parameters(die);
-    struct shape shape = count_params(reader, &function);
+    struct inlay_shape shape = inlay_die_shape(reader, &function);
 
     func->name = wanted->name ? inlay_arena_copy(reader->arena,
                                                  inlay_str_from(wanted->name))

@@ -272,6 +272,15 @@ struct inlay_problem inlay_types_problem(struct inlay_reader *reader,
 
 /* die.c: reading one DIE. Attributes of an origin count as its own. */
 bool inlay_die_step(struct inlay_reader *reader); /* false: budget used up */
+/* Its children with that tag; each child is a step. */
+size_t inlay_die_count(struct inlay_reader *reader, Dwarf_Die *die, int tag);
+/* Of a function's or a function type's DIE. */
+struct inlay_shape {
+    size_t nparams;
+    bool variadic;
+};
+struct inlay_shape inlay_die_shape(struct inlay_reader *reader,
+                                   Dwarf_Die *function);
 bool inlay_die_flag(Dwarf_Die *die, unsigned name);
 bool inlay_die_number(Dwarf_Die *die, unsigned name, uint64_t *ret);
 bool inlay_die_type(Dwarf_Die *die, Dwarf_Die *ret); /* false: void */

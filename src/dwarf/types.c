@@ -281,52 +281,14 @@ static const struct inlay_type *resolve_core(struct inlay_reader *reader,
     }
 }
 
-/*
- * Numbers, or structs and arrays of them; `named`: chars and enums as well.
- * Counted as steps: a few structs in one another can have millions of fields.
- */
+/* The steps of the search are those of the reading. */
 static bool is_flat(struct inlay_reader *reader,
                     const struct inlay_type *type,
                     bool named)
 {
-    if (!inlay_die_step(reader))
-        return false;
-    switch (type->kind) {
-    case INLAY_KIND_BOOL:
-    case INLAY_KIND_INT:
-    case INLAY_KIND_UINT:
-    case INLAY_KIND_FLOAT:
-        return true;
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_CHARS:
-        return named;
-    case INLAY_KIND_ARRAY:
-        return is_flat(reader, type->elem, named);
-    case INLAY_KIND_STRUCT:
-        for (size_t i = 0; i < type->nfields; i++) {
-            if (!is_flat(reader, type->fields[i].type, named))
-                return false;
-        }
-        return true;
-    case INLAY_KIND_VOID:
-    case INLAY_KIND_CSTR:
-    case INLAY_KIND_STR:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_SLICE:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_OPTIONAL:
-    case INLAY_KIND_POINTER:
-    case INLAY_KIND_HANDLE:
-    case INLAY_KIND_OBJECT:
-    case INLAY_KIND_CALLBACK:
-    case INLAY_KIND_USERDATA:
-    case INLAY_KIND_ARROW_ARRAY:
-    case INLAY_KIND_ARROW_SCHEMA:
-    case INLAY_KIND_UNSUPPORTED:
-        break;
-    }
-    return false;
+    bool flat = inlay_type_flat(type, named, &reader->budget);
+
+    return inlay_die_step(reader) && flat;
 }
 
 /* Why a pointer to a struct can't stand there; NULL: it can. */

@@ -373,7 +373,7 @@ static int find_elem(PyObject *class,
         const struct inlay_py_record *record =
             inlay_py_struct_record((PyTypeObject *)class);
 
-        if (record && inlay_py_type_flat(record->c, false) &&
+        if (record && inlay_type_flat(record->c, false, NULL) &&
             format_matches(record->c, format)) {
             ret->c = record->c;
             ret->record = (struct inlay_py_record *)(uintptr_t)record;

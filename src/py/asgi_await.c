@@ -25,7 +25,8 @@ struct inlay_asgi_wait {
     enum inlay_asgi_wait_kind kind;
 };
 
-PyObject *inlay_asgi_stop_iteration(PyObject *value)
+/* The value of a finished awaitable as StopIteration; steals `value`. */
+static PyObject *stop_iteration(PyObject *value)
 {
     if (value == Py_None) {
         PyErr_SetNone(PyExc_StopIteration);
@@ -43,11 +44,10 @@ PyObject *inlay_asgi_stop_iteration(PyObject *value)
     return NULL;
 }
 
-/* The end of send(): what PyIter_Send says as a method says it. */
-static PyObject *sent(PySendResult status, PyObject *result)
+PyObject *inlay_asgi_sent(PySendResult status, PyObject *result)
 {
     if (status == PYGEN_RETURN)
-        return inlay_asgi_stop_iteration(result);
+        return stop_iteration(result);
     return status == PYGEN_NEXT ? result : NULL;
 }
 
@@ -124,7 +124,7 @@ static PyObject *ready_next(PyObject *self)
         return NULL; /* the short way to say StopIteration */
     PyObject *result;
     PySendResult status = ready_send(self, Py_None, &result);
-    return sent(status, result);
+    return inlay_asgi_sent(status, result);
 }
 
 static PyObject *ready_method_send(PyObject *self, PyObject *value)
@@ -132,7 +132,7 @@ static PyObject *ready_method_send(PyObject *self, PyObject *value)
     PyObject *result;
     PySendResult status = ready_send(self, value, &result);
 
-    return sent(status, result);
+    return inlay_asgi_sent(status, result);
 }
 
 static PyObject *ready_throw(PyObject *self inlay_unused,
@@ -279,7 +279,7 @@ static PyObject *wait_next(PyObject *self)
     PyObject *result = NULL;
     PySendResult status = wait_send(self, Py_None, &result);
 
-    return sent(status, result);
+    return inlay_asgi_sent(status, result);
 }
 
 static PyObject *wait_method_send(PyObject *self, PyObject *value inlay_unused)

@@ -118,9 +118,7 @@ static PyObject *request_next(PyObject *self)
     PyObject *result;
     PySendResult status = request_send(self, Py_None, &result);
 
-    if (status == PYGEN_RETURN)
-        return inlay_asgi_stop_iteration(result);
-    return status == PYGEN_NEXT ? result : NULL;
+    return inlay_asgi_sent(status, result);
 }
 
 static PyObject *request_method_send(PyObject *self, PyObject *value)
@@ -128,9 +126,7 @@ static PyObject *request_method_send(PyObject *self, PyObject *value)
     PyObject *result;
     PySendResult status = request_send(self, value, &result);
 
-    if (status == PYGEN_RETURN)
-        return inlay_asgi_stop_iteration(result);
-    return status == PYGEN_NEXT ? result : NULL;
+    return inlay_asgi_sent(status, result);
 }
 
 /* The value of the pending StopIteration, which is cleared. */
@@ -178,8 +174,8 @@ static PyObject *request_throw(PyObject *self,
         PyObject *value =
             PyErr_ExceptionMatches(PyExc_StopIteration) ? stop_value() : NULL;
 
-        if (ended(request, value, &result) == PYGEN_RETURN)
-            result = inlay_asgi_stop_iteration(result);
+        PySendResult status = ended(request, value, &result);
+        result = inlay_asgi_sent(status, result);
     }
     step_end(request);
     return result;

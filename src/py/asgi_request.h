@@ -133,8 +133,11 @@ void inlay_asgi_wake(struct inlay_asgi_request *request);
 /* throw() of awaitables that do not catch: raises what was passed. */
 PyObject *inlay_asgi_throw(PyObject *const *args, Py_ssize_t nargs);
 
-/* The value of a finished awaitable as StopIteration; steals `value`. */
-PyObject *inlay_asgi_stop_iteration(PyObject *value);
+/*
+ * The end of send(), __next__() and throw(): what PyIter_Send says, as a method
+ * says it: a value that was returned is a StopIteration. Steals `result`.
+ */
+PyObject *inlay_asgi_sent(PySendResult status, PyObject *result);
 
 /* --- asgi_scope.c -------------------------------------------------------- */
 

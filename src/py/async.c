@@ -128,9 +128,7 @@ static PyObject *call_next(PyObject *object)
     PyObject *result;
     PySendResult status = call_send(object, Py_None, &result);
 
-    if (status == PYGEN_RETURN)
-        return inlay_asgi_stop_iteration(result);
-    return status == PYGEN_NEXT ? result : NULL;
+    return inlay_asgi_sent(status, result);
 }
 
 static PyObject *call_method_send(PyObject *object, PyObject *value)
@@ -138,9 +136,7 @@ static PyObject *call_method_send(PyObject *object, PyObject *value)
     PyObject *result;
     PySendResult status = call_send(object, value, &result);
 
-    if (status == PYGEN_RETURN)
-        return inlay_asgi_stop_iteration(result);
-    return status == PYGEN_NEXT ? result : NULL;
+    return inlay_asgi_sent(status, result);
 }
 
 static PyObject *call_throw(PyObject *object,

@@ -82,12 +82,6 @@ void inlay_py_slice_store(const struct inlay_type *c,
                           size_t len);
 
 /*
- * Numbers, arrays and structs of them; `named`: also enums and char, alone or
- * as char[N]. There is no pointer in it.
- */
-bool inlay_py_type_flat(const struct inlay_type *type, bool named);
-
-/*
  * The format of an Array's elements, with its padding; inlay_malloc'ed. NULL
  * with MemoryError.
  */

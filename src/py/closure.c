@@ -300,7 +300,7 @@ static int fields_back(const struct call *call,
         if (!value)
             result = inlay_py_fail(&call->conversion, &inner, PyExc_TypeError,
                                    "it was deleted");
-        else if (inlay_py_type_flat(field->c, true))
+        else if (inlay_type_flat(field->c, true, NULL))
             result = inlay_py_in(&call->conversion, field, value, to, &inner);
         else if (field->c->kind == INLAY_KIND_STRUCT &&
                  inlay_py_struct_check(value, field->record))

@@ -10,45 +10,6 @@
 
 #define MOST ((size_t)1 << 20)
 
-bool inlay_py_type_flat(const struct inlay_type *type, bool named)
-{
-    switch (type->kind) {
-    case INLAY_KIND_BOOL:
-    case INLAY_KIND_INT:
-    case INLAY_KIND_UINT:
-    case INLAY_KIND_FLOAT:
-        return true;
-    case INLAY_KIND_CHAR:
-    case INLAY_KIND_ENUM:
-    case INLAY_KIND_CHARS:
-        return named;
-    case INLAY_KIND_ARRAY:
-        return inlay_py_type_flat(type->elem, named);
-    case INLAY_KIND_STRUCT:
-        for (size_t i = 0; i < type->nfields; i++)
-            if (!inlay_py_type_flat(type->fields[i].type, named))
-                return false;
-        return true;
-    case INLAY_KIND_VOID:
-    case INLAY_KIND_CSTR:
-    case INLAY_KIND_STR:
-    case INLAY_KIND_BYTES:
-    case INLAY_KIND_SLICE:
-    case INLAY_KIND_OWNED:
-    case INLAY_KIND_OPTIONAL:
-    case INLAY_KIND_POINTER:
-    case INLAY_KIND_HANDLE:
-    case INLAY_KIND_OBJECT:
-    case INLAY_KIND_CALLBACK:
-    case INLAY_KIND_USERDATA:
-    case INLAY_KIND_ARROW_ARRAY:
-    case INLAY_KIND_ARROW_SCHEMA:
-    case INLAY_KIND_UNSUPPORTED:
-        break;
-    }
-    return false;
-}
-
 static bool aligned(const struct inlay_type *type, size_t offset)
 {
     if (offset % type->align)

@@ -191,6 +191,49 @@ static bool look_at(void *arg, const struct inlay_type *type)
     return false;
 }
 
+bool inlay_type_flat(const struct inlay_type *type, bool named, uint64_t *steps)
+{
+    if (steps && *steps == 0)
+        return false;
+    if (steps)
+        --*steps;
+    switch (type->kind) {
+    case INLAY_KIND_BOOL:
+    case INLAY_KIND_INT:
+    case INLAY_KIND_UINT:
+    case INLAY_KIND_FLOAT:
+        return true;
+    case INLAY_KIND_CHAR:
+    case INLAY_KIND_ENUM:
+    case INLAY_KIND_CHARS:
+        return named;
+    case INLAY_KIND_ARRAY:
+        return inlay_type_flat(type->elem, named, steps);
+    case INLAY_KIND_STRUCT:
+        for (size_t i = 0; i < type->nfields; i++)
+            if (!inlay_type_flat(type->fields[i].type, named, steps))
+                return false;
+        return true;
+    case INLAY_KIND_VOID:
+    case INLAY_KIND_CSTR:
+    case INLAY_KIND_STR:
+    case INLAY_KIND_BYTES:
+    case INLAY_KIND_SLICE:
+    case INLAY_KIND_OWNED:
+    case INLAY_KIND_OPTIONAL:
+    case INLAY_KIND_POINTER:
+    case INLAY_KIND_HANDLE:
+    case INLAY_KIND_OBJECT:
+    case INLAY_KIND_CALLBACK:
+    case INLAY_KIND_USERDATA:
+    case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_UNSUPPORTED:
+        break;
+    }
+    return false;
+}
+
 const struct inlay_type *inlay_type_without_json(const struct inlay_type *type,
                                                  bool reading,
                                                  struct inlay_str *why)

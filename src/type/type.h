@@ -190,6 +190,15 @@ bool inlay_type_walk(const struct inlay_type *type,
                      void *arg);
 
 /*
+ * Numbers, arrays and structs of them; `named`: also enums and char, alone or
+ * as char[N]. There is no pointer in it. A few structs in one another can have
+ * millions of fields: `steps` (NULL: any number) counts down, 0 ends it.
+ */
+bool inlay_type_flat(const struct inlay_type *type,
+                     bool named,
+                     uint64_t *steps);
+
+/*
  * The first type reached from `type` that has no JSON form, with `why`; NULL:
  * all have one. `reading`: a parameter, which OWNED can't be.
  */
