@@ -231,9 +231,9 @@ static struct client client_create(void)
     struct inlay_module *module = sample_module_create(NULL);
     struct inlay_handler *native;
     struct inlay_server *server;
-    struct inlay_server_config config = {.io_threads = 1};
+    struct inlay_server_config config;
 
-    inlay_limits_default(&config.limits);
+    inlay_server_config_default(&config);
     config.limits.head.head_bytes = 1024;
     config.limits.head.header_count = 16;
     config.limits.head.trailer_bytes = 64;

@@ -36,6 +36,10 @@ want_build() {
     want pkg-config have pkg-config
     want libdw-dev pkg-config --exists libdw
     want libffi-dev pkg-config --exists libffi
+    want libssl-dev pkg-config --exists libcrypto
+    want zlib1g-dev pkg-config --exists zlib
+    want libbrotli-dev pkg-config --exists libbrotlienc
+    want libzstd-dev pkg-config --exists libzstd
     want libcmocka-dev pkg-config --exists cmocka
     if ! have "$python"; then
         if [ "$python" != python3 ]; then

@@ -20,38 +20,100 @@ class Config:
     """Every setting of `inlay run`, with its default."""
 
     target: str
+    # Where
     host: str = "127.0.0.1"
     port: int = 8000
     uds: str | None = None
+    uds_permissions: int = 0o666
+    fd: int | None = None  # inherited, listening
+    bind: tuple[str, ...] = ()  # HOST:PORT, unix:PATH, fd://N; instead of the above
+    reuse_port: bool = False  # a socket for each worker, not one for all
+    backlog: int = 2048
+    # What
     app_dir: str = ""
     factory: bool = False
-    dev: bool = False  # `inlay dev`: swap and replace on change
-    problem: str = ""  # served as text instead of TARGET, in dev
-    workers: int = 1
-    io_threads: int = 1
+    interface: str = "auto"
     loop: str = "auto"
     lifespan: str = "auto"
+    ws: str = "auto"  # "none": WebSockets are not served
     root_path: str = ""
-    backlog: int = 2048
+    env_file: str | None = None
+    dev: bool = False  # `inlay dev`: swap and replace on change
+    problem: str = ""  # served as text instead of TARGET, in dev
+    # Processes and threads
+    workers: int = 1
+    spare: int = 0  # workers that wait, started, for another one's end
+    preload: bool = False  # import once, fork workers off that
+    io_threads: int = 1
+    reload: bool = False
+    reload_dirs: tuple[str, ...] = ()
+    reload_includes: tuple[str, ...] = ()
+    reload_excludes: tuple[str, ...] = ()
+    reload_delay: float = 0.25
+    limit_max_requests: int = 0  # then a worker is replaced; 0: never
+    limit_max_requests_jitter: int = 0  # up to so many more
+    limit_memory: int = 0  # resident bytes of a worker, likewise
+    timeout_worker_healthcheck: float = 30.0  # a loop that hangs; 0: for ever
+    timeout_graceful_shutdown: float = 10.0
+    # Log and metrics
     log_level: str = "info"
+    log_config: str | None = None
     access_log: bool = True
+    access_log_format: str = "uvicorn"  # combined, json, or %(name)s text
     use_colors: bool | None = None
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = None
+    health_path: str = ""  # answered by the I/O thread; "": none
+    request_id: bool = False  # x-request-id is made, logged, sent back
+    server_timing: bool = False
+    # Headers, proxies
     server_header: bool = True
     date_header: bool = True
-
+    headers: tuple[str, ...] = ()  # "Name: value", of every answer
+    proxy_headers: bool = True
+    forwarded_allow_ips: str = "127.0.0.1,::1"
+    proxy_protocol: bool = False  # every connection begins with its header
+    # Files and encoding
+    static: tuple[str, ...] = ()  # "/path=folder"
+    static_index: str = "index.html"
+    static_max_age: int = -1  # seconds of cache-control; -1: no such header
+    compress: tuple[str, ...] = ()  # of zstd, br, gzip
+    compress_min_size: int = 1024
+    compress_types: tuple[str, ...] = (
+        "text/*",
+        "application/json",
+        "application/javascript",
+        "application/xml",
+        "application/wasm",
+        "application/*+json",
+        "application/*+xml",
+        "image/svg+xml",
+    )
+    # WebSocket
+    ws_max_size: int = 16 * MIB
+    ws_max_queue: int = 32
+    ws_ping_interval: float = 20.0
+    ws_ping_timeout: float = 20.0
+    ws_per_message_deflate: bool = True
+    # Timeouts
     timeout_keep_alive: float = 5.0
     timeout_header: float = 10.0
     timeout_body: float = 30.0
     timeout_write: float = 60.0
-    timeout_graceful_shutdown: float = 10.0
-
+    timeout_request: float = 0.0  # from the head to the answer's begin
+    timeout_queue: float = 10.0  # in the queue of limit_queue
+    # Limits
     limit_head_bytes: int = 64 * KIB
     limit_header_count: int = 100
     limit_trailer_bytes: int = 16 * KIB
     limit_body_bytes: int = 0
     limit_native_body_bytes: int = 8 * MIB
     limit_request_memory: int = 64 * MIB
+    limit_body_rate: int = 240  # bytes a second that a body must come with
     limit_connections: int = 65_536
+    limit_address_connections: int = 0
+    limit_concurrency: int = 0  # requests of the application at once; then 503
+    limit_queue: int = 0  # requests that wait for that instead
     body_window: int = 64 * KIB
     write_window: int = 64 * KIB
 
@@ -62,7 +124,10 @@ class Config:
     @classmethod
     def from_json(cls, text: str) -> Config:
         """The record that `to_json` wrote."""
-        return cls(**json.loads(text))
+        values = json.loads(text)
+        return cls(
+            **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+        )
 
     @property
     def address(self) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import math
 import os
 import platform
 import signal
@@ -16,7 +15,7 @@ import sys
 import time
 from typing import Any
 
-from . import _core, control, logs, openapi, private, target
+from . import _core, control, logs, openapi, private, settings, target
 from .config import Config
 from .lifespan import Lifespan, LifespanError
 from .logs import log
@@ -38,31 +37,6 @@ def new_loop(choice: str) -> asyncio.AbstractEventLoop:
                     "--loop uvloop: uvloop is not installed (pip install uvloop)"
                 ) from None
     return asyncio.new_event_loop()
-
-
-def milliseconds(seconds: float) -> int:
-    """Whole ones; never 0, which means no timeout, for a time above 0."""
-    return math.ceil(seconds * 1000)
-
-
-def limits(config: Config) -> dict[str, int]:
-    """The limits as the C server takes them; times in ms."""
-    return {
-        "head_bytes": config.limit_head_bytes,
-        "header_count": config.limit_header_count,
-        "trailer_bytes": config.limit_trailer_bytes,
-        "body_bytes": config.limit_body_bytes,
-        "native_body_bytes": config.limit_native_body_bytes,
-        "request_memory": config.limit_request_memory,
-        "connections": config.limit_connections,
-        "body_window": config.body_window,
-        "write_window": config.write_window,
-        "header_timeout": milliseconds(config.timeout_header),
-        "body_timeout": milliseconds(config.timeout_body),
-        # 0 keeps no connection, as in uvicorn; elsewhere it is no timeout.
-        "keep_alive_timeout": milliseconds(config.timeout_keep_alive) or 1,
-        "write_timeout": milliseconds(config.timeout_write),
-    }
 
 
 class Worker:
@@ -156,14 +130,8 @@ class Worker:
                 self.listen,
                 loop=asyncio.get_running_loop(),
                 state=state,
-                root_path=self.config.root_path,
-                io_threads=self.config.io_threads,
-                access_log=self.config.access_log,
-                date_header=self.config.date_header,
-                server_header=self.config.server_header,
-                log_level=logs.LEVELS[self.config.log_level],
-                limits=limits(self.config),
                 native=native,
+                **settings.of(self.config),
             )
         except ImportError as error:
             raise target.TargetError(str(error)) from None

@@ -23,7 +23,7 @@ struct inlay_chunk *inlay_chunk_create(size_t len)
         return NULL;
     struct inlay_chunk *chunk = inlay_malloc(sizeof(*chunk) + len);
     if (chunk)
-        *chunk = (struct inlay_chunk){.len = len};
+        *chunk = (struct inlay_chunk){.len = len, .fd = -1};
     return chunk;
 }
 

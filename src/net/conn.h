@@ -15,16 +15,23 @@
 #include "base/buf.h"
 #include "net/loop.h"
 
-/* Bytes that change hands without a copy; freed by inlay_chunk_destroy. */
+/*
+ * Bytes that change hands without a copy, or a part of a file; freed (closed)
+ * by inlay_chunk_destroy.
+ */
 struct inlay_chunk {
     struct inlay_chunk *next;
     size_t len;
-    size_t sent; /* of len, already written */
+    size_t sent;     /* of len, already written */
+    int fd;          /* -1: the bytes are `data`; else sent by sendfile */
+    uint64_t offset; /* in the file, of byte 0 */
     char data[];
 };
 
 /* malloc'ed, so any thread may make one and another free it. Or NULL. */
 struct inlay_chunk *inlay_chunk_create(size_t len);
+/* Of a regular file, whose descriptor it takes over, also on failure. */
+struct inlay_chunk *inlay_chunk_of_file(int fd, uint64_t offset, size_t len);
 void inlay_chunk_destroy(struct inlay_chunk *chunk);
 
 struct inlay_conn;

@@ -2,18 +2,16 @@
  * server.c - inlay._core.Server: the C server as a worker process uses it.
  *
  *   class Server:
- *       def __init__(self, app, fds, *, loop, state=None, root_path="",
- *                    io_threads=1, access_log=True, date_header=True,
- *                    server_header=True, log_level=20, limits={}):
+ *       def __init__(self, app, fds, *, loop, state=None, native=True,
+ *                    log_level=20, **settings):
  *           """app: an ASGI 3 callable, or None: native routes only.
  *           fds: listening sockets (ints; stay the caller's).
  *           loop: the event loop whose thread calls everything here.
  *           state: dict of the lifespan; requests get a shallow copy.
- *           limits: name of a member of struct inlay_limits -> int; head_bytes,
- *           header_count, trailer_bytes, body_bytes, native_body_bytes,
- *           body_window, write_window, request_memory, connections,
- *           header_timeout, body_timeout, keep_alive_timeout, write_timeout
- *           (sizes in bytes, times in ms).
+ *           native: are native routes served?
+ *           settings: members of struct inlay_server_config and of its limits
+ *           (serve/server.h, with units and defaults); server_config.c lists
+ *           them. ValueError says what is wrong with one.
  *           Binds the native routes of all modules loaded so far: ValueError,
  *           TypeError with file:line when that is impossible."""
  *       def start(self): """From within the running loop. OSError…"""
@@ -198,10 +196,12 @@ static int server_init(PyObject *object, PyObject *args, PyObject *kwargs)
         return -1;
     asgi->app = Py_NewRef(options.app);
     asgi->loop = Py_NewRef(options.loop);
-    asgi->root_path = Py_NewRef(options.root_path);
+    asgi->root_path =
+        PyUnicode_DecodeUTF8(options.config.root_path.ptr,
+                             (Py_ssize_t)options.config.root_path.len, NULL);
     asgi->lifespan_state =
         options.state == Py_None ? NULL : Py_NewRef(options.state);
-    if (inlay_asgi_scope_init(asgi) == 0)
+    if (asgi->root_path && inlay_asgi_scope_init(asgi) == 0)
         status = init_parts(self, &options.config, options.native);
     inlay_server_options_free(&options);
     return status;

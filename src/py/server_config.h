@@ -7,10 +7,10 @@
 #include "serve/server.h"
 
 struct inlay_server_options {
-    struct inlay_server_config config; /* listen_fds is PyMem memory */
-    PyObject *app, *loop, *state;      /* borrowed; state may be None */
-    PyObject *root_path; /* strong; config.root_path is its text */
-    bool native;         /* native routes are served */
+    struct inlay_server_config config; /* its texts are in `memory` */
+    struct inlay_arena memory;
+    PyObject *app, *loop, *state; /* borrowed; state may be None */
+    bool native;                  /* native routes are served */
 };
 
 /* 0, or -1 with an exception. */

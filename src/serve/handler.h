@@ -8,8 +8,10 @@
 #define INLAY_SERVE_HANDLER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/str.h"
+#include "http/websocket.h"
 
 struct inlay_request;
 struct inlay_handler;
@@ -51,6 +53,24 @@ struct inlay_handler_ops {
      */
     void (*on_eof)(struct inlay_handler *handler,
                    struct inlay_request *request);
+    /*
+     * NULL: never accepts. A whole message of an accepted WebSocket
+     * (serve/websocket.h), text being valid UTF-8; valid during the call.
+     */
+    void (*on_message)(struct inlay_handler *handler,
+                       struct inlay_request *request,
+                       enum inlay_websocket_kind kind,
+                       struct inlay_str bytes);
+    /*
+     * An accepted WebSocket has ended, in place of on_abort: exactly once,
+     * and not after inlay_websocket_close. The peer's code (RFC 6455 7.4):
+     * 1005 when it gave none, 1006 when the connection was lost, ours when
+     * we failed it. `request` is not to be used afterwards.
+     */
+    void (*on_websocket_end)(struct inlay_handler *handler,
+                             struct inlay_request *request,
+                             uint16_t code,
+                             struct inlay_str reason);
 };
 
 /* Embedded first in its implementation. */

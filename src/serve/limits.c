@@ -21,5 +21,40 @@ void inlay_limits_default(struct inlay_limits *limits)
         .body_timeout = 30000,
         .keep_alive_timeout = 5000,
         .write_timeout = 60000,
+        .body_rate = 240,
+        .queue_timeout = 10000,
+        .ws_message_bytes = 16u << 20,
+        .ws_queue = 32,
+        .ws_ping_interval = 20000,
+        .ws_ping_timeout = 20000,
     };
+}
+
+void inlay_server_config_default(struct inlay_server_config *config)
+{
+    static const struct inlay_str types[] = {
+        INLAY_STR("text/*"),
+        INLAY_STR("application/json"),
+        INLAY_STR("application/javascript"),
+        INLAY_STR("application/xml"),
+        INLAY_STR("application/wasm"),
+        INLAY_STR("application/*+json"),
+        INLAY_STR("application/*+xml"),
+        INLAY_STR("image/svg+xml"),
+    };
+
+    *config = (struct inlay_server_config){
+        .io_threads = 1,
+        .date_header = true,
+        .server_header = true,
+        .proxy_headers = true,
+        .static_index = INLAY_STR("index.html"),
+        .static_max_age = -1,
+        .compress_types = {types, inlay_array_size(types)},
+        .compress_min_size = 1024,
+        .websockets = true,
+        .ws_per_message_deflate = true,
+        .metrics_fd = -1,
+    };
+    inlay_limits_default(&config->limits);
 }

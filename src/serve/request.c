@@ -117,6 +117,7 @@ struct inlay_exchange *inlay_exchange_create(
         .http_major = 1,
         .http_minor = head->minor,
         .scheme = INLAY_STR("http"),
+        .root_path = session->thread->server->config.root_path,
         .client = &session->client,
         .local = &session->local,
         .has_body = head->chunked || head->content_length > 0,

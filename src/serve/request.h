@@ -32,8 +32,10 @@ struct inlay_request {
     struct inlay_header *headers; /* names in lower case, in order */
     size_t nheaders;
     uint8_t http_major, http_minor; /* 1, 1 */
-    struct inlay_str scheme;        /* "http" */
+    struct inlay_str scheme;        /* "http"; a trusted proxy's word */
+    struct inlay_str root_path;     /* the server's, or a trusted prefix */
     const struct inlay_address *client, *local;
+    bool websocket; /* it asks for one, validly (RFC 6455 4.2.1) */
 
     bool has_body;          /* on_body will be called */
     int64_t content_length; /* -1: none given */

@@ -23,6 +23,15 @@ struct inlay_stream_ops {
     int (*write)(struct inlay_request *request, struct inlay_str bytes);
     int (*write_chunk)(struct inlay_request *request,
                        struct inlay_chunk *chunk);
+    /* A 1xx before the answer. */
+    int (*inform)(struct inlay_request *request,
+                  int status,
+                  const struct inlay_header *headers,
+                  size_t nheaders);
+    /* After the last body byte, before `end`; only of a chunked answer. */
+    int (*trailers)(struct inlay_request *request,
+                    const struct inlay_header *headers,
+                    size_t nheaders);
     void (*end)(struct inlay_request *request); /* request is gone after it */
     void (*abort)(struct inlay_request *request);
     void (*pause)(struct inlay_request *request);
@@ -51,6 +60,34 @@ int inlay_response_start(struct inlay_request *request,
 int inlay_response_write(struct inlay_request *request, struct inlay_str bytes);
 int inlay_response_write_chunk(struct inlay_request *request,
                                struct inlay_chunk *chunk);
+
+/*
+ * `len` bytes of a regular file from `offset` on, sent by the kernel. Takes
+ * over `fd`, also on failure. A file that turns out shorter cuts the answer.
+ */
+int inlay_response_write_file(struct inlay_request *request,
+                              int fd,
+                              uint64_t offset,
+                              uint64_t len);
+
+/*
+ * An informational answer, 100 < status < 200, before the start: 103 with
+ * links (RFC 8297). Does nothing for HTTP/1.0. 0, or -1: a bad header, or
+ * too late.
+ */
+int inlay_response_inform(struct inlay_request *request,
+                          int status,
+                          const struct inlay_header *headers,
+                          size_t nheaders);
+
+/*
+ * Trailer fields (RFC 9110 6.5), before the end and once. Dropped when the
+ * framing has no room for them (a length, HTTP/1.0, no body). 0, or -1: a
+ * field that is not valid or must not be a trailer.
+ */
+int inlay_response_trailers(struct inlay_request *request,
+                            const struct inlay_header *headers,
+                            size_t nheaders);
 
 /*
  * The answer is complete, the request is over and its memory may go: do not

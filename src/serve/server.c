@@ -5,24 +5,53 @@
 
 #include "base/banned.h"
 
+#define CONFIG_MOST (16u << 20)
+
+static int copy_str(struct inlay_arena *arena, struct inlay_str *text)
+{
+    *text = inlay_arena_copy(arena, *text);
+    return text->ptr ? 0 : -1;
+}
+
+static int copy_strs(struct inlay_arena *arena, struct inlay_strs *list)
+{
+    struct inlay_str *items =
+        inlay_arena_zalloc_array(arena, list->count + 1, sizeof(*items));
+
+    if (!items)
+        return -1;
+    for (size_t i = 0; i < list->count; i++) {
+        items[i] = list->items[i];
+        if (copy_str(arena, &items[i]) < 0)
+            return -1;
+    }
+    list->items = items;
+    return 0;
+}
+
 /* What the configuration points to must last as long as the server. */
 static struct inlay_error *copy_config(struct inlay_server *server,
-                                       const struct inlay_server_config *config)
+                                       const struct inlay_server_config *given)
 {
-    size_t size = config->nlisten_fds * sizeof(int);
+    struct inlay_arena *arena = &server->memory;
+    struct inlay_server_config *config = &server->config;
+    int *fds =
+        inlay_arena_zalloc_array(arena, given->nlisten_fds + 1, sizeof(*fds));
 
-    server->config = *config;
-    server->listen_fds = inlay_malloc(inlay_max(size, sizeof(int)));
-    server->root_path = inlay_malloc(config->root_path.len + 1);
-    if (!server->listen_fds || !server->root_path)
+    *config = *given;
+    if (!fds || copy_str(arena, &config->root_path) < 0 ||
+        copy_str(arena, &config->access_format) < 0 ||
+        copy_str(arena, &config->health_path) < 0 ||
+        copy_str(arena, &config->static_index) < 0 ||
+        copy_strs(arena, &config->headers) < 0 ||
+        copy_strs(arena, &config->trusted) < 0 ||
+        copy_strs(arena, &config->static_mounts) < 0 ||
+        copy_strs(arena, &config->compress) < 0 ||
+        copy_strs(arena, &config->compress_types) < 0)
         return inlay_error_no_memory();
-    if (size)
-        memcpy(server->listen_fds, config->listen_fds, size);
-    server->config.listen_fds = server->listen_fds;
-    if (config->root_path.len)
-        memcpy(server->root_path, config->root_path.ptr, config->root_path.len);
-    server->root_path[config->root_path.len] = '\0';
-    server->config.root_path.ptr = server->root_path;
+    for (size_t i = 0; i < given->nlisten_fds; i++)
+        fds[i] = given->listen_fds[i];
+    config->listen_fds = fds;
     return NULL;
 }
 
@@ -60,6 +89,7 @@ struct inlay_error *inlay_server_create(
     struct inlay_server *server = inlay_calloc(1, sizeof(*server));
     if (!server)
         return inlay_error_no_memory();
+    inlay_arena_init(&server->memory, CONFIG_MOST);
     struct inlay_error *error = init_server(server, config);
     if (error) {
         inlay_server_destroy(server);
@@ -142,7 +172,6 @@ void inlay_server_destroy(struct inlay_server *server)
         inlay_io_thread_deinit(&server->threads[i]);
     inlay_free(server->threads);
     inlay_free(server->handlers);
-    inlay_free(server->listen_fds);
-    inlay_free(server->root_path);
+    inlay_arena_deinit(&server->memory);
     inlay_free(server);
 }

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
@@ -35,20 +36,75 @@ struct inlay_limits {
     uint32_t body_timeout;       /* ms without a body byte: 30 s */
     uint32_t keep_alive_timeout; /* ms idle between requests: 5 s */
     uint32_t write_timeout;      /* ms without progress of a write: 60 s */
+    uint32_t request_timeout;    /* ms from the head to the answer's begin: 0 */
+    uint32_t body_rate;          /* bytes/s of an awaited body, on average after
+                                    its first 5 s: 240; 0: any */
+    size_t address_connections;  /* open at once from one address: 0, no cap */
+    size_t concurrency;      /* ASGI requests at once per worker: 0, no cap */
+    size_t queue;            /* that wait for it; further ones get a 503: 0 */
+    uint32_t queue_timeout;  /* ms in that queue, then 503: 10 s */
+    size_t ws_message_bytes; /* a message, decompressed (close 1009): 16 MiB */
+    size_t ws_queue;         /* messages not taken by the application: 32 */
+    uint32_t ws_ping_interval; /* ms between pings: 20 s; 0: none */
+    uint32_t ws_ping_timeout;  /* ms for the pong (close 1011): 20 s; 0: any */
 };
 
 void inlay_limits_default(struct inlay_limits *limits);
 
+struct inlay_strs {
+    const struct inlay_str *items;
+    size_t count;
+};
+
+/*
+ * Plain data, as options give it; whoever a text is for reads it in
+ * inlay_server_create and says what is wrong with it. Everything is copied.
+ */
 struct inlay_server_config {
     struct inlay_limits limits;
-    const int *listen_fds; /* bound and listening; copied */
+    const int *listen_fds; /* bound and listening */
     size_t nlisten_fds;
     unsigned io_threads; /* >= 1 */
-    bool access_log;     /* lines to stdout, uvicorn's format */
-    bool date_header, server_header;
-    struct inlay_str root_path; /* taken off paths for native routes; copied */
     struct inlay_log log;
+    struct inlay_str root_path; /* taken off paths for native routes */
+
+    /* Of every answer. */
+    bool date_header, server_header;
+    struct inlay_strs headers; /* "Name: value" */
+
+    /* access_log.c. "": none; "uvicorn", "combined", "json", or a format */
+    struct inlay_str access_format;
+    bool request_id;              /* x-request-id: made when it does not come */
+    bool server_timing;           /* a server-timing header */
+    struct inlay_str health_path; /* "": none. 200, or 503 while it drains */
+
+    /* forwarded.c */
+    bool proxy_headers;        /* X-Forwarded-*, Forwarded */
+    bool proxy_protocol;       /* each connection begins with its header */
+    struct inlay_strs trusted; /* who may say so: addresses, networks, "*",
+                                  "unix" */
+
+    /* static.c: "/path=folder" */
+    struct inlay_strs static_mounts;
+    struct inlay_str static_index; /* "": folders are 404 */
+    int64_t static_max_age;        /* seconds; -1: no cache-control */
+
+    /* compress.c: of "zstd", "br", "gzip", best first; none: off */
+    struct inlay_strs compress;
+    struct inlay_strs
+        compress_types;       /* "text/" and a star, "application/json" */
+    size_t compress_min_size; /* shorter answers go as they are */
+
+    /* websocket.c */
+    bool websockets; /* else an upgrade is not followed */
+    bool ws_per_message_deflate;
+
+    /* metrics.c: shared memory of all workers, and this one's slot; -1: none */
+    int metrics_fd;
+    unsigned metrics_slot;
 };
+
+void inlay_server_config_default(struct inlay_server_config *config);
 
 struct inlay_server;
 
@@ -91,8 +147,7 @@ struct inlay_server {
     atomic_size_t open_connections; /* of all threads */
     atomic_size_t requests;         /* answered or aborted, ever */
     struct inlay_handler *fallback; /* the last of the chain: 404, 405 */
-    char *root_path;                /* memory of config.root_path */
-    int *listen_fds;                /* memory of config.listen_fds */
+    struct inlay_arena memory;      /* of config */
     bool running;
 };
 

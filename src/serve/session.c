@@ -403,7 +403,7 @@ void inlay_session_finish(struct inlay_session *session, bool cut_off)
     bool close = request->close || session->thread->draining ||
                  (session->receiving && !can_drain(session));
 
-    if (server->config.access_log && request->started)
+    if (server->config.access_format.len && request->started)
         inlay_access_log_add(request);
     atomic_fetch_add_explicit(&server->requests, 1, memory_order_relaxed);
     session->exchange = NULL;

@@ -50,10 +50,7 @@ void prepare(struct fixture *fixture)
 {
     *fixture = (struct fixture){.listen_fd = -1};
     test_handler_init(&fixture->test);
-    inlay_limits_default(&fixture->config.limits);
-    fixture->config.io_threads = 1;
-    fixture->config.date_header = true;
-    fixture->config.server_header = true;
+    inlay_server_config_default(&fixture->config);
     fixture->config.log.level = INLAY_LOG_ERROR;
 }
 

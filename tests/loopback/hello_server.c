@@ -40,12 +40,7 @@ static void check(struct inlay_error *error)
 int main(int argc, char **argv)
 {
     static struct test_handler test;
-    struct inlay_server_config config = {
-        .io_threads = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1,
-        .access_log = argc > 3,
-        .date_header = true,
-        .server_header = true,
-    };
+    struct inlay_server_config config;
     int fd = listen_on(argc > 1 ? (int)strtol(argv[1], NULL, 10) : 8000);
     struct inlay_server *server;
     sigset_t signals;
@@ -57,7 +52,11 @@ int main(int argc, char **argv)
     sigprocmask(SIG_BLOCK, &signals, NULL);
     test_handler_init(&test);
     test.any = true;
-    inlay_limits_default(&config.limits);
+    inlay_server_config_default(&config);
+    if (argc > 2)
+        config.io_threads = (unsigned)strtoul(argv[2], NULL, 10);
+    if (argc > 3)
+        config.access_format = INLAY_STR("uvicorn");
     config.listen_fds = &fd;
     config.nlisten_fds = 1;
     check(inlay_server_create(&config, &server));

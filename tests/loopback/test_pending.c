@@ -188,7 +188,7 @@ static void access_log(void **state)
     char text[1024] = "", wanted[200];
 
     prepare(fixture);
-    fixture->config.access_log = true;
+    fixture->config.access_format = INLAY_STR("uvicorn");
     start_server(fixture);
     assert_int_equal(pipe(pipes), 0);
     int fd = open_client(fixture);

@@ -19,7 +19,7 @@ async def serve_inlay(app, fd):
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     lifespan = Lifespan(app)
     await lifespan.startup()
-    server = _core.Server(app, [fd], loop=loop, state=lifespan.state, access_log=False)
+    server = _core.Server(app, [fd], loop=loop, state=lifespan.state)
     server.start()
     await stop.wait()
     server.drain()

@@ -1,0 +1,79 @@
+"""Config -> the keywords of `_core.Server`: sizes in bytes, times in milliseconds."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from . import logs
+from .config import Config
+
+# Of the same name and unit on both sides.
+_PLAIN = (
+    "root_path",
+    "io_threads",
+    "date_header",
+    "server_header",
+    "headers",
+    "health_path",
+    "request_id",
+    "server_timing",
+    "proxy_headers",
+    "proxy_protocol",
+    "static_index",
+    "static_max_age",
+    "compress",
+    "compress_min_size",
+    "compress_types",
+    "ws_per_message_deflate",
+    "body_window",
+    "write_window",
+)
+# limit_x -> x
+_LIMITS = (
+    "head_bytes",
+    "header_count",
+    "trailer_bytes",
+    "body_bytes",
+    "native_body_bytes",
+    "request_memory",
+    "body_rate",
+    "connections",
+    "address_connections",
+    "concurrency",
+    "queue",
+)
+# timeout_x, in seconds -> x_timeout
+_TIMEOUTS = ("header", "body", "write", "request", "queue")
+
+
+def milliseconds(seconds: float) -> int:
+    """Whole ones; never 0, which means no timeout, for a time above 0."""
+    return math.ceil(seconds * 1000)
+
+
+def of(config: Config) -> dict[str, Any]:
+    """What the C server is told."""
+    return {
+        **{name: getattr(config, name) for name in _PLAIN},
+        **{name: getattr(config, f"limit_{name}") for name in _LIMITS},
+        **{
+            f"{name}_timeout": milliseconds(getattr(config, f"timeout_{name}"))
+            for name in _TIMEOUTS
+        },
+        # 0 keeps no connection, as in uvicorn; elsewhere it is no timeout.
+        "keep_alive_timeout": milliseconds(config.timeout_keep_alive) or 1,
+        "log_level": logs.LEVELS[config.log_level],
+        "access_format": config.access_log_format if config.access_log else "",
+        "trusted": _split(config.forwarded_allow_ips),
+        "static_mounts": config.static,
+        "websockets": config.ws != "none",
+        "ws_message_bytes": config.ws_max_size,
+        "ws_queue": config.ws_max_queue,
+        "ws_ping_interval": milliseconds(config.ws_ping_interval),
+        "ws_ping_timeout": milliseconds(config.ws_ping_timeout),
+    }
+
+
+def _split(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
