@@ -2,6 +2,9 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "base/macros.h"
 
@@ -18,6 +21,17 @@ static bool mem_refused(void)
         return true;
     mem_budget--;
     return false;
+}
+
+void inlay_mem_tune(void)
+{
+#ifdef __GLIBC__
+    if (getenv("MALLOC_TRIM_THRESHOLD_"))
+        return;
+    mallopt(M_TRIM_THRESHOLD, 4 << 20);
+    /* To set one ends glibc's own raising of the other. */
+    mallopt(M_MMAP_THRESHOLD, 2 << 20);
+#endif
 }
 
 void inlay_mem_fail_after(long count)

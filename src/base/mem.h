@@ -14,6 +14,14 @@ void *inlay_realloc(void *ptr, size_t size);
 void inlay_free(void *ptr);
 
 /*
+ * For a process that serves: the allocator keeps up to 4 MiB of free memory
+ * per arena instead of 128 KiB. Otherwise every message of 64 KiB is given
+ * back to the kernel and faulted in again, page by page. Not when the
+ * environment sets MALLOC_TRIM_THRESHOLD_. Any thread, more than once.
+ */
+void inlay_mem_tune(void);
+
+/*
  * Tests only: let `count` further allocations of this thread succeed, then
  * fail every one; a negative count turns the switch off.
  */

@@ -1,5 +1,7 @@
 #include "base/str.h"
 
+#include "base/macros.h"
+
 #include "base/banned.h"
 
 bool inlay_str_equal_nocase(struct inlay_str a, struct inlay_str b)
@@ -82,33 +84,72 @@ size_t inlay_utf8_bad(struct inlay_str s)
     return utf8_sequence((const unsigned char *)s.ptr, s.len, &length);
 }
 
-bool inlay_utf8_valid(struct inlay_str s)
+typedef uint64_t block __attribute__((vector_size(16)));
+
+/* ASCII bytes at the start, 64 and 8 at a time; the last seven of `len` are
+ * not looked at. Machines are little-endian. */
+static size_t skip_ascii(const unsigned char *p, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)s.ptr;
+    const uint64_t high = 0x8080808080808080u;
+    block blocks[4];
+    uint64_t word;
     size_t i = 0;
 
-    while (i < s.len) {
-        uint64_t word;
-
-        /* Eight ASCII bytes at a time: most text is nothing else. */
-        while (s.len - i >= 8) {
-            memcpy(&word, p + i, 8);
-            if (word & 0x8080808080808080u)
-                break;
-            i += 8;
-        }
-        if (i == s.len)
+    while (len - i >= sizeof(blocks)) {
+        memcpy(blocks, p + i, sizeof(blocks));
+        block all = blocks[0] | blocks[1] | blocks[2] | blocks[3];
+        if ((all[0] | all[1]) & high)
             break;
+        i += sizeof(blocks);
+    }
+    while (len - i >= sizeof(word)) {
+        memcpy(&word, p + i, sizeof(word));
+        if (word & high)
+            return i + (size_t)__builtin_ctzll(word & high) / 8;
+        i += sizeof(word);
+    }
+    return i;
+}
+
+bool inlay_utf8_feed(struct inlay_utf8 *utf8, struct inlay_str piece)
+{
+    const unsigned char *p = (const unsigned char *)piece.ptr;
+    size_t i = 0;
+
+    for (; utf8->left && i < piece.len; i++) {
+        if (p[i] < utf8->low || p[i] > utf8->high)
+            return false;
+        utf8->low = 0x80;
+        utf8->high = 0xBF;
+        utf8->left--;
+    }
+    while (i < piece.len) {
+        size_t length, have;
+
         if (p[i] < 0x80) {
-            i++;
+            i += inlay_max(skip_ascii(p + i, piece.len - i), (size_t)1);
             continue;
         }
-        size_t length;
-        if (utf8_sequence(p + i, s.len - i, &length) != length)
+        have = utf8_sequence(p + i, piece.len - i, &length);
+        i += have;
+        if (have == length)
+            continue;
+        if (!length || i < piece.len)
             return false;
-        i += length;
+        /* Cut: what is there is good. */
+        utf8_begin(p[i - have], &utf8->low, &utf8->high);
+        if (have > 1)
+            utf8->low = 0x80, utf8->high = 0xBF;
+        utf8->left = (uint8_t)(length - have);
     }
     return true;
+}
+
+bool inlay_utf8_valid(struct inlay_str s)
+{
+    struct inlay_utf8 utf8 = {0};
+
+    return inlay_utf8_feed(&utf8, s) && !utf8.left;
 }
 
 size_t inlay_utf8_length(struct inlay_str s)

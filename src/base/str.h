@@ -56,6 +56,17 @@ struct inlay_str inlay_str_trim(struct inlay_str s);
 /* Is it well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool inlay_utf8_valid(struct inlay_str s);
 
+/* Where text that comes in pieces is cut; zeros: before its first byte. */
+struct inlay_utf8 {
+    uint8_t left;      /* bytes of a begun character that are to come; at the
+                          text's end there must be none */
+    uint8_t low, high; /* bounds of the next of them */
+};
+
+/* The next piece; false at the first byte that well-formed UTF-8 can't have
+ * there. */
+bool inlay_utf8_feed(struct inlay_utf8 *utf8, struct inlay_str piece);
+
 /* Code points in well-formed UTF-8. */
 size_t inlay_utf8_length(struct inlay_str s);
 

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -13,6 +14,8 @@
 #define COPY_MAX 16384 /* larger writes become chunks: no buffer to grow */
 #define IOV_MAX_ 64
 #define SENDS_PER_TICK 16 /* of a socket that takes everything */
+/* Of files, which may have to come from a disk: then others have a turn. */
+#define FILE_BYTES_AT_ONCE ((size_t)128 << 10)
 #define DISCARD_MAX (16u << 20)
 
 #define READING (EPOLLIN | EPOLLRDHUP)
@@ -23,12 +26,44 @@ struct inlay_chunk *inlay_chunk_create(size_t len)
         return NULL;
     struct inlay_chunk *chunk = inlay_malloc(sizeof(*chunk) + len);
     if (chunk)
-        *chunk = (struct inlay_chunk){.len = len, .fd = -1};
+        *chunk =
+            (struct inlay_chunk){.len = len, .fd = -1, .data = chunk->own};
+    return chunk;
+}
+
+void inlay_chunk_lend(struct inlay_chunk *chunk,
+                      struct inlay_str bytes,
+                      void (*release)(struct inlay_chunk *chunk))
+{
+    *chunk = (struct inlay_chunk){
+        .len = bytes.len,
+        .fd = -1,
+        .data = (char *)(uintptr_t)bytes.ptr, /* nobody writes to them */
+        .release = release,
+    };
+}
+
+struct inlay_chunk *inlay_chunk_of_file(int fd, uint64_t offset, size_t len)
+{
+    struct inlay_chunk *chunk = NULL;
+
+    if (len <= INT64_MAX && offset <= INT64_MAX - (uint64_t)len)
+        chunk = inlay_malloc(sizeof(*chunk));
+    if (chunk)
+        *chunk = (struct inlay_chunk){.len = len, .fd = fd, .offset = offset};
+    else
+        close(fd);
     return chunk;
 }
 
 void inlay_chunk_destroy(struct inlay_chunk *chunk)
 {
+    if (chunk && chunk->release) {
+        chunk->release(chunk);
+        return;
+    }
+    if (chunk && chunk->fd >= 0)
+        close(chunk->fd);
     inlay_free(chunk);
 }
 
@@ -328,6 +363,7 @@ int inlay_conn_write_chunk(struct inlay_conn *conn, struct inlay_chunk *chunk)
     return 0;
 }
 
+/* Of the bytes before the next part of a file. */
 static int fill_iov(struct inlay_conn *conn, struct iovec *iov)
 {
     int count = 0;
@@ -336,7 +372,7 @@ static int fill_iov(struct inlay_conn *conn, struct iovec *iov)
         iov[count++] = (struct iovec){conn->out.data + conn->out.start,
                                       inlay_buf_len(&conn->out)};
     struct inlay_chunk *chunk = conn->chunks;
-    for (; chunk && count < IOV_MAX_ - 1; chunk = chunk->next)
+    for (; chunk && chunk->fd < 0 && count < IOV_MAX_ - 1; chunk = chunk->next)
         iov[count++] =
             (struct iovec){chunk->data + chunk->sent, chunk->len - chunk->sent};
     if (!chunk && inlay_buf_len(&conn->tail))
@@ -378,6 +414,66 @@ static void consume_written(struct inlay_conn *conn, size_t count)
     update_queued(conn);
 }
 
+/* A part of a file, when it is what is to be sent next. */
+static struct inlay_chunk *next_file(const struct inlay_conn *conn)
+{
+    if (inlay_unlikely(conn->chunks && conn->chunks->fd >= 0) &&
+        inlay_buf_len(&conn->out) == 0)
+        return conn->chunks;
+    return NULL;
+}
+
+/* One sendfile; where the file system has none, by way of memory. 0: the file
+ * is shorter than it was said to be. */
+static ssize_t send_file(struct inlay_conn *conn,
+                         const struct inlay_chunk *chunk,
+                         size_t len)
+{
+    off_t offset = (off_t)(chunk->offset + chunk->sent);
+    char *scratch = conn->loop->scratch;
+    ssize_t count = sendfile(conn->watch.fd, chunk->fd, &offset, len);
+
+    if (inlay_likely(count >= 0 || (errno != EINVAL && errno != ENOSYS)))
+        return count;
+    count =
+        pread(chunk->fd, scratch, inlay_min(len, INLAY_LOOP_SCRATCH), offset);
+    if (count <= 0)
+        return count;
+    return send(conn->watch.fd, scratch, (size_t)count, MSG_NOSIGNAL);
+}
+
+/* The peer must not take what it has for the whole. */
+static void reset(struct inlay_conn *conn)
+{
+    struct linger off = {.l_onoff = 1, .l_linger = 0};
+
+    setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &off, sizeof(off));
+    inlay_conn_close(conn);
+}
+
+/* Of a file, at most *room bytes, which it takes off. As send_some. */
+static bool send_some_file(struct inlay_conn *conn,
+                           const struct inlay_chunk *chunk,
+                           size_t *room)
+{
+    size_t len = inlay_min(chunk->len - chunk->sent, *room);
+    ssize_t count;
+
+    do
+        count = send_file(conn, chunk, len);
+    while (count < 0 && errno == EINTR);
+    if (count == 0 || (count < 0 && errno != EAGAIN)) {
+        reset(conn);
+        return false;
+    }
+    conn->blocked = count < 0 || (size_t)count < len;
+    if (count > 0) {
+        *room -= (size_t)count;
+        consume_written(conn, (size_t)count);
+    }
+    return !conn->blocked && *room && conn->queued;
+}
+
 /* One sendmsg. Is there more to send, and room for it? */
 static bool send_some(struct inlay_conn *conn)
 {
@@ -389,8 +485,10 @@ static bool send_some(struct inlay_conn *conn)
     message.msg_iovlen = (size_t)fill_iov(conn, iov);
     for (size_t i = 0; i < message.msg_iovlen; i++)
         total += iov[i].iov_len;
+    /* A head and its file share a packet. */
+    int flags = MSG_NOSIGNAL | (total < conn->queued ? MSG_MORE : 0);
     do
-        count = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL);
+        count = sendmsg(conn->watch.fd, &message, flags);
     while (count < 0 && errno == EINTR);
     if (count < 0 && errno != EAGAIN) {
         inlay_conn_close(conn);
@@ -412,9 +510,13 @@ static void drained(struct inlay_conn *conn)
 
 static void write_queued(struct inlay_conn *conn)
 {
-    for (int i = 0; i < SENDS_PER_TICK; i++)
-        if (!send_some(conn))
+    size_t room = FILE_BYTES_AT_ONCE;
+
+    for (int i = 0; i < SENDS_PER_TICK; i++) {
+        const struct inlay_chunk *file = next_file(conn);
+        if (!(file ? send_some_file(conn, file, &room) : send_some(conn)))
             break;
+    }
     if (conn->closed)
         return;
     if (conn->blocked) {

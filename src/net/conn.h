@@ -25,12 +25,27 @@ struct inlay_chunk {
     size_t sent;     /* of len, already written */
     int fd;          /* -1: the bytes are `data`; else sent by sendfile */
     uint64_t offset; /* in the file, of byte 0 */
-    char data[];
+    char *data;      /* `own`, or lent by somebody */
+    void (*release)(struct inlay_chunk *chunk); /* of lent ones; else NULL */
+    char own[];
 };
 
 /* malloc'ed, so any thread may make one and another free it. Or NULL. */
 struct inlay_chunk *inlay_chunk_create(size_t len);
-/* Of a regular file, whose descriptor it takes over, also on failure. */
+/*
+ * Makes a chunk, embedded in its owner's memory, of bytes that stay as they
+ * are until `release` is called, once, by whatever thread destroys it.
+ */
+void inlay_chunk_lend(struct inlay_chunk *chunk,
+                      struct inlay_str bytes,
+                      void (*release)(struct inlay_chunk *chunk));
+/*
+ * Of a regular file, whose descriptor it takes over, also on failure. Its
+ * bytes count as queued like others, though they take no memory. When the file
+ * proves shorter, the connection is reset, so that nobody takes the part for
+ * the whole. sendfile has no MSG_NOSIGNAL: the loop's thread blocks
+ * or ignores SIGPIPE.
+ */
 struct inlay_chunk *inlay_chunk_of_file(int fd, uint64_t offset, size_t len);
 void inlay_chunk_destroy(struct inlay_chunk *chunk);
 

@@ -4,14 +4,9 @@
 
 #include <stdbool.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "net/loop.h"
-
-/* An address as ASGI's scope has it: host and port, or a path and -1. */
-struct inlay_address {
-    char host[108]; /* NUL-terminated; "" unknown */
-    int port;       /* -1: a Unix socket */
-};
 
 struct inlay_listener {
     struct inlay_watch watch;

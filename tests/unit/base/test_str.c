@@ -95,6 +95,42 @@ static void test_utf8(void **state)
                      3);
 }
 
+/* Cut anywhere, the answer is the same, and a wrong byte is refused at once. */
+static void test_utf8_pieces(void **state)
+{
+    static const struct inlay_str texts[] = {
+        INLAY_STR("\xce\xba\xe1\xbd\xb9\xcf\x83 \xf0\x9f\x98\x80."),
+        INLAY_STR("\xce\xba\xf4\x90\x80\x80 more"),
+        INLAY_STR("0123456789\xe0\x9f\xbf"),
+        INLAY_STR("\xed\xa0\x80"),
+        INLAY_STR("01234567\x80"),
+        INLAY_STR("cut \xf0\x9f\x98"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < inlay_array_size(texts); i++) {
+        struct inlay_str text = texts[i];
+
+        for (size_t a = 0; a <= text.len; a++) {
+            for (size_t b = a; b <= text.len; b++) {
+                struct inlay_utf8 utf8 = {0};
+                bool fine =
+                    inlay_utf8_feed(&utf8, inlay_str_make(text.ptr, a)) &&
+                    inlay_utf8_feed(&utf8,
+                                    inlay_str_make(text.ptr + a, b - a)) &&
+                    inlay_utf8_feed(&utf8,
+                                    inlay_str_make(text.ptr + b, text.len - b));
+
+                assert_int_equal(fine && !utf8.left, inlay_utf8_valid(text));
+            }
+        }
+    }
+    struct inlay_utf8 utf8 = {0};
+    assert_true(inlay_utf8_feed(&utf8, INLAY_STR("\xce\xba\xf4")));
+    assert_int_equal(utf8.left, 3);
+    assert_false(inlay_utf8_feed(&utf8, INLAY_STR("\x90")));
+}
+
 static void check_number(uint64_t value)
 {
     char text[21], expected[24];
@@ -125,9 +161,8 @@ static void test_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare),
-        cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_compare), cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_utf8_pieces),
         cmocka_unit_test(test_numbers),
     };
 

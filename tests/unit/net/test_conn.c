@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -539,6 +540,140 @@ static void test_slow_reader(void **state)
     inlay_buf_deinit(&got);
 }
 
+/* An unlinked file of `len` counted bytes. */
+static int counted_file(size_t len)
+{
+    char path[] = "/tmp/inlay-test-XXXXXX";
+    int fd = mkstemp(path);
+    char block[251 * 64];
+
+    assert_true(fd >= 0);
+    unlink(path);
+    for (size_t i = 0; i < sizeof(block); i++)
+        block[i] = (char)(i % 251);
+    for (size_t at = 0; at < len; at += sizeof(block))
+        assert_true(write(fd, block, inlay_min(sizeof(block), len - at)) > 0);
+    return fd;
+}
+
+static bool fd_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+static void test_files_among_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    struct inlay_conn *conn = &fixture->user->conn;
+    int first = counted_file(200), second = dup(first), third = dup(first);
+
+    inlay_conn_write(conn, "a", 1);
+    inlay_conn_write_chunk(conn, inlay_chunk_of_file(first, 'b', 1));
+    inlay_conn_write(conn, "c", 1);
+    inlay_conn_write_chunk(conn, chunk_of("d"));
+    inlay_conn_write_chunk(conn, inlay_chunk_of_file(second, 'e', 2));
+    inlay_conn_write_chunk(conn, inlay_chunk_of_file(third, 'g', 3));
+    inlay_conn_write(conn, "j", 1);
+    assert_int_equal(conn->queued, 10);
+    run_for(fixture, 5);
+    check_peer(fixture, "abcdefghij");
+    assert_int_equal(fixture->drains, 1);
+    assert_false(fd_open(first) || fd_open(second) || fd_open(third));
+}
+
+static void test_slow_reader_of_a_file(void **state)
+{
+    struct fixture *fixture = *state;
+    size_t size = 3000000, head = 251 * 3;
+    struct inlay_buf got;
+    char bytes[251 * 3];
+
+    use_tcp(fixture);
+    inlay_buf_init(&got, SIZE_MAX / 2);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (char)(i % 251);
+    inlay_conn_write(&fixture->user->conn, bytes, sizeof(bytes));
+    inlay_conn_write_chunk(&fixture->user->conn,
+                           inlay_chunk_of_file(counted_file(size), 0, size));
+    assert_int_equal(fixture->user->conn.queued, head + size);
+    run_for(fixture, 5);
+    assert_true(fixture->user->conn.blocked);
+    assert_true(fixture->user->conn.queued > size / 2);
+    assert_true(cost_of(fixture, 30) < 0.02);
+    while (inlay_buf_len(&got) < head + size) {
+        run_for(fixture, 1);
+        peer_read(fixture, &got);
+    }
+    check_counted(inlay_buf_view(&got));
+    assert_int_equal(fixture->user->conn.queued, 0);
+    inlay_buf_deinit(&got);
+}
+
+/* The peer sees a reset, not a whole answer. */
+static void test_short_file(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = counted_file(1000);
+    struct inlay_buf got;
+
+    use_tcp(fixture);
+    inlay_buf_init(&got, SIZE_MAX / 2);
+    inlay_conn_write_chunk(&fixture->user->conn,
+                           inlay_chunk_of_file(fd, 0, 1001));
+    run_for(fixture, 5);
+    assert_int_equal(fixture->closes, 1);
+    assert_int_equal(fixture->drains, 0);
+    assert_false(fd_open(fd));
+    while (peer_read(fixture, &got) > 0)
+        ;
+    assert_int_equal(errno, ECONNRESET);
+    inlay_buf_deinit(&got);
+}
+
+/* Files of /proc are read, where sendfile refuses them. */
+static void test_file_without_sendfile(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = open("/proc/self/environ", O_RDONLY | O_CLOEXEC);
+    char expected[64];
+    struct inlay_buf got;
+
+    inlay_buf_init(&got, SIZE_MAX / 2);
+    assert_int_equal(pread(fd, expected, sizeof(expected), 3), 64);
+    inlay_conn_write_chunk(&fixture->user->conn,
+                           inlay_chunk_of_file(fd, 3, 64));
+    run_for(fixture, 5);
+    assert_int_equal(peer_read(fixture, &got), 64);
+    assert_memory_equal(got.data, expected, 64);
+    inlay_buf_deinit(&got);
+}
+
+static void test_file_to_closed_peer(void **state)
+{
+    struct fixture *fixture = *state;
+    int fd = counted_file(100000);
+
+    close(fixture->peer);
+    fixture->peer = -1;
+    inlay_conn_write_chunk(&fixture->user->conn,
+                           inlay_chunk_of_file(fd, 0, 100000));
+    run_for(fixture, 5);
+    assert_int_equal(fixture->closes, 1);
+    assert_false(fd_open(fd));
+}
+
+static void test_file_out_of_range(void **state)
+{
+    int fd = counted_file(1);
+
+    (void)state;
+    assert_null(inlay_chunk_of_file(fd, INT64_MAX, 1));
+    assert_false(fd_open(fd));
+    fd = counted_file(1);
+    assert_null(inlay_chunk_of_file(fd, 0, SIZE_MAX));
+    assert_false(fd_open(fd));
+}
+
 static void test_close_when_drained(void **state)
 {
     struct fixture *fixture = *state;
@@ -687,6 +822,12 @@ int main(void)
         conn_test(test_write_to_closed_peer),
         conn_test(test_order_of_writes),
         conn_test(test_slow_reader),
+        conn_test(test_files_among_bytes),
+        conn_test(test_slow_reader_of_a_file),
+        conn_test(test_short_file),
+        conn_test(test_file_without_sendfile),
+        conn_test(test_file_to_closed_peer),
+        cmocka_unit_test(test_file_out_of_range),
         conn_test(test_close_when_drained),
         conn_test(test_write_after_close),
         conn_test(test_close_within_on_data),
@@ -696,5 +837,7 @@ int main(void)
         conn_test(test_linger_discards_so_much),
         conn_test(test_close_after_write_waits),
     };
+    signal(SIGPIPE,
+           SIG_IGN); /* as a server's threads do: sendfile has no flag */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
