@@ -1,7 +1,7 @@
 /*
  * fuzz_session.c - a whole connection: bytes into a session over a socket
- * pair, with native routes and a handler that answers late, holds bodies back
- * and streams. However the bytes are cut, the answers are the same; and after
+ * pair, with native routes and a handler that answers late, holds bodies back,
+ * streams, and accepts WebSockets, whose messages it sends back. However the bytes are cut, the answers are the same; and after
  * the client's end the connection ends too. The first byte of the input
  * chooses the cuts.
  */
@@ -14,6 +14,7 @@
 #include "http/url.h"
 #include "native_sample.h"
 #include "serve/session.h"
+#include "serve/websocket.h"
 
 #include "base/banned.h"
 
@@ -92,7 +93,9 @@ static void show(struct inlay_request *request)
 static enum inlay_outcome on_request(struct inlay_handler *handler,
                                      struct inlay_request *request)
 {
-    if (inlay_str_is(request->path, "/w"))
+    if (request->websocket && inlay_str_is(request->path, "/s"))
+        check(inlay_websocket_accept(request, INLAY_STR(""), NULL, 0) == 0);
+    if (request->websocket || inlay_str_is(request->path, "/w"))
         return wait((struct late *)handler, request);
     if (inlay_str_is(request->path, "/s"))
         stream(request);
@@ -122,11 +125,37 @@ static void on_nothing(struct inlay_handler *handler inlay_unused,
 {
 }
 
+static void on_message(struct inlay_handler *handler inlay_unused,
+                       struct inlay_request *request,
+                       enum inlay_websocket_kind kind,
+                       struct inlay_str bytes)
+{
+    check(kind == INLAY_WEBSOCKET_BINARY || inlay_utf8_valid(bytes));
+    if (inlay_str_is(bytes, "bye")) {
+        inlay_websocket_close(request, 4000, bytes);
+        return;
+    }
+    check(inlay_websocket_send(request, kind, bytes) == 0);
+    if (bytes.len % 2)
+        inlay_request_pause(request);
+}
+
+static void on_websocket_end(struct inlay_handler *handler inlay_unused,
+                             struct inlay_request *request,
+                             uint16_t code,
+                             struct inlay_str reason)
+{
+    check(request->websocket && code >= 1000 && code < 5000);
+    check(inlay_utf8_valid(reason));
+}
+
 static const struct inlay_handler_ops late_ops = {
     .on_request = on_request,
     .on_body = on_body,
     .on_drained = on_nothing,
     .on_abort = on_nothing,
+    .on_message = on_message,
+    .on_websocket_end = on_websocket_end,
 };
 
 static void answer_waiting(struct late *late)
@@ -135,8 +164,12 @@ static void answer_waiting(struct late *late)
         struct waiting *waiting = inlay_list_entry(node, struct waiting, node);
         struct inlay_request *request = waiting->request;
 
-        if (!request->body_done) {
+        if (!request->body_done || request->started) {
             inlay_request_resume(request);
+            continue;
+        }
+        if (request->websocket) {
+            check(inlay_websocket_accept(request, INLAY_STR(""), NULL, 0) == 0);
             continue;
         }
         struct inlay_str text = inlay_arena_format(
@@ -234,6 +267,7 @@ static struct client client_create(void)
     struct inlay_server_config config;
 
     inlay_server_config_default(&config);
+    config.date_header = false; /* a second may pass between two talks */
     config.limits.head.head_bytes = 1024;
     config.limits.head.header_count = 16;
     config.limits.head.trailer_bytes = 64;

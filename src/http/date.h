@@ -1,4 +1,4 @@
-/* date.h - the Date header (RFC 9110 5.6.7), made once a second. */
+/* date.h - dates in headers (RFC 9110 5.6.7); of now: made once a second. */
 #ifndef INLAY_HTTP_DATE_H
 #define INLAY_HTTP_DATE_H
 
@@ -15,5 +15,8 @@ struct inlay_date {
 
 /* The text for `now` (Unix time); remade only when the second changed. */
 struct inlay_str inlay_date_text(struct inlay_date *date, time_t now);
+
+/* A date in any of its three forms -> Unix time, from 1900 on. 0 or -1. */
+int inlay_date_read(struct inlay_str text, time_t *ret);
 
 #endif

@@ -558,10 +558,24 @@ struct inlay_http1 *inlay_http1_create(const struct inlay_http1_limits *limits,
                                        const struct inlay_http1_events *events,
                                        void *arg)
 {
-    struct inlay_http1 *http1 = inlay_calloc(1, sizeof(*http1));
+    struct inlay_http1 *http1 = inlay_malloc(sizeof(*http1));
 
-    if (!http1)
-        return NULL;
+    if (http1)
+        inlay_http1_init(http1, limits, events, arg);
+    return http1;
+}
+
+size_t inlay_http1_size(void)
+{
+    return sizeof(struct inlay_http1);
+}
+
+void inlay_http1_init(struct inlay_http1 *http1,
+                      const struct inlay_http1_limits *limits,
+                      const struct inlay_http1_events *events,
+                      void *arg)
+{
+    memset(http1, 0, sizeof(*http1));
     llhttp_init(&http1->parser, HTTP_REQUEST, &settings);
     /* Not leniency: versions are judged by on_version, with a 505. */
     llhttp_set_lenient_version(&http1->parser, 1);
@@ -570,7 +584,6 @@ struct inlay_http1 *inlay_http1_create(const struct inlay_http1_limits *limits,
     http1->events = events;
     http1->arg = arg;
     inlay_buf_init(&http1->raw, inlay_min(limits->head_bytes, UINT32_MAX));
-    return http1;
 }
 
 void inlay_http1_destroy(struct inlay_http1 *http1)
@@ -579,6 +592,11 @@ void inlay_http1_destroy(struct inlay_http1 *http1)
         return;
     release_head(http1);
     inlay_free(http1);
+}
+
+void inlay_http1_deinit(struct inlay_http1 *http1)
+{
+    release_head(http1);
 }
 
 static enum step step(struct inlay_http1 *http1,
@@ -631,6 +649,12 @@ enum inlay_http1_status inlay_http1_feed(struct inlay_http1 *http1,
     if (!inlay_http1_in_message(http1))
         release_head(http1);
     return INLAY_HTTP1_MORE;
+}
+
+void inlay_http1_forget(struct inlay_http1 *http1)
+{
+    if (!inlay_http1_in_head(http1))
+        release_head(http1);
 }
 
 const struct inlay_http1_error *inlay_http1_error(

@@ -53,6 +53,7 @@ struct inlay_http1_head {
     bool expects_continue;  /* only of HTTP/1.1 and with a body to come */
     bool upgrade;           /* Connection: upgrade with an Upgrade field, of
                               HTTP/1.1; the body is read all the same */
+    bool forwarded;         /* a Forwarded or an X-Forwarded- field is there */
     int64_t content_length; /* -1: none */
     struct inlay_header *headers; /* without trailers; host is the target's
                                      in absolute form (RFC 9112 3.2.2) */
@@ -96,6 +97,15 @@ struct inlay_http1 *inlay_http1_create(const struct inlay_http1_limits *limits,
                                        void *arg);
 void inlay_http1_destroy(struct inlay_http1 *http1);
 
+/* The same in the caller's memory, of so many bytes and aligned as malloc's. */
+size_t inlay_http1_size(void);
+void inlay_http1_init(struct inlay_http1 *http1,
+                      const struct inlay_http1_limits *limits,
+                      const struct inlay_http1_events *events,
+                      void *arg);
+/* Twice is once; it is not fed any more. */
+void inlay_http1_deinit(struct inlay_http1 *http1);
+
 /*
  * Feed bytes. `consumed_ret` says how many were taken: all of them unless
  * PAUSED. After on_complete the engine is ready for the next message; a
@@ -108,6 +118,9 @@ enum inlay_http1_status inlay_http1_feed(struct inlay_http1 *http1,
                                          size_t len,
                                          size_t *consumed_ret);
 
+/* Between two feeds: nobody needs the last head's views any more. */
+void inlay_http1_forget(struct inlay_http1 *http1);
+
 const struct inlay_http1_error *inlay_http1_error(
     const struct inlay_http1 *http1);
 
@@ -116,6 +129,10 @@ bool inlay_http1_in_message(const struct inlay_http1 *http1);
 
 /* Has any byte of the next head arrived (empty lines do not count)? */
 bool inlay_http1_in_head(const struct inlay_http1 *http1);
+
+/* Is it a host as a Host field has it: uri-host [ ":" port ] (RFC 9110 7.2)?
+ * An empty one is, without a port. */
+bool inlay_http_authority_valid(struct inlay_str text);
 
 /* --- Writing (http1_write.c) ------------------------------------------- */
 

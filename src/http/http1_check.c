@@ -17,6 +17,7 @@ struct framing {
     bool upgrade_field;
     bool expects;       /* Expect: 100-continue */
     bool expects_other; /* some other expectation */
+    bool forwarded;     /* of a proxy, or of a client who says so */
 };
 
 static struct inlay_http1_error refuse(int status, const char *reason)
@@ -93,8 +94,7 @@ static bool port_valid(struct inlay_str port)
     return value <= 65535;
 }
 
-/* uri-host [ ":" port ]; an empty one only without a port. */
-static bool authority_valid(struct inlay_str text)
+bool inlay_http_authority_valid(struct inlay_str text)
 {
     if (text.len == 0)
         return true;
@@ -180,7 +180,7 @@ static bool read_target(struct inlay_http1_head *head,
     split_query(head, inlay_str_make(rest.ptr + len, rest.len - len));
     if (head->path.len == 0)
         head->path = INLAY_STR("/");
-    return len > 0 && authority_valid(*authority_ret);
+    return len > 0 && inlay_http_authority_valid(*authority_ret);
 }
 
 static void read_connection(struct framing *framing, struct inlay_str value)
@@ -214,6 +214,10 @@ static void read_header(struct framing *framing, struct inlay_header *header)
         if (inlay_str_is(header->name, "upgrade"))
             framing->upgrade_field = true;
         break;
+    case 9:
+        if (inlay_str_is(header->name, "forwarded"))
+            framing->forwarded = true;
+        break;
     case 10:
         if (inlay_str_is(header->name, "connection"))
             read_connection(framing, header->value);
@@ -229,6 +233,12 @@ static void read_header(struct framing *framing, struct inlay_header *header)
             framing->coding = header->value;
             framing->codings++;
         }
+        __attribute__((fallthrough));
+    case 15:
+    case 16:
+    case 18:
+        if (inlay_str_starts(header->name, INLAY_STR("x-forwarded-")))
+            framing->forwarded = true;
         break;
     default:
         break;
@@ -318,7 +328,7 @@ struct inlay_http1_error inlay_http1_check(struct inlay_http1_head *head)
         return refuse(400, "more than one Host");
     if (framing.hosts == 0 && head->minor > 0)
         return refuse(400, "Host is missing");
-    if (framing.hosts && !authority_valid(framing.host->value))
+    if (framing.hosts && !inlay_http_authority_valid(framing.host->value))
         return refuse(400, "invalid Host");
     if (framing.hosts && authority.len)
         framing.host->value = authority;
@@ -333,6 +343,7 @@ struct inlay_http1_error inlay_http1_check(struct inlay_http1_head *head)
         head->expects_continue = framing.expects && body;
         head->upgrade = framing.upgrade_token && framing.upgrade_field;
     }
+    head->forwarded = framing.forwarded;
     head->keep_alive =
         !framing.close && (head->minor > 0 || framing.keep_alive);
     return fine;
