@@ -23,6 +23,8 @@ enum inlay_outcome {
 };
 
 struct inlay_handler_ops {
+    /* What logs and metrics call its answers: "native", "asgi", "static". */
+    const char *kind;
     /* The head is complete; request->has_body says whether on_body follows. */
     enum inlay_outcome (*on_request)(struct inlay_handler *handler,
                                      struct inlay_request *request);
@@ -54,7 +56,7 @@ struct inlay_handler_ops {
     void (*on_eof)(struct inlay_handler *handler,
                    struct inlay_request *request);
     /*
-     * NULL: never accepts. A whole message of an accepted WebSocket
+     * NULL: never accepts, and is not asked for one. A whole message of an accepted WebSocket
      * (serve/websocket.h), text being valid UTF-8; valid during the call.
      */
     void (*on_message)(struct inlay_handler *handler,
@@ -65,12 +67,18 @@ struct inlay_handler_ops {
      * An accepted WebSocket has ended, in place of on_abort: exactly once,
      * and not after inlay_websocket_close. The peer's code (RFC 6455 7.4):
      * 1005 when it gave none, 1006 when the connection was lost, ours when
-     * we failed it. `request` is not to be used afterwards.
+     * we failed it (1012: the server drains). `request` is not to be used afterwards.
      */
     void (*on_websocket_end)(struct inlay_handler *handler,
                              struct inlay_request *request,
                              uint16_t code,
                              struct inlay_str reason);
+    /*
+     * NULL is allowed. The request's time is over (limits.request_timeout):
+     * whoever works on it should stop. on_abort follows at once.
+     */
+    void (*on_timeout)(struct inlay_handler *handler,
+                       struct inlay_request *request);
 };
 
 /* Embedded first in its implementation. */

@@ -9,6 +9,8 @@
 #include "base/thread.h"
 #include "load/crash.h"
 #include "serve/access_log.h"
+#include "serve/admission.h"
+#include "serve/metrics.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
@@ -16,40 +18,26 @@
 #define ACCEPT_AGAIN_MS 20
 #define DRAIN_MS 250
 #define ACCEPT_ROUNDS 64 /* of what waits when it drains */
-#define ACCESS_LINES_MOST (1u << 20)
 
 /* --- The lines that every answer has ------------------------------------ */
 
-static void make_common(struct inlay_io_thread *thread)
+static void set_date(struct inlay_io_thread *thread)
 {
-    const struct inlay_server_config *config = &thread->server->config;
-    char *at = thread->common;
+    struct timespec now;
 
     thread->common_at = thread->loop.now;
-    thread->common_date_len = 0;
-    if (config->date_header) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_REALTIME_COARSE, &now);
-        struct inlay_str date = inlay_date_text(&thread->date, now.tv_sec);
-        memcpy(at, "date: ", 6);
-        memcpy(at + 6, date.ptr, date.len);
-        memcpy(at + 6 + date.len, "\r\n", 2);
-        at += 8 + date.len;
-        thread->common_date_len = (size_t)(at - thread->common);
-    }
-    if (config->server_header) {
-        memcpy(at, "server: inlay\r\n", 15);
-        at += 15;
-    }
-    thread->common_len = (size_t)(at - thread->common);
+    if (!thread->common.date_len)
+        return;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    struct inlay_str date = inlay_date_text(&thread->date, now.tv_sec);
+    memcpy(thread->common.text + INLAY_COMMON_DATE, date.ptr, date.len);
 }
 
 struct inlay_str inlay_io_thread_common(struct inlay_io_thread *thread)
 {
     if (thread->common_at != thread->loop.now)
-        make_common(thread);
-    return inlay_str_make(thread->common, thread->common_len);
+        set_date(thread);
+    return inlay_str_make(thread->common.text, thread->common.len);
 }
 
 /* --- Accepting ---------------------------------------------------------- */
@@ -77,9 +65,12 @@ static void on_accept(struct inlay_listener *listener,
     struct inlay_io_thread *thread = listener->arg;
     atomic_size_t *open = &thread->server->open_connections;
 
-    if (inlay_session_create(thread, fd, peer) < 0)
+    if (inlay_session_create(thread, fd, peer) < 0) {
+        inlay_metrics_count(thread->metrics, INLAY_METRICS_REJECTED, 1);
         return;
+    }
     thread->nconnections++;
+    inlay_metrics_count(thread->metrics, INLAY_METRICS_ACCEPTED, 1);
     if (atomic_fetch_add(open, 1) + 1 < cap_of(thread))
         return;
     stop_accepting(thread);
@@ -128,6 +119,7 @@ static void on_accept_again(struct inlay_timer *timer)
 void inlay_io_thread_leave(struct inlay_io_thread *thread)
 {
     thread->nconnections--;
+    inlay_metrics_count(thread->metrics, INLAY_METRICS_CLOSED, 1);
     atomic_fetch_sub(&thread->server->open_connections, 1);
 }
 
@@ -228,10 +220,17 @@ static void init_timers(struct inlay_io_thread *thread)
                            limits->keep_alive_timeout, inlay_session_expire);
     inlay_timer_queue_init(loop, &thread->write_timers, limits->write_timeout,
                            inlay_session_expire_write);
+    inlay_timer_queue_init(loop, &thread->request_timers,
+                           limits->request_timeout, inlay_exchange_expire);
+    inlay_timer_queue_init(loop, &thread->rate_timers, limits->body_grace,
+                           inlay_exchange_expire_rate);
+    inlay_timer_queue_init(loop, &thread->queue_timers, limits->queue_timeout,
+                           inlay_admission_expire);
     inlay_timer_queue_init(loop, &thread->accept_timers, ACCEPT_AGAIN_MS,
                            on_accept_again);
     inlay_timer_queue_init(loop, &thread->drain_timers, DRAIN_MS,
                            inlay_session_expire);
+    inlay_websocket_init_timers(thread);
     inlay_timer_init(&thread->accept_again);
 }
 
@@ -244,28 +243,38 @@ struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
     thread->listeners = inlay_calloc(count, sizeof(*thread->listeners));
     if (!thread->listeners)
         return inlay_error_no_memory();
-    struct inlay_error *error = inlay_loop_init(&thread->loop);
+    struct inlay_error *error =
+        inlay_common_init(&thread->common, &server->config, &server->memory);
+    if (!error)
+        error = inlay_loop_init(&thread->loop);
     if (error) {
         inlay_free(thread->listeners);
         return error;
     }
     inlay_list_init(&thread->connections);
-    inlay_buf_init(&thread->access_lines, ACCESS_LINES_MOST);
-    thread->access_flush.run = inlay_access_log_flush;
-    inlay_list_init(&thread->access_flush.node);
+    inlay_slab_init(&thread->sessions,
+                    sizeof(struct inlay_session) + inlay_http1_size());
+    inlay_access_log_init(thread);
+    inlay_random_init(&thread->random);
     thread->drain_mail.on_receive = on_drain;
     thread->stop_mail.on_receive = on_stop;
     atomic_init(&thread->drain_posted, false);
     init_timers(thread);
-    make_common(thread);
+    if (server->metrics)
+        thread->metrics = &server->metrics->threads[index];
+    if (server->metrics && index == 0)
+        inlay_metrics_start(server->metrics, &thread->loop);
+    set_date(thread);
     return NULL;
 }
 
 void inlay_io_thread_deinit(struct inlay_io_thread *thread)
 {
     inlay_loop_deinit(&thread->loop);
+    inlay_slab_deinit(&thread->sessions);
     inlay_exchange_free_spare(thread);
-    inlay_buf_deinit(&thread->access_lines);
+    inlay_access_log_deinit(thread);
+    inlay_encoders_free(&thread->encoders);
     inlay_buf_deinit(&thread->scratch);
     inlay_free(thread->listeners);
 }

@@ -22,6 +22,7 @@ void inlay_limits_default(struct inlay_limits *limits)
         .keep_alive_timeout = 5000,
         .write_timeout = 60000,
         .body_rate = 240,
+        .body_grace = 5000,
         .queue_timeout = 10000,
         .ws_message_bytes = 16u << 20,
         .ws_queue = 32,

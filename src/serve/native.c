@@ -42,6 +42,7 @@ static void destroy(struct inlay_handler *handler)
 }
 
 static const struct inlay_handler_ops native_ops = {
+    .kind = "native",
     .on_request = inlay_native_on_request,
     .on_body = inlay_native_on_body,
     .on_drained = on_drained,

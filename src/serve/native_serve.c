@@ -291,23 +291,6 @@ static void serve(struct inlay_request *request,
 
 /* --- The handler -------------------------------------------------------- */
 
-/* The path without root_path, when that is a prefix of whole segments. */
-static struct inlay_str local_path(const struct inlay_request *request)
-{
-    struct inlay_str root = request->thread->server->config.root_path;
-    struct inlay_str path = request->path;
-
-    while (root.len && root.ptr[root.len - 1] == '/')
-        root.len--;
-    if (inlay_likely(!root.len) || !inlay_str_starts(path, root))
-        return path;
-    if (path.len == root.len)
-        return INLAY_STR("/");
-    if (path.ptr[root.len] != '/')
-        return path;
-    return inlay_str_make(path.ptr + root.len, path.len - root.len);
-}
-
 static enum inlay_outcome await_body(struct inlay_request *request,
                                      const struct inlay_native_route *route,
                                      const struct inlay_route_match *match)
@@ -352,7 +335,8 @@ enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
     struct inlay_route_match match;
 
     if (!inlay_route_tree_find(inlay_native_table_of(handler)->tree,
-                               request->method, local_path(request), &match))
+                               request->method,
+                               inlay_request_local_path(request), &match))
         return INLAY_DECLINED;
     if (!match.target) {
         struct inlay_str allow = inlay_arena_copy(&request->arena, match.allow);
@@ -362,6 +346,7 @@ enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
         return INLAY_DECLINED;
     }
     const struct inlay_native_route *route = match.target;
+    request->route = route->decl->path;
     if ((route->bind->nbody || route->bind->nraw) && request->has_body)
         return await_body(request, route, &match);
     serve(request, route, match.params, INLAY_STR(""));

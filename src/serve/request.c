@@ -1,5 +1,6 @@
 #include "serve/request.h"
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "http/url.h"
 #include "serve/session.h"
@@ -18,15 +19,37 @@ struct inlay_str inlay_request_header(const struct inlay_request *request,
     return (struct inlay_str){NULL, 0};
 }
 
+struct inlay_str inlay_request_local_path(const struct inlay_request *request)
+{
+    struct inlay_str root = request->thread->server->config.root_path;
+    struct inlay_str path = request->path;
+
+    while (root.len && root.ptr[root.len - 1] == '/')
+        root.len--;
+    if (inlay_likely(!root.len) || !inlay_str_starts(path, root))
+        return path;
+    if (path.len == root.len)
+        return INLAY_STR("/");
+    if (path.ptr[root.len] != '/')
+        return path;
+    return inlay_str_make(path.ptr + root.len, path.len - root.len);
+}
+
+/* The messages of a WebSocket have no last one. */
+static bool may_pause(const struct inlay_request *request)
+{
+    return !request->body_done || request->status == 101;
+}
+
 void inlay_request_pause(struct inlay_request *request)
 {
-    if (!request->body_done)
+    if (may_pause(request))
         request->stream->pause(request);
 }
 
 void inlay_request_resume(struct inlay_request *request)
 {
-    if (!request->body_done)
+    if (may_pause(request))
         request->stream->resume(request);
 }
 
@@ -89,9 +112,12 @@ static struct inlay_exchange *take_spare(struct inlay_io_thread *thread)
         return exchange;
     }
     exchange = inlay_malloc(sizeof(*exchange));
-    if (exchange)
-        inlay_arena_init(&exchange->request.arena,
-                         thread->server->config.limits.request_memory);
+    if (!exchange)
+        return NULL;
+    inlay_arena_init(&exchange->request.arena,
+                     thread->server->config.limits.request_memory);
+    inlay_timer_init(&exchange->deadline);
+    inlay_timer_init(&exchange->rate);
     return exchange;
 }
 
@@ -123,6 +149,7 @@ struct inlay_exchange *inlay_exchange_create(
         .has_body = head->chunked || head->content_length > 0,
         .content_length = head->content_length,
         .native_allow = INLAY_STR(""),
+        .began = session->thread->server->timed ? inlay_clock_ns() : 0,
         .stream = &inlay_http1_stream,
         .length = -1,
         .close = !head->keep_alive,
@@ -131,6 +158,7 @@ struct inlay_exchange *inlay_exchange_create(
     exchange->session = session;
     exchange->next = NULL;
     exchange->eof_told = false;
+    exchange->awaited = 0;
     request->path = inlay_url_decode(head->path, false, &request->arena);
     if (inlay_unlikely(!request->path.ptr)) {
         inlay_exchange_destroy(exchange);
@@ -144,6 +172,7 @@ void inlay_exchange_destroy(struct inlay_exchange *exchange)
     struct inlay_io_thread *thread = exchange->request.thread;
 
     exchange->session = NULL;
+    inlay_exchange_stop(exchange);
     if (thread->nspare >= SPARE_MOST) {
         inlay_arena_deinit(&exchange->request.arena);
         inlay_free(exchange);

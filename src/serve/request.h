@@ -16,6 +16,7 @@
 #include "net/listener.h"
 #include "serve/handler.h"
 
+struct inlay_compress;
 struct inlay_io_thread;
 struct inlay_stream_ops;
 
@@ -51,21 +52,38 @@ struct inlay_request {
      * into the Allow header of a 405, whoever gives it. "" when none. */
     struct inlay_str native_allow;
 
+    /* For logs and metrics. */
+    uint64_t began;      /* inlay_clock_ns of its dispatch; 0: not wanted */
+    uint64_t queue_ns;   /* of it, until the Python thread took it */
+    struct inlay_str id; /* its x-request-id; "": none (request_id.h) */
+    struct inlay_str route; /* the pattern of its native route; "" none */
+    bool unlogged;          /* no line in the access log */
+    bool counted;           /* its end is in the metrics */
+
     /* The answer, for response.c, the access log and metrics. */
     const struct inlay_stream_ops *stream;
     int status;                /* 0: not started */
     bool started, ended;       /* head written; answer complete */
     bool head_only;            /* HEAD, 204, 304: no body goes out */
     bool chunked;              /* transfer-encoding: chunked */
+    bool trailed;              /* trailers are written: the body has ended */
+    bool as_is;                /* set before the start: never compressed */
     int64_t length;            /* announced content-length, -1: none */
     uint64_t sent;             /* body bytes written by the handler */
     bool close;                /* connection ends after this answer */
     bool has_date, has_server; /* the handler gives these headers itself */
+    struct inlay_compress *compress; /* the body goes through it; or NULL */
+    const struct inlay_str *logged;  /* what the access log shows of the
+                                        answer's headers; or NULL */
 };
 
 /* The value of the first header of that (lower-case) name; ptr NULL: none. */
 struct inlay_str inlay_request_header(const struct inlay_request *request,
                                       struct inlay_str name);
+
+/* The path without the server's root_path, when that is a prefix of whole
+ * segments: what native routes and static mounts are found by. */
+struct inlay_str inlay_request_local_path(const struct inlay_request *request);
 
 /*
  * Stop and go on reading the body: the client is held back, memory stays

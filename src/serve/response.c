@@ -1,7 +1,10 @@
 #include "serve/response.h"
 
 #include <limits.h>
+#include <unistd.h>
 
+#include "serve/answer.h"
+#include "serve/compress.h"
 #include "serve/server.h"
 
 #include "base/banned.h"
@@ -135,7 +138,7 @@ static int keep_allow(struct inlay_request *request,
     return 0;
 }
 
-/* --- Start, write, end -------------------------------------------------- */
+/* --- Start and write ---------------------------------------------------- */
 
 /* What the body is and how it ends; -1 for `length`: not known. */
 static void set_framing(struct inlay_request *request,
@@ -192,7 +195,11 @@ int inlay_response_start(struct inlay_request *request,
     request->has_date = kept.date;
     request->has_server = kept.server;
     request->status = status;
-    if (request->stream->start(request, kept.headers, kept.count) < 0) {
+    int started =
+        inlay_unlikely(request->thread->server->dresses)
+            ? inlay_answer_start(request, kept.headers, kept.count)
+            : request->stream->start(request, kept.headers, kept.count);
+    if (started < 0) {
         request->status = 0;
         return -1;
     }
@@ -220,26 +227,142 @@ static size_t admit(struct inlay_request *request, size_t len)
 
 int inlay_response_write(struct inlay_request *request, struct inlay_str bytes)
 {
-    if (inlay_unlikely(!request->started))
+    if (inlay_unlikely(!request->started || request->trailed))
         return -1;
     bytes.len = admit(request, bytes.len);
+    if (inlay_unlikely(request->compress != NULL) && bytes.len)
+        return inlay_compress_write(request, bytes);
     return bytes.len ? request->stream->write(request, bytes) : 0;
 }
 
 int inlay_response_write_chunk(struct inlay_request *request,
                                struct inlay_chunk *chunk)
 {
-    size_t len = 0;
+    bool open = request->started && !request->trailed;
+    size_t len = open ? admit(request, chunk->len) : 0;
 
-    if (request->started)
-        len = admit(request, chunk->len);
     if (len == 0) {
         inlay_chunk_destroy(chunk);
-        return request->started ? 0 : -1;
+        return open ? 0 : -1;
     }
     chunk->len = len;
+    if (inlay_unlikely(request->compress != NULL))
+        return inlay_compress_write_chunk(request, chunk);
     return request->stream->write_chunk(request, chunk);
 }
+
+int inlay_response_write_file(struct inlay_request *request,
+                              int fd,
+                              uint64_t offset,
+                              uint64_t len)
+{
+    bool open = request->started && !request->trailed;
+
+    len = open ? admit(request, len) : 0;
+    if (len == 0) {
+        close(fd);
+        return open ? 0 : -1;
+    }
+    struct inlay_chunk *chunk = inlay_chunk_of_file(fd, offset, len);
+    if (chunk && request->compress)
+        return inlay_compress_write_chunk(request, chunk);
+    return chunk ? request->stream->write_chunk(request, chunk) : -1;
+}
+
+/* --- Before and after the answer ---------------------------------------- */
+
+int inlay_response_inform(struct inlay_request *request,
+                          int status,
+                          const struct inlay_header *headers,
+                          size_t nheaders)
+{
+    /* 101 would change the protocol. */
+    if (request->started || status <= 101 || status > 199)
+        return -1;
+    for (size_t i = 0; i < nheaders; i++) {
+        if (!inlay_header_name_valid(headers[i].name) ||
+            !inlay_header_value_valid(headers[i].value))
+            return -1;
+        /* It has no body to be framed (RFC 9110 15.2). */
+        switch (classify(headers[i].name)) {
+        case FIELD_CONTENT_LENGTH:
+        case FIELD_CONNECTION:
+        case FIELD_DROPPED:
+            return -1;
+        case FIELD_OTHER:
+        case FIELD_DATE:
+        case FIELD_SERVER:
+        case FIELD_ALLOW:
+            break;
+        }
+    }
+    if (request->http_major == 1 && request->http_minor == 0)
+        return 0;
+    return request->stream->inform(request, status, headers, nheaders);
+}
+
+/*
+ * RFC 9110 6.5.1: what frames, routes, authenticates or changes how the
+ * answer is read can't come behind it.
+ */
+bool inlay_response_may_trail(struct inlay_str name)
+{
+    static const struct inlay_str never[] = {
+        INLAY_STR("age"),
+        INLAY_STR("authorization"),
+        INLAY_STR("cache-control"),
+        INLAY_STR("connection"),
+        INLAY_STR("content-encoding"),
+        INLAY_STR("content-length"),
+        INLAY_STR("content-range"),
+        INLAY_STR("content-type"),
+        INLAY_STR("date"),
+        INLAY_STR("expires"),
+        INLAY_STR("host"),
+        INLAY_STR("keep-alive"),
+        INLAY_STR("location"),
+        INLAY_STR("pragma"),
+        INLAY_STR("proxy-authenticate"),
+        INLAY_STR("proxy-connection"),
+        INLAY_STR("retry-after"),
+        INLAY_STR("set-cookie"),
+        INLAY_STR("te"),
+        INLAY_STR("trailer"),
+        INLAY_STR("transfer-encoding"),
+        INLAY_STR("upgrade"),
+        INLAY_STR("vary"),
+        INLAY_STR("www-authenticate"),
+    };
+
+    for (size_t i = 0; i < inlay_array_size(never); i++) {
+        if (inlay_str_equal_nocase(name, never[i]))
+            return false;
+    }
+    return true;
+}
+
+int inlay_response_trailers(struct inlay_request *request,
+                            const struct inlay_header *headers,
+                            size_t nheaders)
+{
+    if (!request->started || request->trailed)
+        return -1;
+    for (size_t i = 0; i < nheaders; i++) {
+        if (!inlay_header_name_valid(headers[i].name) ||
+            !inlay_header_value_valid(headers[i].value) ||
+            !inlay_response_may_trail(headers[i].name))
+            return -1;
+    }
+    if (request->compress && inlay_compress_end(request) < 0)
+        return -1;
+    if (request->chunked &&
+        request->stream->trailers(request, headers, nheaders) < 0)
+        return -1;
+    request->trailed = true;
+    return 0;
+}
+
+/* --- The end ------------------------------------------------------------ */
 
 void inlay_response_end(struct inlay_request *request)
 {
@@ -249,6 +372,11 @@ void inlay_response_end(struct inlay_request *request)
     }
     if (inlay_unlikely(!request->head_only && request->length >= 0 &&
                        request->sent < (uint64_t)request->length)) {
+        inlay_response_abort(request);
+        return;
+    }
+    if (inlay_unlikely(request->compress != NULL) &&
+        inlay_compress_end(request) < 0) {
         inlay_response_abort(request);
         return;
     }

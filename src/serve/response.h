@@ -64,6 +64,7 @@ int inlay_response_write_chunk(struct inlay_request *request,
 /*
  * `len` bytes of a regular file from `offset` on, sent by the kernel. Takes
  * over `fd`, also on failure. A file that turns out shorter cuts the answer.
+ * For answers that nothing compresses: request->as_is, before the start.
  */
 int inlay_response_write_file(struct inlay_request *request,
                               int fd,
@@ -72,8 +73,8 @@ int inlay_response_write_file(struct inlay_request *request,
 
 /*
  * An informational answer, 100 < status < 200, before the start: 103 with
- * links (RFC 8297). Does nothing for HTTP/1.0. 0, or -1: a bad header, or
- * too late.
+ * links (RFC 8297). Does nothing for HTTP/1.0. 0, or -1: a header that is
+ * not valid or speaks of framing, 101, or too late.
  */
 int inlay_response_inform(struct inlay_request *request,
                           int status,
@@ -88,6 +89,9 @@ int inlay_response_inform(struct inlay_request *request,
 int inlay_response_trailers(struct inlay_request *request,
                             const struct inlay_header *headers,
                             size_t nheaders);
+
+/* May a field of that name be a trailer (RFC 9110 6.5.1)? */
+bool inlay_response_may_trail(struct inlay_str name);
 
 /*
  * The answer is complete, the request is over and its memory may go: do not

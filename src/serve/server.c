@@ -1,6 +1,11 @@
 #include "serve/server.h"
 
 #include "base/mem.h"
+#include "serve/access_log.h"
+#include "serve/address_count.h"
+#include "serve/admission.h"
+#include "serve/compress.h"
+#include "serve/metrics.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
@@ -55,11 +60,64 @@ static struct inlay_error *copy_config(struct inlay_server *server,
     return NULL;
 }
 
+/* Logs, and what is done to every answer. */
+static struct inlay_error *init_answers(struct inlay_server *server)
+{
+    const struct inlay_server_config *config = &server->config;
+    struct inlay_arena *arena = &server->memory;
+    struct inlay_error *error = NULL;
+
+    inlay_access_out_open(&server->access_out);
+    if (config->access_format.len)
+        error = inlay_access_format_create(arena, config->access_format,
+                                           &server->access);
+    if (!error)
+        error = inlay_compression_create(config, arena, &server->compression);
+    if (!error && config->health_path.len)
+        error = inlay_health_add(server);
+    if (!error && config->metrics_fd >= 0)
+        error = inlay_metrics_open(config->metrics_fd, config->metrics_slot,
+                                   config->io_threads, &server->metrics);
+    server->timed |=
+        server->metrics || config->server_timing || (server->access && server->access->timed);
+    server->dresses |=
+        config->server_timing || config->request_id || server->compression ||
+        (server->access && server->access->nanswer_headers);
+    return error;
+}
+
+/* Who connects. */
+static struct inlay_error *init_peers(struct inlay_server *server)
+{
+    const struct inlay_server_config *config = &server->config;
+    size_t most = config->limits.address_connections;
+    struct inlay_error *error = inlay_networks_parse(
+        "forwarded_allow_ips", config->trusted.items, config->trusted.count,
+        &server->memory, &server->trusted);
+
+    if (error)
+        return error;
+    if (config->proxy_protocol && config->trusted.count == 0)
+        return inlay_error_create(
+            INLAY_ERROR_VALUE,
+            "proxy_protocol: nobody may connect, as forwarded_allow_ips is "
+            "empty; name the load balancer's addresses there");
+    if (most)
+        server->addresses = inlay_address_counts_create(most);
+    return most && !server->addresses ? inlay_error_no_memory() : NULL;
+}
+
 static struct inlay_error *init_server(struct inlay_server *server,
                                        const struct inlay_server_config *config)
 {
     struct inlay_error *error = copy_config(server, config);
 
+    if (error)
+        return error;
+    error = init_peers(server);
+    if (error)
+        return error;
+    error = init_answers(server);
     if (error)
         return error;
     error = inlay_fallback_create(&server->fallback);
@@ -115,11 +173,30 @@ struct inlay_error *inlay_server_add_handler(struct inlay_server *server,
     return NULL;
 }
 
+struct inlay_error *inlay_server_add_application(struct inlay_server *server,
+                                                 struct inlay_handler *handler)
+{
+    struct inlay_handler *admission = NULL;
+    struct inlay_error *error = NULL;
+
+    if (server->config.limits.concurrency)
+        error = inlay_admission_create(server, handler, &admission);
+    if (!error)
+        error =
+            inlay_server_add_handler(server, admission ? admission : handler);
+    if (!error)
+        server->admission = admission;
+    else if (admission)
+        inlay_admission_dissolve(admission);
+    return error;
+}
+
 struct inlay_error *inlay_server_start(struct inlay_server *server)
 {
     if (server->running)
         return inlay_error_create(INLAY_ERROR_STATE,
                                   "the server is already running");
+    inlay_mem_tune();
     for (unsigned i = 0; i < server->nthreads; i++) {
         struct inlay_error *error = inlay_io_thread_start(&server->threads[i]);
 
@@ -137,6 +214,12 @@ void inlay_server_drain(struct inlay_server *server)
 {
     for (unsigned i = 0; i < server->nthreads; i++)
         inlay_io_thread_drain(&server->threads[i]);
+}
+
+void inlay_server_retire(struct inlay_server *server)
+{
+    atomic_store(&server->patient, true);
+    inlay_server_drain(server);
 }
 
 size_t inlay_server_connections(const struct inlay_server *server)
@@ -171,7 +254,10 @@ void inlay_server_destroy(struct inlay_server *server)
     for (unsigned i = 0; i < server->nthreads; i++)
         inlay_io_thread_deinit(&server->threads[i]);
     inlay_free(server->threads);
+    inlay_metrics_close(server->metrics);
+    inlay_address_counts_destroy(server->addresses);
     inlay_free(server->handlers);
+    inlay_access_out_close(&server->access_out);
     inlay_arena_deinit(&server->memory);
     inlay_free(server);
 }

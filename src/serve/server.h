@@ -14,11 +14,16 @@
 #include "base/error.h"
 #include "base/list.h"
 #include "base/log.h"
+#include "base/networks.h"
+#include "base/slab.h"
 #include "http/date.h"
 #include "http/http1.h"
 #include "net/listener.h"
 #include "net/loop.h"
+#include "serve/access_format.h"
+#include "serve/encoder.h"
 #include "serve/handler.h"
+#include "serve/request_id.h"
 
 /* Every limit has a default (inlay_limits_default) and an option. */
 struct inlay_limits {
@@ -38,8 +43,12 @@ struct inlay_limits {
     uint32_t write_timeout;      /* ms without progress of a write: 60 s */
     uint32_t request_timeout;    /* ms from the head to the answer's begin: 0 */
     uint32_t body_rate;          /* bytes/s of an awaited body, on average after
-                                    its first 5 s: 240; 0: any */
-    size_t address_connections;  /* open at once from one address: 0, no cap */
+                                    its first body_grace: 240; 0: any */
+    uint32_t body_grace;         /* ms: 5 s */
+    /* Open at once from one address (IPv6: from one /64), per worker; the
+     * next ones are closed. 0: no cap. Trusted proxies and Unix sockets are
+     * not counted. */
+    size_t address_connections;
     size_t concurrency;      /* ASGI requests at once per worker: 0, no cap */
     size_t queue;            /* that wait for it; further ones get a 503: 0 */
     uint32_t queue_timeout;  /* ms in that queue, then 503: 10 s */
@@ -74,6 +83,9 @@ struct inlay_server_config {
 
     /* access_log.c. "": none; "uvicorn", "combined", "json", or a format */
     struct inlay_str access_format;
+    /* Gets whole lines instead of stdout, on I/O threads; NULL: stdout. */
+    void (*access_sink)(void *arg, struct inlay_str lines);
+    void *access_arg;
     bool request_id;              /* x-request-id: made when it does not come */
     bool server_timing;           /* a server-timing header */
     struct inlay_str health_path; /* "": none. 200, or 503 while it drains */
@@ -99,7 +111,8 @@ struct inlay_server_config {
     bool websockets; /* else an upgrade is not followed */
     bool ws_per_message_deflate;
 
-    /* metrics.c: shared memory of all workers, and this one's slot; -1: none */
+    /* metrics.c: shared memory of all workers (stays the caller's), and this
+     * one's slot; -1: none */
     int metrics_fd;
     unsigned metrics_slot;
 };
@@ -108,28 +121,39 @@ void inlay_server_config_default(struct inlay_server_config *config);
 
 struct inlay_server;
 
+/* Lines of every answer's head: "date: …", "server: inlay", config.headers. */
+struct inlay_common {
+    char *text;
+    size_t len, date_len, server_len; /* of all; of the first and second line,
+                                         0: not sent */
+};
+
 /* One I/O thread: its loop and all that is not shared. */
 struct inlay_io_thread {
     struct inlay_server *server;
     struct inlay_loop loop;
     struct inlay_date date;
     struct inlay_list connections; /* of struct inlay_session */
+    struct inlay_slab sessions;    /* their memory */
     size_t nconnections;
     struct inlay_timer_queue header_timers, body_timers, keep_alive_timers,
-        write_timers;
+        write_timers, request_timers, rate_timers, queue_timers;
     struct inlay_timer_queue accept_timers; /* of accept_again */
     struct inlay_timer_queue drain_timers;  /* of new ones while it drains */
+    struct inlay_timer_queue ws_ping_timers, ws_pong_timers, ws_close_timers;
     struct inlay_timer accept_again; /* at the cap of connections: look again */
     struct inlay_listener *listeners;
-    struct inlay_buf access_lines;   /* written to stdout once per tick */
-    struct inlay_later access_flush; /* writes them */
+    struct inlay_access_lines access; /* written to stdout once per tick */
+    struct inlay_timer_queue access_timers; /* of access.again */
+    struct inlay_random random;             /* of request ids */
+    struct inlay_metrics_thread *metrics;   /* NULL: off */
+    struct inlay_encoders encoders;         /* of compressed answers */
     struct inlay_buf scratch;     /* native answers until they are sent; set up
                                * by the first, freed with the thread */
     struct inlay_exchange *spare; /* requests to use again */
     unsigned nspare;
-    char common[96]; /* "date: …\r\nserver: inlay\r\n", as configured */
-    size_t common_len, common_date_len; /* all of it; of the date line */
-    uint64_t common_at;                 /* loop's time of it */
+    struct inlay_common common;   /* what every answer's head has */
+    uint64_t common_at;           /* loop's time of it */
     struct inlay_mail drain_mail, stop_mail;
     atomic_bool drain_posted;
     unsigned index;
@@ -137,6 +161,9 @@ struct inlay_io_thread {
     atomic_bool accepting; /* written by the thread */
     bool draining; /* idle connections are closed, no new ones accepted */
 };
+
+struct inlay_address_counts;
+struct inlay_metrics;
 
 struct inlay_server {
     struct inlay_server_config config;
@@ -146,7 +173,17 @@ struct inlay_server {
     unsigned nthreads;
     atomic_size_t open_connections; /* of all threads */
     atomic_size_t requests;         /* answered or aborted, ever */
+    atomic_bool patient;            /* inlay_server_retire was called */
     struct inlay_handler *fallback; /* the last of the chain: 404, 405 */
+    struct inlay_handler *admission; /* of the chain; NULL: no limit */
+    struct inlay_networks trusted;   /* config.trusted */
+    struct inlay_address_counts *addresses; /* NULL: no limit */
+    struct inlay_access_format *access; /* NULL: no access log */
+    struct inlay_compression *compression; /* NULL: off */
+    struct inlay_access_out access_out;
+    struct inlay_metrics *metrics; /* NULL: off */
+    bool timed;   /* requests get the time of their dispatch */
+    bool dresses; /* heads of answers go through answer.c */
     struct inlay_arena memory;      /* of config */
     bool running;
 };
@@ -160,6 +197,11 @@ struct inlay_error *inlay_server_create(
 struct inlay_error *inlay_server_add_handler(struct inlay_server *server,
                                              struct inlay_handler *handler);
 
+/* The same for the application's, whose requests limits.concurrency and
+ * limits.queue are for. */
+struct inlay_error *inlay_server_add_application(struct inlay_server *server,
+                                                 struct inlay_handler *handler);
+
 /* Starts the I/O threads, with every signal blocked in them. */
 struct inlay_error *inlay_server_start(struct inlay_server *server);
 
@@ -168,6 +210,9 @@ struct inlay_error *inlay_server_start(struct inlay_server *server);
  * thread, more than once. inlay_server_connections says how many are left.
  */
 void inlay_server_drain(struct inlay_server *server);
+/* The same, but idle connections are closed no sooner than usual: another
+ * process takes over, nobody waits for this one's end. */
+void inlay_server_retire(struct inlay_server *server);
 size_t inlay_server_connections(const struct inlay_server *server);
 /* Does any thread still use the listening sockets? Once drained and false,
  * their owner may close them: later clients are then refused, not kept. */

@@ -5,6 +5,9 @@
 
 #include "base/mem.h"
 #include "serve/access_log.h"
+#include "serve/forwarded.h"
+#include "serve/metrics.h"
+#include "serve/peer.h"
 
 #include "base/banned.h"
 
@@ -20,6 +23,10 @@ static void abort_exchange(struct inlay_session *session)
     session->held = false;
     atomic_fetch_add_explicit(&session->thread->server->requests, 1,
                               memory_order_relaxed);
+    if (session->thread->server->access)
+        inlay_access_log_add(&exchange->request, 499);
+    if (session->thread->metrics)
+        inlay_metrics_aborted(session->thread->metrics, &exchange->request);
     if (handler && handler->ops->on_abort)
         handler->ops->on_abort(handler, &exchange->request);
     inlay_exchange_destroy(exchange);
@@ -94,12 +101,12 @@ static void settle(struct inlay_session *session, bool all_taken)
     if (session->closing)
         return;
     enum inlay_session_phase phase = inlay_session_awaited(session);
-    if (session->thread->draining && phase == INLAY_SESSION_IDLE && all_taken) {
-        inlay_session_close(session);
+    if (phase == session->phase && !session->fresh)
         return;
-    }
-    if (phase != session->phase || session->fresh)
-        inlay_session_set_phase(session, phase);
+    inlay_session_set_phase(session, phase);
+    /* The answer began before that: the client was not told. */
+    if (session->thread->draining && phase == INLAY_SESSION_IDLE && all_taken)
+        inlay_session_drain(session);
 }
 
 void inlay_session_give_up(struct inlay_session *session,
@@ -111,6 +118,9 @@ void inlay_session_give_up(struct inlay_session *session,
     bool started = request && request->started;
     bool until_close = request && ends_by_close(request);
 
+    if (request && !started)
+        request->status = status; /* for its line in the access log */
+    session->told = request != NULL;
     abort_exchange(session);
     if (started)
         cut(session, until_close);
@@ -137,7 +147,7 @@ void inlay_session_hold(struct inlay_session *session, bool held)
 /* May the engine go on? One request at a time, and room for its answer. */
 static bool can_feed(const struct inlay_session *session)
 {
-    if (session->closing || session->held)
+    if (session->closing || session->held || session->websocket)
         return false;
     if (session->exchange)
         return session->receiving;
@@ -160,7 +170,23 @@ static void ask(struct inlay_session *session,
         inlay_response_abort(request);
     else if (outcome == INLAY_PENDING && inlay_request_retain(request) < 0)
         inlay_session_give_up(session, 503, "out of memory");
+    else if (outcome == INLAY_PENDING)
+        inlay_exchange_pend(exchange);
     *outcome_ret = outcome;
+}
+
+void inlay_session_forward(struct inlay_request *request,
+                           struct inlay_handler *handler)
+{
+    struct inlay_exchange *exchange = inlay_exchange_of(request);
+    struct inlay_session *session = exchange->session;
+    enum inlay_outcome outcome;
+
+    ask(session, exchange, handler, &outcome);
+    if (outcome == INLAY_DECLINED)
+        ask(session, exchange, session->thread->server->fallback, &outcome);
+    if (session->exchange == exchange)
+        inlay_request_resume(request);
 }
 
 static void dispatch(struct inlay_session *session,
@@ -170,7 +196,12 @@ static void dispatch(struct inlay_session *session,
     enum inlay_outcome outcome = INLAY_DECLINED;
 
     for (size_t i = 0; i < server->nhandlers; i++) {
-        ask(session, exchange, server->handlers[i], &outcome);
+        struct inlay_handler *handler = server->handlers[i];
+
+        if (inlay_unlikely(exchange->request.websocket) &&
+            !handler->ops->on_message)
+            continue;
+        ask(session, exchange, handler, &outcome);
         if (outcome != INLAY_DECLINED)
             return;
     }
@@ -195,6 +226,16 @@ static bool on_head(void *arg, const struct inlay_http1_head *head)
         return false;
     }
     session->exchange = exchange;
+    inlay_metrics_count(session->thread->metrics, INLAY_METRICS_BEGUN, 1);
+    session->phase = INLAY_SESSION_HEAD; /* over: what follows is new */
+    if (inlay_unlikely(head->forwarded) && session->trusted &&
+        inlay_forwarded_apply(&exchange->request,
+                              &session->thread->server->trusted) < 0) {
+        inlay_session_give_up(session, 503, "out of memory");
+        return false;
+    }
+    if (inlay_unlikely(session->thread->server->config.request_id))
+        inlay_request_id_assign(&exchange->request);
     if (inlay_unlikely(cap && head->content_length > 0 &&
                        (uint64_t)head->content_length > cap)) {
         exchange->request.close = true;
@@ -202,7 +243,9 @@ static bool on_head(void *arg, const struct inlay_http1_head *head)
                              INLAY_STR("Content Too Large"));
         return false;
     }
-    dispatch(session, exchange);
+    if (inlay_likely(!head->upgrade) ||
+        inlay_websocket_meet(&exchange->request, head))
+        dispatch(session, exchange);
     return !session->closing && !session->held;
 }
 
@@ -265,6 +308,11 @@ static size_t on_data(struct inlay_conn *conn, const char *data, size_t len)
     struct inlay_session *session = (struct inlay_session *)conn;
     size_t taken = 0;
 
+    if (inlay_unlikely(session->proxy != NULL)) {
+        taken = inlay_peer_read(session, data, len);
+        if (session->proxy || conn->closed)
+            return taken;
+    }
     while (taken < len && can_feed(session)) {
         size_t used = 0;
 
@@ -279,6 +327,14 @@ static size_t on_data(struct inlay_conn *conn, const char *data, size_t len)
 
             inlay_session_give_up(session, error->status, error->reason);
         }
+    }
+    inlay_metrics_count(session->thread->metrics, INLAY_METRICS_RECEIVED,
+                        taken);
+    if (session->exchange && session->exchange->request.retained)
+        inlay_http1_forget(session->http1); /* it may wait for long */
+    if (inlay_unlikely(session->websocket != NULL)) {
+        inlay_websocket_begin(session);
+        return taken;
     }
     if (session->closing || conn->closed)
         return len;
@@ -319,10 +375,11 @@ static void on_close(struct inlay_conn *conn)
     inlay_timer_stop(&session->timer);
     inlay_timer_stop(&session->write_timer);
     abort_exchange(session);
+    inlay_peer_leave(session);
     inlay_list_remove(&session->node);
     inlay_io_thread_leave(session->thread);
-    inlay_http1_destroy(session->http1);
-    inlay_free(session);
+    inlay_http1_deinit(session->http1);
+    inlay_slab_free(&session->thread->sessions, session);
 }
 
 static const struct inlay_conn_ops conn_ops = {
@@ -338,51 +395,51 @@ int inlay_session_create(struct inlay_io_thread *thread,
                          int fd,
                          const struct inlay_address *client)
 {
-    struct inlay_session *session = inlay_calloc(1, sizeof(*session));
+    struct inlay_session *session = inlay_slab_alloc(&thread->sessions);
 
-    if (!session)
-        goto no_session;
-    session->http1 = inlay_http1_create(&thread->server->config.limits.head,
-                                        &engine_events, session);
-    if (!session->http1)
-        goto no_engine;
+    if (!session) {
+        close(fd);
+        return -1;
+    }
+    session->http1 = (struct inlay_http1 *)(void *)(session + 1);
+    inlay_http1_init(session->http1, &thread->server->config.limits.head,
+                     &engine_events, session);
     session->thread = thread;
     session->client = *client;
     session->local = inlay_address_local(fd);
     inlay_list_init(&session->node);
     inlay_timer_init(&session->timer);
     inlay_timer_init(&session->write_timer);
-    if (inlay_conn_init(&session->conn, &thread->loop, fd, &conn_ops) < 0)
-        goto no_conn;
+    if (inlay_peer_enter(session) < 0 ||
+        inlay_conn_init(&session->conn, &thread->loop, fd, &conn_ops) < 0) {
+        inlay_peer_leave(session);
+        inlay_http1_deinit(session->http1);
+        inlay_slab_free(&thread->sessions, session);
+        close(fd);
+        return -1;
+    }
     inlay_list_append(&thread->connections, &session->node);
     inlay_session_set_phase(session, INLAY_SESSION_NEW);
     return 0;
-
-no_conn:
-    inlay_http1_destroy(session->http1);
-no_engine:
-    inlay_free(session);
-no_session:
-    close(fd);
-    return -1;
 }
 
 void inlay_session_drain(struct inlay_session *session)
 {
+    if (session->websocket) {
+        inlay_websocket_drain(session);
+        return;
+    }
     bool idle = !session->exchange && !session->receiving &&
                 !inlay_http1_in_head(session->http1) &&
                 inlay_buf_len(&session->conn.in) == 0;
 
     if (session->closing || !idle)
         return;
-    /* The request that it was made for is likely on its way. */
-    if (session->phase == INLAY_SESSION_NEW)
+    /* A busy client's next request is likely on its way: its answer says that
+     * it is the last one. */
+    if (!atomic_load(&session->thread->server->patient))
         inlay_timer_start(&session->thread->loop,
                           &session->thread->drain_timers, &session->timer);
-    else if (session->conn.queued)
-        inlay_session_close(session);
-    else
-        inlay_conn_close(&session->conn);
 }
 
 /* What is left of the body is small, and it is on its way. */
@@ -400,16 +457,18 @@ void inlay_session_finish(struct inlay_session *session, bool cut_off)
     struct inlay_request *request = &exchange->request;
     struct inlay_server *server = session->thread->server;
     bool until_close = ends_by_close(request);
-    bool close = request->close || session->thread->draining ||
-                 (session->receiving && !can_drain(session));
+    bool close =
+        request->close || (session->receiving && !can_drain(session));
 
-    if (server->config.access_format.len && request->started)
-        inlay_access_log_add(request);
+    if (server->access)
+        inlay_access_log_add(request, 500);
+    if (session->thread->metrics)
+        inlay_metrics_end(session->thread->metrics, request, cut_off);
     atomic_fetch_add_explicit(&server->requests, 1, memory_order_relaxed);
     session->exchange = NULL;
     session->held = false;
     inlay_exchange_destroy(exchange);
-    if (session->closing || session->conn.closed)
+    if (session->closing || session->conn.closed || session->websocket)
         return;
     if (cut_off) {
         cut(session, until_close);

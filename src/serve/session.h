@@ -30,13 +30,18 @@ enum inlay_session_phase {
 };
 
 struct inlay_exchange;
+struct inlay_websocket_session;
+struct inlay_proxy_protocol;
 
+/* The engine's memory lies behind it. */
 struct inlay_session {
     struct inlay_conn conn; /* first */
     struct inlay_io_thread *thread;
     struct inlay_list node; /* in thread->connections */
     struct inlay_http1 *http1;
     struct inlay_exchange *exchange; /* the request not yet answered; or NULL */
+    struct inlay_proxy_protocol *proxy; /* its header is awaited; or NULL */
+    struct inlay_websocket_session *websocket; /* accepted; else NULL */
     struct inlay_timer timer;        /* the phase's deadline */
     struct inlay_timer write_timer;  /* runs while something is queued */
     uint64_t written;                /* bytes ever given to conn */
@@ -50,6 +55,9 @@ struct inlay_session {
     bool expects;   /* the client waits for "100 Continue" */
     bool feeding;   /* within inlay_http1_feed */
     bool closing;   /* nothing more is read */
+    bool told;      /* the access log has the line of its last answer */
+    bool trusted;   /* peer.c: what it says of its client is believed */
+    bool counted;   /* in server->addresses */
     struct inlay_address client, local;
 };
 
@@ -59,6 +67,10 @@ struct inlay_exchange {
     struct inlay_session *session; /* NULL: spare */
     struct inlay_exchange *next;   /* in thread->spare */
     bool eof_told;                 /* handler->on_eof was called */
+    struct inlay_timer deadline;   /* of the answer's begin */
+    struct inlay_timer rate;       /* runs while body bytes are awaited */
+    uint64_t awaited_from;         /* since then, loop's ms */
+    uint64_t awaited;              /* ms of the times before */
 };
 
 static inline struct inlay_exchange *inlay_exchange_of(
@@ -78,8 +90,8 @@ int inlay_session_create(struct inlay_io_thread *thread,
                          int fd,
                          const struct inlay_address *client);
 
-/* The server drains: closes at once when idle, soon when no byte has come
- * yet, else after the answer. */
+/* The server drains: closes soon when idle, unless a request comes first, else
+ * after the answer. */
 void inlay_session_drain(struct inlay_session *session);
 
 /* Is there room for another answer? */
@@ -100,11 +112,24 @@ void inlay_session_set_phase(struct inlay_session *session,
 void inlay_session_expire(struct inlay_timer *timer);
 void inlay_session_expire_write(struct inlay_timer *timer);
 
+/* Of exchanges: the time for the answer's begin; the average of a body. */
+void inlay_exchange_expire(struct inlay_timer *timer);
+void inlay_exchange_expire_rate(struct inlay_timer *timer);
+/* A handler works on it: the answer's deadline begins. */
+void inlay_exchange_pend(struct inlay_exchange *exchange);
+/* It ends: no timer of it is left. */
+void inlay_exchange_stop(struct inlay_exchange *exchange);
+
 /* Bytes were queued: the write deadline runs until they are gone. */
 void inlay_session_wrote(struct inlay_session *session, size_t len);
 
 /* Nothing more is read; ends when everything queued is written. */
 void inlay_session_close(struct inlay_session *session);
+
+/* A PENDING request goes on to this handler, as if it had come just now; a
+ * body that was paused flows again. */
+void inlay_session_forward(struct inlay_request *request,
+                           struct inlay_handler *handler);
 
 /* Body bytes are held back, or wanted (again). */
 void inlay_session_hold(struct inlay_session *session, bool held);
@@ -127,8 +152,15 @@ void inlay_session_give_up(struct inlay_session *session,
                            int status,
                            const char *reason);
 
-/* The date and server lines for now. */
+/* The lines of every answer, for now: see struct inlay_common. */
 struct inlay_str inlay_io_thread_common(struct inlay_io_thread *thread);
+
+/* common.c: room for the date is left at INLAY_COMMON_DATE. ValueError for a
+ * header of config->headers that is none. */
+#define INLAY_COMMON_DATE 6 /* behind "date: " */
+struct inlay_error *inlay_common_init(struct inlay_common *common,
+                                      const struct inlay_server_config *config,
+                                      struct inlay_arena *arena);
 
 /* A request from the thread's spare ones; NULL without memory. */
 struct inlay_exchange *inlay_exchange_create(
@@ -138,6 +170,16 @@ struct inlay_exchange *inlay_exchange_create(
 void inlay_exchange_destroy(struct inlay_exchange *exchange);
 /* Frees the thread's spare ones. */
 void inlay_exchange_free_spare(struct inlay_io_thread *thread);
+
+/* websocket.c: a head with `upgrade`. False: it is refused, the request is
+ * over. */
+bool inlay_websocket_meet(struct inlay_request *request,
+                          const struct inlay_http1_head *head);
+/* An accepted one takes over the connection, outside of the HTTP engine; then
+ * session->http1 is NULL. */
+void inlay_websocket_begin(struct inlay_session *session);
+void inlay_websocket_drain(struct inlay_session *session);
+void inlay_websocket_init_timers(struct inlay_io_thread *thread);
 
 /* io_thread.c */
 struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
@@ -151,6 +193,9 @@ void inlay_io_thread_drain(struct inlay_io_thread *thread);
 void inlay_io_thread_stop(struct inlay_io_thread *thread);
 /* A connection is gone: counted for the cap. */
 void inlay_io_thread_leave(struct inlay_io_thread *thread);
+
+/* health.c: answers config.health_path, before all others. */
+struct inlay_error *inlay_health_add(struct inlay_server *server);
 
 /* fallback.c: 404, or 405 when native routes have the path. */
 struct inlay_error *inlay_fallback_create(struct inlay_handler **ret);

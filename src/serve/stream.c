@@ -1,5 +1,7 @@
 /* Answers as HTTP/1.1 messages: struct inlay_stream_ops of a session. */
 #include "http/http1.h"
+#include "serve/access_log.h"
+#include "serve/metrics.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
@@ -29,16 +31,17 @@ static char *put_status(char *at, int status)
 
 static char *put_common(char *at, const struct inlay_request *request)
 {
-    struct inlay_io_thread *thread = request->thread;
-    struct inlay_str text = inlay_io_thread_common(thread);
-    size_t date = thread->common_date_len;
+    const struct inlay_common *common = &request->thread->common;
+    struct inlay_str text = inlay_io_thread_common(request->thread);
 
     if (inlay_unlikely(request->has_date || request->has_server)) {
+        size_t own = common->date_len + common->server_len;
+
         if (!request->has_date)
-            at = put(at, text.ptr, date);
+            at = put(at, text.ptr, common->date_len);
         if (!request->has_server)
-            at = put(at, text.ptr + date, text.len - date);
-        return at;
+            at = put(at, text.ptr + common->date_len, common->server_len);
+        return put(at, text.ptr + own, text.len - own);
     }
     return put_str(at, text);
 }
@@ -92,7 +95,7 @@ static int start(struct inlay_request *request,
 {
     struct inlay_session *session = inlay_session_of(request);
     struct inlay_buf *out = inlay_conn_out(&session->conn);
-    size_t size = 256 + sizeof(request->thread->common);
+    size_t size = 256 + request->thread->common.len;
 
     for (size_t i = 0; i < nheaders; i++)
         size += headers[i].name.len + headers[i].value.len + 4;
@@ -156,12 +159,55 @@ static int write_chunk(struct inlay_request *request, struct inlay_chunk *chunk)
     return request->chunked ? put_bytes(session, "\r\n", 2) : 0;
 }
 
+/* A part of a message: `first`, fields, an empty line. */
+static int write_fields(struct inlay_session *session,
+                        struct inlay_str first,
+                        const struct inlay_header *headers,
+                        size_t nheaders)
+{
+    struct inlay_buf *out = inlay_conn_out(&session->conn);
+    size_t size = first.len + 2;
+
+    for (size_t i = 0; i < nheaders; i++)
+        size += headers[i].name.len + headers[i].value.len + 4;
+    if (inlay_buf_reserve(out, size) < 0)
+        return -1;
+    char *at = put_str(inlay_buf_tail(out), first);
+    at = put_headers(at, headers, nheaders);
+    put_literal(at, "\r\n");
+    inlay_buf_added(out, size);
+    inlay_conn_wrote(&session->conn);
+    inlay_session_wrote(session, size);
+    return 0;
+}
+
+static int inform(struct inlay_request *request,
+                  int status,
+                  const struct inlay_header *headers,
+                  size_t nheaders)
+{
+    char line[128];
+    char *end = put_status(line, status);
+
+    return write_fields(inlay_session_of(request),
+                        inlay_str_make(line, (size_t)(end - line)), headers,
+                        nheaders);
+}
+
+static int trailers(struct inlay_request *request,
+                    const struct inlay_header *headers,
+                    size_t nheaders)
+{
+    return write_fields(inlay_session_of(request), INLAY_STR("0\r\n"),
+                        headers, nheaders);
+}
+
 static void end(struct inlay_request *request)
 {
     struct inlay_session *session = inlay_session_of(request);
     bool cut = false;
 
-    if (request->chunked)
+    if (request->chunked && !request->trailed)
         cut = put_bytes(session, "0\r\n\r\n", 5) < 0;
     inlay_session_finish(session, cut);
 }
@@ -205,6 +251,8 @@ const struct inlay_stream_ops inlay_http1_stream = {
     .start = start,
     .write = write_body,
     .write_chunk = write_chunk,
+    .inform = inform,
+    .trailers = trailers,
     .end = end,
     .abort = abort_answer,
     .pause = pause_body,
@@ -222,7 +270,11 @@ void inlay_session_refuse(struct inlay_session *session,
 
     if (session->closing)
         return;
-    if (!out || inlay_buf_reserve(out, 384 + text.len) < 0) {
+    if (session->thread->metrics && !session->told)
+        inlay_metrics_refused(session->thread->metrics, status);
+    if (session->thread->server->access && !session->told)
+        inlay_access_log_refused(session->thread, &session->client, status);
+    if (!out || inlay_buf_reserve(out, 384 + session->thread->common.len + text.len) < 0) {
         inlay_conn_close(&session->conn);
         return;
     }

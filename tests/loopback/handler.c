@@ -1,6 +1,8 @@
 #include "handler.h"
 
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/mem.h"
 #include "serve/response.h"
@@ -42,15 +44,13 @@ static void free_body(void *arg)
     inlay_list_remove(&pending->node);
 }
 
-static struct pending *wait(struct test_handler *test,
-                            struct inlay_request *request)
+static struct pending *wait(struct inlay_request *request)
 {
     struct pending *pending = inlay_arena_new(&request->arena, struct pending);
 
     if (!pending)
         return NULL;
     inlay_list_init(&pending->node);
-    inlay_list_append(&test->later, &pending->node);
     pending->request = request;
     inlay_buf_init(&pending->body, 64u << 20);
     request->handler_data = pending;
@@ -90,6 +90,38 @@ static enum inlay_outcome answer_stream(struct test_handler *test inlay_unused,
     inlay_response_write(request, INLAY_STR("abc"));
     inlay_response_write(request, INLAY_STR(""));
     inlay_response_write_chunk(request, chunk);
+    inlay_response_end(request);
+    return INLAY_HANDLED;
+}
+
+/* Links first, then a body and what is only known behind it. */
+static enum inlay_outcome answer_extras(struct test_handler *test inlay_unused,
+                                        struct inlay_request *request)
+{
+    struct inlay_header link = {INLAY_STR("link"), INLAY_STR("</a.css>")};
+    struct inlay_header sum = {INLAY_STR("x-sum"), INLAY_STR("42")};
+
+    inlay_response_inform(request, 103, &link, 1);
+    inlay_response_start(request, 200, NULL, 0, -1);
+    inlay_response_write(request, INLAY_STR("abc"));
+    inlay_response_trailers(request, &sum, 1);
+    inlay_response_end(request);
+    return INLAY_HANDLED;
+}
+
+/* "[" and "0123456789" of a file, twice, and "]". */
+static enum inlay_outcome answer_file(struct test_handler *test inlay_unused,
+                                      struct inlay_request *request)
+{
+    int fd = memfd_create("file", MFD_CLOEXEC);
+
+    if (fd < 0 || write(fd, "..0123456789", 12) != 12)
+        abort();
+    inlay_response_start(request, 200, NULL, 0, -1);
+    inlay_response_write(request, INLAY_STR("["));
+    inlay_response_write_file(request, dup(fd), 2, 10);
+    inlay_response_write_file(request, fd, 2, 10);
+    inlay_response_write(request, INLAY_STR("]"));
     inlay_response_end(request);
     return INLAY_HANDLED;
 }
@@ -135,7 +167,7 @@ static enum inlay_outcome collect(struct test_handler *test,
 {
     if (!request->has_body)
         return text(request, 200, test->any ? "0" : "");
-    if (!wait(test, request))
+    if (!wait(request))
         return text(request, 503, "");
     inlay_request_want_body(request);
     return INLAY_PENDING;
@@ -173,7 +205,7 @@ static enum inlay_outcome known(struct test_handler *test inlay_unused,
 static enum inlay_outcome big(struct test_handler *test,
                               struct inlay_request *request)
 {
-    struct pending *pending = wait(test, request);
+    struct pending *pending = wait(request);
 
     if (!pending)
         return text(request, 503, "");
@@ -186,10 +218,11 @@ static enum inlay_outcome big(struct test_handler *test,
 static enum inlay_outcome later(struct test_handler *test,
                                 struct inlay_request *request)
 {
-    struct pending *pending = wait(test, request);
+    struct pending *pending = wait(request);
 
     if (!pending)
         return text(request, 503, "");
+    inlay_list_append(&test->later, &pending->node);
     pending->hold = !inlay_str_is(request->path, "/later");
     if (pending->hold)
         inlay_request_pause(request);
@@ -220,10 +253,18 @@ static const struct {
     enum inlay_outcome (*run)(struct test_handler *test,
                               struct inlay_request *request);
 } paths[] = {
-    {"/show", show},    {"/oom", run_out}, {"/stream", answer_stream},
-    {"/echo", collect}, {"/405", known},   {"/cut", cut},
-    {"/big", big},      {"/later", later}, {"/hold", later},
+    {"/show", show},
+    {"/oom", run_out},
+    {"/stream", answer_stream},
+    {"/echo", collect},
+    {"/405", known},
+    {"/cut", cut},
+    {"/big", big},
+    {"/later", later},
+    {"/hold", later},
     {"/deaf", later},
+    {"/extras", answer_extras},
+    {"/file", answer_file},
 };
 
 static enum inlay_outcome give(struct inlay_request *request,

@@ -114,6 +114,37 @@ static void byte_by_byte(void **state)
     close(fd);
 }
 
+static void early_hints_and_trailers(void **state)
+{
+    int fd = open_client(*state);
+    const char *text = exchange(fd, GET("/extras"), "x-sum: 42\r\n\r\n");
+    static const char early[] =
+        "HTTP/1.1 103 Early Hints\r\nlink: </a.css>\r\n\r\n"
+        "HTTP/1.1 200 OK\r\n";
+
+    assert_memory_equal(text, early, sizeof(early) - 1);
+    has(text, "\r\n\r\n3\r\nabc\r\n0\r\nx-sum: 42\r\n\r\n");
+    /* Nothing was left behind. */
+    has(exchange(fd, GET("/hello"), "hello"), "HTTP/1.1 200 OK");
+    text = exchange(fd, "GET /extras HTTP/1.0\r\n\r\n", NULL);
+    assert_memory_equal(text, early + sizeof(early) - 18, 17);
+    assert_string_equal(strstr(text, "\r\n\r\n"), "\r\n\r\nabc");
+    close(fd);
+}
+
+static void files_in_answers(void **state)
+{
+    int fd = open_client(*state);
+    const char *text = exchange(fd, GET("/file"), "\r\n0\r\n\r\n");
+
+    has(text, "\r\n\r\n1\r\n[\r\na\r\n0123456789\r\na\r\n0123456789\r\n"
+              "1\r\n]\r\n0\r\n\r\n");
+    lacks(exchange(fd, "HEAD /file HTTP/1.1\r\n" HOST "\r\n", "\r\n\r\n"), "[");
+    text = exchange(fd, "GET /file HTTP/1.0\r\n\r\n", NULL);
+    has(text, "\r\n\r\n[01234567890123456789]");
+    close(fd);
+}
+
 static void path_and_query(void **state)
 {
     int fd = open_client(*state);
@@ -395,6 +426,8 @@ int main(void)
         test(keep_alive),
         test(pipelined),
         test(byte_by_byte),
+        test(early_hints_and_trailers),
+        test(files_in_answers),
         test(path_and_query),
         test(head_and_empty),
         test(streamed),

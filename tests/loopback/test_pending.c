@@ -189,14 +189,15 @@ static void access_log(void **state)
 
     prepare(fixture);
     fixture->config.access_format = INLAY_STR("uvicorn");
-    start_server(fixture);
     assert_int_equal(pipe(pipes), 0);
+    fflush(stdout);
+    /* The log is opened at the start. */
+    dup2(pipes[1], STDOUT_FILENO);
+    start_server(fixture);
     int fd = open_client(fixture);
     struct sockaddr_in own;
     socklen_t size = sizeof(own);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&own, &size), 0);
-    fflush(stdout);
-    dup2(pipes[1], STDOUT_FILENO);
     const char *answer =
         exchange(fd, "GET /nowhere?a=\"1 HTTP/1.1\r\n" HOST "\r\n" GET("/204"),
                  "\r\n\r\nHTTP/1.1 204");
@@ -329,19 +330,23 @@ static void drained(void **state)
     struct fixture *fixture = *state;
     int idle = open_client(fixture), busy = open_client(fixture);
     int fresh = open_client(fixture), silent = open_client(fixture);
+    int kept = open_client(fixture);
 
     has(exchange(idle, GET("/hello"), "hello"), "200 OK");
+    has(exchange(kept, GET("/hello"), "hello"), "200 OK");
     send_text(busy, GET("/later?x"));
     assert_true(becomes(&fixture->test.pending, 1));
-    assert_true(connections_become(fixture, 4));
+    assert_true(connections_become(fixture, 5));
     inlay_server_drain(fixture->server);
     inlay_server_drain(fixture->server);
-    assert_true(is_closed(idle));
-    assert_false(inlay_server_accepting(fixture->server));
     /* A request that was on its way is still answered. */
     has(exchange(fresh, GET("/hello"), NULL), "connection: close\r\n");
+    has(exchange(kept, GET("/hello"), NULL), "connection: close\r\n");
+    assert_false(inlay_server_accepting(fixture->server));
+    assert_true(is_closed(idle));
     assert_true(is_closed(silent));
     close(fresh);
+    close(kept);
     assert_true(connections_become(fixture, 1));
     test_handler_release(&fixture->test, fixture->server);
     const char *text = exchange(busy, "", NULL);
@@ -351,6 +356,24 @@ static void drained(void **state)
     assert_true(connections_become(fixture, 0));
     close(idle);
     close(silent);
+}
+
+/* Others take over: who is idle stays so until his time is over. */
+static void retired(void **state)
+{
+    struct fixture *fixture = *state;
+    int idle = open_client(fixture), kept = open_client(fixture);
+
+    has(exchange(idle, GET("/hello"), "hello"), "200 OK");
+    has(exchange(kept, GET("/hello"), "hello"), "200 OK");
+    inlay_server_retire(fixture->server);
+    usleep(400 * 1000); /* longer than a stop gives him */
+    assert_true(connections_become(fixture, 2));
+    has(exchange(kept, GET("/hello"), NULL), "connection: close\r\n");
+    close(kept);
+    assert_true(connections_become(fixture, 1));
+    close(idle);
+    assert_true(connections_become(fixture, 0));
 }
 
 static void stopped_while_busy(void **state)
@@ -492,6 +515,7 @@ int main(void)
         test(never_reads),
         test(cut_by_half_a_body),
         test(drained),
+        test(retired),
         cmocka_unit_test_setup(stopped_while_busy, setup),
         test(no_memory),
         test(small_when_idle),

@@ -1,4 +1,5 @@
 /* response.c above a protocol that only notes what it is told. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,7 +8,6 @@
 
 #include <cmocka.h>
 
-#include "serve/access_log.h"
 #include "serve/response.h"
 #include "serve/server.h"
 
@@ -16,9 +16,10 @@
 struct noted {
     struct inlay_request request; /* first */
     struct inlay_io_thread thread;
+    struct inlay_server server;
     char headers[2048], body[2048];
     size_t headers_len, body_len;
-    int started, ended, aborted;
+    int started, ended, aborted, informed, trailers;
     int fail_start;
 };
 
@@ -63,6 +64,25 @@ static int note_write_chunk(struct inlay_request *request,
     return status;
 }
 
+static int note_inform(struct inlay_request *request,
+                       int status,
+                       const struct inlay_header *headers,
+                       size_t nheaders)
+{
+    of(request)->informed++;
+    assert_true(status > 101 && status < 200);
+    return nheaders && headers ? 0 : -1;
+}
+
+static int note_trailers(struct inlay_request *request,
+                         const struct inlay_header *headers,
+                         size_t nheaders)
+{
+    of(request)->trailers++;
+    assert_true(request->chunked);
+    return nheaders && headers ? 0 : -1;
+}
+
 static void note_end(struct inlay_request *request)
 {
     of(request)->ended++;
@@ -77,6 +97,8 @@ static const struct inlay_stream_ops note_ops = {
     .start = note_start,
     .write = note_write,
     .write_chunk = note_write_chunk,
+    .inform = note_inform,
+    .trailers = note_trailers,
     .end = note_end,
     .abort = note_abort,
 };
@@ -89,6 +111,7 @@ static struct inlay_request *begin(enum inlay_method method, int minor)
     memset(&noted, 0, sizeof(noted));
     inlay_arena_init(&noted.request.arena, 1u << 20);
     noted.request.thread = &noted.thread;
+    noted.thread.server = &noted.server;
     noted.request.method_id = method;
     noted.request.http_major = 1;
     noted.request.http_minor = (uint8_t)minor;
@@ -280,6 +303,86 @@ static void whole_answers(void **state)
     assert_true(noted.aborted == 1 && noted.ended == 0);
 }
 
+static int inform(int minor, int status, const char *name, const char *value)
+{
+    struct inlay_header one = header(name, value);
+
+    begin(INLAY_METHOD_GET, minor);
+    return inlay_response_inform(&noted.request, status, &one, 1);
+}
+
+static void informs(void **state)
+{
+    (void)state;
+    assert_int_equal(inform(1, 103, "link", "</a>; rel=preload"), 0);
+    assert_int_equal(noted.informed, 1);
+    /* A client of HTTP/1.0 knows of no 1xx. */
+    assert_int_equal(inform(0, 103, "link", "</a>"), 0);
+    assert_int_equal(noted.informed, 0);
+    assert_int_equal(inform(1, 101, "link", "</a>"), -1);
+    assert_int_equal(inform(1, 200, "link", "</a>"), -1);
+    assert_int_equal(inform(1, 99, "link", "</a>"), -1);
+    assert_int_equal(inform(1, 103, "link", "a\r\nb: c"), -1);
+    assert_int_equal(inform(1, 103, "li nk", "a"), -1);
+    assert_int_equal(inform(1, 103, "Content-Length", "1"), -1);
+    assert_int_equal(inform(1, 103, "transfer-encoding", "chunked"), -1);
+    assert_int_equal(noted.informed, 0);
+    begin(INLAY_METHOD_GET, 1);
+    inlay_response_start(&noted.request, 200, NULL, 0, -1);
+    assert_int_equal(inlay_response_inform(&noted.request, 103, NULL, 0), -1);
+    assert_int_equal(noted.informed, 0);
+}
+
+static int trail(int64_t length, const char *name, const char *value)
+{
+    struct inlay_header one = header(name, value);
+
+    begin(INLAY_METHOD_GET, 1);
+    inlay_response_start(&noted.request, 200, NULL, 0, length);
+    return inlay_response_trailers(&noted.request, &one, 1);
+}
+
+static void trails(void **state)
+{
+    (void)state;
+    assert_int_equal(trail(-1, "x-checksum", "1"), 0);
+    assert_int_equal(noted.trailers, 1);
+    assert_int_equal(inlay_response_write(&noted.request, INLAY_STR("x")), -1);
+    assert_int_equal(inlay_response_trailers(&noted.request, NULL, 0), -1);
+    assert_int_equal(noted.body_len, 0);
+    /* No room for them. */
+    assert_int_equal(trail(0, "x-checksum", "1"), 0);
+    assert_int_equal(noted.trailers, 0);
+    assert_int_equal(trail(-1, "x", "1\r\ny: 2"), -1);
+    assert_int_equal(trail(-1, "Content-Length", "1"), -1);
+    assert_int_equal(trail(-1, "transfer-encoding", "chunked"), -1);
+    assert_int_equal(trail(-1, "Set-Cookie", "a=b"), -1);
+    assert_int_equal(trail(-1, "location", "/"), -1);
+    begin(INLAY_METHOD_GET, 1);
+    assert_int_equal(inlay_response_trailers(&noted.request, NULL, 0), -1);
+    assert_int_equal(noted.trailers, 0);
+}
+
+/* Whatever becomes of the answer, the descriptor is taken over. */
+static void closes_files(void **state)
+{
+    struct inlay_request *request = begin(INLAY_METHOD_HEAD, 1);
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(inlay_response_write_file(request, fd, 0, 1), -1);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    inlay_response_start(request, 200, NULL, 0, 1);
+    assert_int_equal(inlay_response_write_file(request, fd, 0, 1), 0);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+    fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    request = begin(INLAY_METHOD_GET, 1);
+    inlay_response_start(request, 200, NULL, 0, INT64_MAX);
+    assert_int_equal(inlay_response_write_file(request, fd, INT64_MAX, 2), -1);
+    assert_int_equal(fcntl(fd, F_GETFD), -1);
+}
+
 static void merges_allow(void **state)
 {
     struct inlay_header allow = header("allow", "POST, get");
@@ -300,30 +403,6 @@ static void merges_allow(void **state)
     inlay_arena_deinit(&request->arena);
 }
 
-/* A client of a Unix socket chooses the path that it is called by. */
-static void logs_one_line(void **state)
-{
-    static const struct inlay_address client = {.host = "/tmp/a\nb",
-                                                .port = -1};
-    struct inlay_request *request = begin(INLAY_METHOD_GET, 1);
-    struct inlay_buf *lines = &noted.thread.access_lines;
-
-    (void)state;
-    inlay_list_init(&noted.thread.loop.later);
-    inlay_list_init(&noted.thread.access_flush.node);
-    inlay_buf_init(lines, 4096);
-    request->client = &client;
-    request->method = INLAY_STR("GET");
-    request->raw_path = INLAY_STR("/\x1b");
-    request->query = INLAY_STR("\"\\");
-    request->status = 200;
-    inlay_access_log_add(request);
-    assert_true(inlay_str_is(inlay_buf_view(lines),
-                             "INFO:     /tmp/a\\x0ab - \"GET /\\x1b?"
-                             "\\x22\\x5c HTTP/1.1\" 200 OK\n"));
-    inlay_buf_deinit(lines);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -334,8 +413,10 @@ int main(void)
         cmocka_unit_test(frames),
         cmocka_unit_test(cuts_and_counts),
         cmocka_unit_test(whole_answers),
+        cmocka_unit_test(informs),
+        cmocka_unit_test(trails),
+        cmocka_unit_test(closes_files),
         cmocka_unit_test(merges_allow),
-        cmocka_unit_test(logs_one_line),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

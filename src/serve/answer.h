@@ -1,0 +1,17 @@
+/*
+ * answer.h - what some settings add to the head of every answer: a request id,
+ * a Server-Timing, a content coding; and what the access log keeps of it.
+ */
+#ifndef INLAY_SERVE_ANSWER_H
+#define INLAY_SERVE_ANSWER_H
+
+#include "http/header.h"
+
+struct inlay_request;
+
+/* In place of request->stream->start, when server->dresses. 0 or -1. */
+int inlay_answer_start(struct inlay_request *request,
+                       const struct inlay_header *headers,
+                       size_t nheaders);
+
+#endif
