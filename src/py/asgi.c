@@ -50,7 +50,9 @@ int inlay_asgi_runtime_init(struct inlay_asgi_state *state)
     if (!asyncio ||
         keep(&state->task_class, PyObject_GetAttrString(asyncio, "Task")) < 0 ||
         keep(&state->cancelled_error,
-             PyObject_GetAttrString(asyncio, "CancelledError")) < 0)
+             PyObject_GetAttrString(asyncio, "CancelledError")) < 0 ||
+        keep(&state->invalid_state_error,
+             PyObject_GetAttrString(asyncio, "InvalidStateError")) < 0)
         return -1;
     return keep(&state->logger,
                 PyObject_CallMethod(logging, "getLogger", "s", "inlay.error"));
@@ -73,6 +75,9 @@ int inlay_py_server_init(PyObject *module, struct inlay_py_state *py_state)
 
     if (init_names(state) < 0 || init_disconnected(module, state) < 0 ||
         inlay_asgi_await_init(module, state) < 0 ||
+        inlay_asgi_signal_init(module, state) < 0 ||
+        inlay_asgi_http_init(state) < 0 ||
+        inlay_asgi_websocket_init(state) < 0 ||
         inlay_asgi_callables_init(module, state) < 0 ||
         inlay_asgi_task_init(module, state) < 0 ||
         inlay_asgi_request_init(module, state) < 0 ||

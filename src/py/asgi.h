@@ -16,15 +16,21 @@
     X(PyTypeObject, request_type) /* the coroutine of a request's task */      \
     X(PyTypeObject, send_type)                                                 \
     X(PyTypeObject, receive_type)                                              \
-    X(PyTypeObject, ready_type)     /* an awaitable that is finished */        \
-    X(PyTypeObject, wait_type)      /* one that waits for the I/O thread */    \
-    X(PyTypeObject, capture_type)   /* stands in for loop.call_soon */         \
-    X(PyObject, task_class)         /* asyncio.Task */                         \
-    X(PyObject, cancelled_error)    /* asyncio.CancelledError */               \
-    X(PyObject, disconnected)       /* inlay._core.ClientDisconnected */       \
-    X(PyObject, empty_bytes)        /* b"" */                                  \
-    X(PyObject, request_message)    /* of a request without a body */          \
-    X(PyObject, disconnect_message) /* copied for each receive() */            \
+    X(PyTypeObject, ready_type)      /* an awaitable that is finished */       \
+    X(PyTypeObject, wait_type)       /* one that waits for the I/O thread */   \
+    X(PyTypeObject, signal_type)     /* what a task waits on meanwhile */      \
+    X(PyTypeObject, capture_type)    /* stands in for loop.call_soon */        \
+    X(PyObject, task_class)          /* asyncio.Task */                        \
+    X(PyObject, cancelled_error)     /* asyncio.CancelledError */              \
+    X(PyObject, invalid_state_error) /* asyncio.InvalidStateError */           \
+    X(PyObject, disconnected)        /* inlay._core.ClientDisconnected */      \
+    X(PyObject, empty_bytes)         /* b"" */                                 \
+    X(PyObject, request_message)     /* of a request without a body */         \
+    X(PyObject, disconnect_message)  /* copied for each receive() */           \
+    X(PyObject, connect_message)     /* of a WebSocket, as those below */      \
+    X(PyObject, text_message)                                                  \
+    X(PyObject, bytes_message)                                                 \
+    X(PyObject, end_message)                                                   \
     X(PyObject, ready_none)    /* what send() returns when it may go on */     \
     X(PyObject, task_keywords) /* of the vectorcall of task_class */           \
     X(PyObject, logger)        /* logging.getLogger("inlay.error") */
@@ -34,18 +40,23 @@
     X(add_reader, "add_reader")                                                \
     X(asgi, "asgi")                                                            \
     X(body, "body")                                                            \
+    X(bytes, "bytes")                                                          \
     X(call_soon, "call_soon")                                                  \
     X(cancel, "cancel")                                                        \
     X(client, "client")                                                        \
     X(close, "close")                                                          \
+    X(code, "code")                                                            \
     X(context, "context")                                                      \
+    X(count, "count")                                                          \
     X(create_future, "create_future")                                          \
     X(create_task, "create_task")                                              \
     X(done, "done")                                                            \
     X(eager_start, "eager_start")                                              \
+    X(early_hint, "http.response.early_hint")                                  \
     X(error, "error")                                                          \
     X(exc_info, "exc_info")                                                    \
     X(extensions, "extensions")                                                \
+    X(file, "file")                                                            \
     X(get_task_factory, "get_task_factory")                                    \
     X(headers, "headers")                                                      \
     X(http, "http")                                                            \
@@ -53,24 +64,52 @@
     X(http_request, "http.request")                                            \
     X(http_version, "http_version")                                            \
     X(https, "https")                                                          \
+    X(info, "info")                                                            \
+    X(links, "links")                                                          \
     X(log, "log")                                                              \
     X(loop, "loop")                                                            \
     X(method, "method")                                                        \
     X(more_body, "more_body")                                                  \
+    X(more_trailers, "more_trailers")                                          \
+    X(offset, "offset")                                                        \
     X(path, "path")                                                            \
+    X(pathsend, "http.response.pathsend")                                      \
     X(query_string, "query_string")                                            \
     X(raw_path, "raw_path")                                                    \
+    X(reason, "reason")                                                        \
     X(remove_reader, "remove_reader")                                          \
     X(response_body, "http.response.body")                                     \
+    X(response_debug, "http.response.debug")                                   \
     X(response_start, "http.response.start")                                   \
+    X(response_trailers, "http.response.trailers")                             \
     X(root_path, "root_path")                                                  \
+    X(route, "route")                                                          \
     X(scheme, "scheme")                                                        \
+    X(seek, "seek")                                                            \
     X(server, "server")                                                        \
     X(set_result, "set_result")                                                \
     X(state, "state")                                                          \
     X(status, "status")                                                        \
+    X(subprotocol, "subprotocol")                                              \
+    X(subprotocols, "subprotocols")                                            \
+    X(tell, "tell")                                                            \
+    X(text, "text")                                                            \
     X(throw_, "throw")                                                         \
-    X(type, "type")
+    X(trailers, "trailers")                                                    \
+    X(type, "type")                                                            \
+    X(websocket, "websocket")                                                  \
+    X(websocket_accept, "websocket.accept")                                    \
+    X(websocket_body, "websocket.http.response.body")                          \
+    X(websocket_close, "websocket.close")                                      \
+    X(websocket_connect, "websocket.connect")                                  \
+    X(websocket_disconnect, "websocket.disconnect")                            \
+    X(websocket_receive, "websocket.receive")                                  \
+    X(websocket_response, "websocket.http.response")                           \
+    X(websocket_send, "websocket.send")                                        \
+    X(websocket_start, "websocket.http.response.start")                        \
+    X(ws, "ws")                                                                \
+    X(wss, "wss")                                                              \
+    X(zerocopysend, "http.response.zerocopysend")
 
 struct inlay_asgi_state {
 #define INLAY_ASGI_REF_(type, field) type *field;

@@ -16,12 +16,12 @@ struct ready {
     bool failed;
 };
 
-/* One waiter has one future: cancelling it leaves the others alone. */
+/* One waiter has one signal: cancelling it leaves the others alone. */
 struct inlay_asgi_wait {
     PyObject_HEAD
-    struct inlay_list node; /* in request->waits while the future is open */
+    struct inlay_list node; /* in request->waits while the signal is open */
     struct inlay_asgi_request *request; /* strong */
-    PyObject *future, *iterator;        /* NULL: not waiting at the moment */
+    PyObject *signal;                   /* NULL: not waiting at the moment */
     enum inlay_asgi_wait_kind kind;
 };
 
@@ -193,17 +193,25 @@ PyObject *inlay_asgi_wait(struct inlay_asgi_request *request,
         return NULL;
     inlay_list_init(&wait->node);
     wait->request = (void *)Py_NewRef((PyObject *)request);
-    wait->future = wait->iterator = NULL;
+    wait->signal = NULL;
     wait->kind = kind;
     PyObject_GC_Track(wait);
     return (PyObject *)wait;
 }
 
+/* The request keeps one signal for the next wait. */
 static void wait_release(struct inlay_asgi_wait *wait)
 {
+    PyObject *signal = wait->signal;
+
     inlay_list_remove(&wait->node);
-    Py_CLEAR(wait->iterator);
-    Py_CLEAR(wait->future);
+    if (!signal)
+        return;
+    wait->signal = NULL;
+    if (wait->request->signal)
+        Py_DECREF(signal);
+    else
+        wait->request->signal = signal;
 }
 
 /* Asks once more; a result, or NULL: an exception, or nothing yet. */
@@ -212,7 +220,7 @@ static PyObject *wait_look(struct inlay_asgi_wait *wait)
     struct inlay_asgi_request *request = wait->request;
 
     if (wait->kind == INLAY_ASGI_RECEIVE)
-        return inlay_asgi_message(request);
+        return request->protocol->message(request);
     if (request->complete)
         Py_RETURN_NONE;
     switch (inlay_relay_writable(request->relay)) {
@@ -222,6 +230,7 @@ static PyObject *wait_look(struct inlay_asgi_wait *wait)
         return inlay_asgi_raise_disconnected(inlay_asgi_state(request));
     case INLAY_RELAY_OK:
     case INLAY_RELAY_FULL:
+    case INLAY_RELAY_OVER:
         break;
     }
     Py_RETURN_NONE;
@@ -230,22 +239,16 @@ static PyObject *wait_look(struct inlay_asgi_wait *wait)
 static int wait_open(struct inlay_asgi_wait *wait)
 {
     struct inlay_asgi_request *request = wait->request;
-    PyObject *future = PyObject_CallNoArgs(request->server->asgi.create_future);
+    PyObject *signal = request->signal;
 
-    if (!future)
+    request->signal = NULL;
+    if (signal && !inlay_asgi_signal_reset(signal))
+        Py_CLEAR(signal);
+    if (!signal)
+        signal = inlay_asgi_signal_create(&request->server->asgi);
+    if (!signal)
         return -1;
-    PyAsyncMethods *async = Py_TYPE(future)->tp_as_async;
-    if (!async || !async->am_await) {
-        PyErr_SetString(PyExc_TypeError, "loop.create_future() is no future");
-        Py_DECREF(future);
-        return -1;
-    }
-    wait->iterator = async->am_await(future);
-    if (!wait->iterator) {
-        Py_DECREF(future);
-        return -1;
-    }
-    wait->future = future;
+    wait->signal = signal;
     inlay_list_append(&request->waits, &wait->node);
     return 0;
 }
@@ -256,22 +259,20 @@ static PySendResult wait_send(PyObject *self,
 {
     struct inlay_asgi_wait *wait = (struct inlay_asgi_wait *)self;
 
-    for (;;) {
-        if (!wait->iterator) {
-            *ret = wait_look(wait);
-            if (*ret)
-                return PYGEN_RETURN;
-            if (PyErr_Occurred() || wait_open(wait) < 0)
-                return PYGEN_ERROR;
-        }
-        PySendResult status = PyIter_Send(wait->iterator, Py_None, ret);
-        if (status == PYGEN_NEXT)
-            return status;
-        wait_release(wait);
-        if (status == PYGEN_ERROR)
-            return status;
-        Py_CLEAR(*ret);
+    *ret = NULL;
+    if (wait->signal && inlay_asgi_signal_open(wait->signal)) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "await wasn't used with send() or receive()");
+        return PYGEN_ERROR;
     }
+    wait_release(wait);
+    *ret = wait_look(wait);
+    if (*ret)
+        return PYGEN_RETURN;
+    if (PyErr_Occurred() || wait_open(wait) < 0)
+        return PYGEN_ERROR;
+    *ret = inlay_asgi_signal_yield(wait->signal);
+    return PYGEN_NEXT;
 }
 
 static PyObject *wait_next(PyObject *self)
@@ -291,24 +292,8 @@ static PyObject *wait_throw(PyObject *self,
                             PyObject *const *args,
                             Py_ssize_t nargs)
 {
-    struct inlay_asgi_wait *wait = (struct inlay_asgi_wait *)self;
-
-    if (!wait->iterator)
-        return inlay_asgi_throw(args, nargs);
-    PyObject *throw_method = PyObject_GetAttr(
-        wait->iterator, inlay_asgi_state(wait->request)->name_throw_);
-    PyObject *result = throw_method ? PyObject_Vectorcall(throw_method, args,
-                                                          (size_t)nargs, NULL)
-                                    : NULL;
-
-    Py_XDECREF(throw_method);
-    if (!result) {
-        PyObject *exception = inlay_py_exception_take();
-
-        wait_release(wait);
-        inlay_py_exception_restore(exception);
-    }
-    return result;
+    wait_release((struct inlay_asgi_wait *)self);
+    return inlay_asgi_throw(args, nargs);
 }
 
 static PyObject *wait_close(PyObject *self, PyObject *unused inlay_unused)
@@ -317,29 +302,25 @@ static PyObject *wait_close(PyObject *self, PyObject *unused inlay_unused)
     Py_RETURN_NONE;
 }
 
-void inlay_asgi_wake(struct inlay_asgi_request *request)
+void inlay_asgi_wake(struct inlay_asgi_request *request, bool now)
 {
-    struct inlay_asgi_state *state = inlay_asgi_state(request);
+    struct inlay_list waits;
 
     if (inlay_list_empty(&request->waits))
         return;
     PyObject *exception = inlay_py_exception_take();
-    while (!inlay_list_empty(&request->waits)) {
+    /* Those who find nothing wait again: in the request's list. */
+    inlay_list_init(&waits);
+    inlay_list_for_each (node, &request->waits) {
+        inlay_list_remove(node);
+        inlay_list_append(&waits, node);
+    }
+    while (!inlay_list_empty(&waits)) {
         struct inlay_asgi_wait *wait =
-            inlay_list_entry(request->waits.next, struct inlay_asgi_wait, node);
-        PyObject *future = Py_NewRef(wait->future);
+            inlay_list_entry(waits.next, struct inlay_asgi_wait, node);
 
         inlay_list_remove(&wait->node);
-        PyObject *done = PyObject_CallMethodNoArgs(future, state->name_done);
-        PyObject *result = done == Py_False
-                               ? PyObject_CallMethodOneArg(
-                                     future, state->name_set_result, Py_None)
-                               : NULL;
-        if (PyErr_Occurred())
-            PyErr_WriteUnraisable(future);
-        Py_XDECREF(result);
-        Py_XDECREF(done);
-        Py_DECREF(future);
+        inlay_asgi_signal_set(wait->signal, now);
     }
     inlay_py_exception_restore(exception);
 }
@@ -350,8 +331,7 @@ static int wait_traverse(PyObject *self, visitproc visit, void *arg)
 
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(wait->request);
-    Py_VISIT(wait->future);
-    Py_VISIT(wait->iterator);
+    Py_VISIT(wait->signal);
     return 0;
 }
 

@@ -46,7 +46,7 @@ static void end(struct inlay_asgi_request *request)
     request->finished = true;
     request->coroutine = request->task = NULL;
     atomic_fetch_sub(&request->server->asgi.bridge->in_flight, 1);
-    inlay_asgi_wake(request);
+    inlay_asgi_wake(request, false);
     PyObject *pending = inlay_py_exception_take();
     Py_XDECREF(coroutine);
     Py_XDECREF(task);
@@ -55,18 +55,27 @@ static void end(struct inlay_asgi_request *request)
         inlay_py_exception_restore(pending);
 }
 
-/* Nothing was sent yet: 500. Something was: the client must see the cut. */
-static void fail(struct inlay_asgi_request *request)
+/*
+ * Nothing was sent yet: 500. Something was: the client must see the cut. A
+ * WebSocket is closed: with 1011, or 1000 after a plain return.
+ */
+static void fail(struct inlay_asgi_request *request, bool raised)
 {
     struct inlay_relay *relay = request->relay;
 
     if (request->complete)
         return;
     request->complete = true;
+    if (request->accepted) {
+        inlay_relay_close(relay, raised ? 1011 : 1000, INLAY_STR(""));
+        return;
+    }
     if (relay->answered) {
         inlay_relay_abort(relay);
         return;
     }
+    if (request->scope)
+        inlay_asgi_metrics_route(request);
     inlay_relay_start(relay, 500);
     if (inlay_relay_header(relay, INLAY_STR("content-type"),
                            INLAY_STR("text/plain; charset=utf-8")) !=
@@ -84,11 +93,14 @@ void inlay_asgi_returned(struct inlay_asgi_request *request, PyObject *result)
         inlay_asgi_log(state, INLAY_LOG_ERROR, NULL,
                        "ASGI callable should return None, but returned '%S'.",
                        result);
-    if (!request->complete && !inlay_relay_left(request->relay))
+    const char *missing =
+        request->complete ? NULL : request->protocol->missing(request);
+    if (missing) {
+        inlay_asgi_metrics_failed(request, false);
         inlay_asgi_log(state, INLAY_LOG_ERROR, NULL,
-                       "ASGI callable returned without %s response.",
-                       request->started ? "completing" : "starting");
-    fail(request);
+                       "ASGI callable returned without %s.", missing);
+    }
+    fail(request, false);
     end(request);
 }
 
@@ -133,10 +145,12 @@ bool inlay_asgi_raised(struct inlay_asgi_request *request)
         PyErr_GivenExceptionMatches(exception, state->cancelled_error);
     bool closing = PyErr_GivenExceptionMatches(exception, PyExc_GeneratorExit);
 
-    if (!closing && is_news(request, exception, cancelled))
+    if (!closing && is_news(request, exception, cancelled)) {
+        inlay_asgi_metrics_failed(request, true);
         inlay_asgi_log(state, INLAY_LOG_ERROR, exception,
                        "Exception in ASGI application");
-    fail(request);
+    }
+    fail(request, true);
     end(request);
     if (!cancelled && !closing) {
         /* Contained, SystemExit included: one request does not end all. */

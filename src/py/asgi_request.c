@@ -37,7 +37,9 @@ static int call_application(struct inlay_asgi_request *request)
     PyObject *args[4] = {NULL};
     PyObject *awaitable = NULL;
 
-    args[1] = inlay_asgi_scope(asgi, request->relay);
+    args[1] = request->protocol->scope(asgi, request->relay);
+    if (args[1] && asgi->metrics)
+        Py_XSETREF(request->scope, Py_NewRef(args[1]));
     if (args[1])
         args[2] = inlay_asgi_receive_create(request);
     if (args[2])
@@ -232,11 +234,17 @@ static struct inlay_asgi_request *request_create(
     inlay_list_init(&request->waits);
     request->server = (void *)Py_NewRef((PyObject *)server);
     request->relay = relay;
-    request->coroutine = request->task = NULL;
+    request->protocol =
+        relay->websocket ? &inlay_asgi_websocket : &inlay_asgi_http;
+    request->coroutine = request->task = request->signal = NULL;
+    request->scope = NULL;
+    request->complete = request->left = request->wanted = false;
+    request->running = request->finished = false;
     request->expected = -1;
-    request->started = request->complete = request->bodiless = false;
-    request->body_over = request->wanted = false;
-    request->left = request->running = request->finished = false;
+    request->started = request->bodiless = request->body_over = false;
+    request->trailers = request->trailing = request->mixed = false;
+    request->accepted = false;
+    request->reason = NULL;
     relay->owner = request;
     Py_INCREF(request);
     inlay_list_append(&server->asgi.requests, &request->node);
@@ -260,6 +268,8 @@ static int request_traverse(PyObject *self, visitproc visit, void *arg)
     Py_VISIT(request->server);
     Py_VISIT(request->coroutine);
     Py_VISIT(request->task);
+    Py_VISIT(request->signal);
+    Py_VISIT(request->scope);
     return 0;
 }
 
@@ -270,6 +280,8 @@ static int request_clear(PyObject *self)
 
     Py_CLEAR(request->coroutine);
     Py_CLEAR(request->task);
+    Py_CLEAR(request->signal);
+    Py_CLEAR(request->scope);
     return 0;
 }
 
@@ -288,6 +300,7 @@ static void request_dealloc(PyObject *self)
     request->relay->owner = NULL;
     inlay_relay_unref(request->relay);
     Py_DECREF(request->server);
+    Py_XDECREF(request->reason);
     PyObject_GC_Del(self);
     Py_DECREF(type);
 }
@@ -334,7 +347,7 @@ static void begin(struct inlay_server_object *server, struct inlay_relay *relay)
         inlay_relay_unref(relay);
         return;
     }
-    if (relay->websocket)
+    if (relay->upgrade && !relay->websocket)
         inlay_asgi_log(state, INLAY_LOG_WARNING, NULL,
                        "Unsupported upgrade request.");
     if (inlay_asgi_task_run(request) < 0) {
@@ -347,20 +360,49 @@ static void begin(struct inlay_server_object *server, struct inlay_relay *relay)
     Py_DECREF(request);
 }
 
+int inlay_asgi_cancel(struct inlay_asgi_request *request, PyObject *message)
+{
+    if (!request->task)
+        return 0;
+    PyObject *result = PyObject_CallMethodOneArg(
+        request->task, inlay_asgi_state(request)->name_cancel, message);
+
+    Py_XDECREF(result);
+    return result ? 0 : -1;
+}
+
+/* A request that runs: its task is woken, or its time is over. */
+static void news(struct inlay_asgi_request *request, bool now)
+{
+    Py_INCREF(request);
+    if (inlay_unlikely(atomic_load(&request->relay->expired))) {
+        PyObject *message = PyUnicode_FromString("the request timed out");
+
+        if (!message || inlay_asgi_cancel(request, message) < 0)
+            PyErr_WriteUnraisable((PyObject *)request);
+        Py_XDECREF(message);
+    }
+    inlay_asgi_wake(request, now);
+    Py_DECREF(request);
+}
+
 void inlay_asgi_handle(struct inlay_server_object *server,
-                       struct inlay_relay *relay)
+                       struct inlay_relay *relay,
+                       bool now)
 {
     struct inlay_asgi_request *request = relay->owner;
 
     if (request) {
-        Py_INCREF(request);
-        inlay_asgi_wake(request);
-        Py_DECREF(request);
+        news(request, now);
         inlay_relay_unref(relay);
     } else if (relay->taken) {
         inlay_relay_unref(relay); /* its request has been forgotten */
     } else {
         relay->taken = true;
+        if (relay->timed)
+            relay->taken_at = inlay_max(server->asgi.now, relay->began);
+        if (server->asgi.metrics)
+            inlay_asgi_metrics_taken(server->asgi.metrics, relay);
         if (inlay_relay_gone(relay)) {
             /* The client left before its turn: nobody waits for this. */
             atomic_fetch_sub(&server->asgi.bridge->in_flight, 1);

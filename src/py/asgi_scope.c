@@ -139,32 +139,6 @@ static PyObject *make_method(struct inlay_asgi *asgi,
     return method;
 }
 
-/* As uvicorn: the root path stands before the path that was asked for. */
-static PyObject *make_path(struct inlay_asgi *asgi,
-                           const struct inlay_relay *relay)
-{
-    PyObject *path = PyUnicode_DecodeUTF8(
-        relay->path.ptr, (Py_ssize_t)relay->path.len, "replace");
-
-    if (!path || PyUnicode_GET_LENGTH(asgi->root_path) == 0)
-        return path;
-    PyObject *whole = PyUnicode_Concat(asgi->root_path, path);
-    Py_DECREF(path);
-    return whole;
-}
-
-static PyObject *make_raw_path(struct inlay_asgi *asgi,
-                               const struct inlay_relay *relay)
-{
-    PyObject *path = make_bytes(relay->raw_path);
-
-    if (!path || PyBytes_GET_SIZE(asgi->raw_root_path) == 0)
-        return path;
-    PyObject *whole = Py_NewRef(asgi->raw_root_path);
-    PyBytes_ConcatAndDel(&whole, path);
-    return whole;
-}
-
 /* Steals `value`, which may be NULL: -1. */
 static int set(PyObject *scope, PyObject *key, PyObject *value)
 {
@@ -174,48 +148,147 @@ static int set(PyObject *scope, PyObject *key, PyObject *value)
     return status;
 }
 
+static PyObject *decode_path(struct inlay_str text)
+{
+    return PyUnicode_DecodeUTF8(text.ptr, (Py_ssize_t)text.len, "replace");
+}
+
+/* As uvicorn: the root path stands before the path that was asked for. */
+static int set_paths(struct inlay_asgi *asgi,
+                     const struct inlay_relay *relay,
+                     PyObject *scope)
+{
+    struct inlay_asgi_state *state = asgi->state;
+    PyObject *path = decode_path(relay->path);
+    PyObject *raw_path = make_bytes(relay->raw_path);
+
+    if (inlay_unlikely(relay->root_path.ptr ||
+                       PyBytes_GET_SIZE(asgi->raw_root_path) > 0)) {
+        PyObject *root = relay->root_path.ptr ? decode_path(relay->root_path)
+                                              : Py_NewRef(asgi->root_path);
+        PyObject *raw_root = relay->root_path.ptr
+                                 ? make_bytes(relay->root_path)
+                                 : Py_NewRef(asgi->raw_root_path);
+        PyObject *whole = root && path ? PyUnicode_Concat(root, path) : NULL;
+
+        if (raw_root && raw_path)
+            PyBytes_Concat(&raw_root, raw_path);
+        else
+            Py_CLEAR(raw_root);
+        Py_XSETREF(path, whole);
+        Py_XSETREF(raw_path, raw_root);
+        if (set(scope, state->name_root_path, root) < 0)
+            Py_CLEAR(path);
+    }
+    int status = set(scope, state->name_path, path);
+    return set(scope, state->name_raw_path, raw_path) < 0 ? -1 : status;
+}
+
+static int set_version(struct inlay_asgi *asgi,
+                       const struct inlay_relay *relay,
+                       PyObject *scope)
+{
+    return set(scope, asgi->state->name_http_version,
+               relay->http_major > 1
+                   ? PyUnicode_FromFormat("%d", relay->http_major)
+                   : PyUnicode_FromFormat("%d.%d", relay->http_major,
+                                          relay->http_minor));
+}
+
+/* What the scopes of HTTP and WebSocket have in common. */
 static int fill(struct inlay_asgi *asgi,
                 struct inlay_relay *relay,
+                PyObject *extensions,
                 PyObject *scope)
 {
     struct inlay_asgi_state *state = asgi->state;
 
     if (set(scope, state->name_asgi, PyDict_Copy(asgi->asgi_versions)) < 0 ||
-        set(scope, state->name_method, make_method(asgi, relay)) < 0 ||
-        set(scope, state->name_path, make_path(asgi, relay)) < 0 ||
-        set(scope, state->name_raw_path, make_raw_path(asgi, relay)) < 0 ||
+        set_paths(asgi, relay, scope) < 0 ||
         set(scope, state->name_query_string, make_bytes(relay->query)) < 0 ||
         set(scope, state->name_headers, make_headers(asgi, relay)) < 0 ||
-        set(scope, state->name_extensions, PyDict_New()) < 0 ||
+        set(scope, state->name_extensions, PyDict_Copy(extensions)) < 0 ||
         set(scope, state->name_client,
             find_address(asgi, relay->client, relay->client_port)) < 0 ||
         set(scope, state->name_server,
             find_address(asgi, relay->local, relay->local_port)) < 0)
         return -1;
-    if (relay->https &&
-        PyDict_SetItem(scope, state->name_scheme, state->name_https) < 0)
-        return -1;
     if ((relay->http_major != 1 || relay->http_minor != 1) &&
-        set(scope, state->name_http_version,
-            relay->http_major > 1
-                ? PyUnicode_FromFormat("%d", relay->http_major)
-                : PyUnicode_FromFormat("%d.%d", relay->http_major,
-                                       relay->http_minor)) < 0)
+        set_version(asgi, relay, scope) < 0)
         return -1;
-    if (asgi->lifespan_state &&
-        set(scope, state->name_state, PyDict_Copy(asgi->lifespan_state)) < 0)
-        return -1;
+    if (asgi->lifespan_state)
+        return set(scope, state->name_state, PyDict_Copy(asgi->lifespan_state));
     return 0;
 }
 
 PyObject *inlay_asgi_scope(struct inlay_asgi *asgi, struct inlay_relay *relay)
 {
+    struct inlay_asgi_state *state = asgi->state;
     PyObject *scope = PyDict_Copy(asgi->scope);
 
-    if (scope && fill(asgi, relay, scope) < 0)
+    if (scope &&
+        (fill(asgi, relay, asgi->extensions, scope) < 0 ||
+         set(scope, state->name_method, make_method(asgi, relay)) < 0 ||
+         (relay->https &&
+          PyDict_SetItem(scope, state->name_scheme, state->name_https) < 0)))
         Py_CLEAR(scope);
     return scope;
 }
+
+/* --- WebSocket ----------------------------------------------------------- */
+
+/* Appends the items of a header's list. 0 or -1. */
+static int add_subprotocols(PyObject *list, struct inlay_str text)
+{
+    while (text.len > 0) {
+        const char *comma = memchr(text.ptr, ',', text.len);
+        size_t len = comma ? (size_t)(comma - text.ptr) : text.len;
+        struct inlay_str item = inlay_str_trim(inlay_str_make(text.ptr, len));
+
+        text.ptr += comma ? len + 1 : len;
+        text.len -= comma ? len + 1 : len;
+        if (item.len == 0)
+            continue;
+        PyObject *name =
+            PyUnicode_DecodeLatin1(item.ptr, (Py_ssize_t)item.len, NULL);
+        int status = name ? PyList_Append(list, name) : -1;
+        Py_XDECREF(name);
+        if (status < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static PyObject *make_subprotocols(const struct inlay_relay *relay)
+{
+    PyObject *list = PyList_New(0);
+
+    for (size_t i = 0; list && i < relay->nlines; i++) {
+        const struct inlay_relay_line *line = &relay->lines[i];
+
+        if (inlay_str_is(line->name, "sec-websocket-protocol") &&
+            add_subprotocols(list, line->value) < 0)
+            Py_CLEAR(list);
+    }
+    return list;
+}
+
+PyObject *inlay_asgi_websocket_scope(struct inlay_asgi *asgi,
+                                     struct inlay_relay *relay)
+{
+    struct inlay_asgi_state *state = asgi->state;
+    PyObject *scope = PyDict_Copy(asgi->websocket_scope);
+
+    if (scope &&
+        (fill(asgi, relay, asgi->websocket_extensions, scope) < 0 ||
+         set(scope, state->name_subprotocols, make_subprotocols(relay)) < 0 ||
+         (relay->https &&
+          PyDict_SetItem(scope, state->name_scheme, state->name_wss) < 0)))
+        Py_CLEAR(scope);
+    return scope;
+}
+
+/* --- Templates ----------------------------------------------------------- */
 
 static int init_methods(struct inlay_asgi *asgi)
 {
@@ -235,7 +308,41 @@ static int init_methods(struct inlay_asgi *asgi)
     return 0;
 }
 
-/* All keys are in the template, so that a copy has room for every value. */
+static PyObject *make_extensions(struct inlay_asgi *asgi)
+{
+    struct inlay_asgi_state *state = asgi->state;
+    PyObject *extensions = Py_BuildValue(
+        "{O{}O{}O{}O{}}", state->name_pathsend, state->name_zerocopysend,
+        state->name_response_trailers, state->name_early_hint);
+
+    if (extensions && asgi->debug &&
+        set(extensions, state->name_response_debug, PyDict_New()) < 0)
+        Py_CLEAR(extensions);
+    return extensions;
+}
+
+/* All keys are there, so that a copy has room for every value. */
+static PyObject *make_template(struct inlay_asgi *asgi,
+                               PyObject *type,
+                               PyObject *scheme,
+                               PyObject *own)
+{
+    struct inlay_asgi_state *state = asgi->state;
+    PyObject *scope = Py_BuildValue(
+        "{OOOOOsOOOOOOOOOOOOOOOOOOOO}", state->name_type, type,
+        state->name_asgi, Py_None, state->name_http_version, "1.1",
+        state->name_server, Py_None, state->name_client, Py_None,
+        state->name_scheme, scheme, own, Py_None, state->name_root_path,
+        asgi->root_path, state->name_path, Py_None, state->name_raw_path,
+        Py_None, state->name_query_string, Py_None, state->name_headers,
+        Py_None, state->name_extensions, Py_None);
+
+    if (scope && asgi->lifespan_state &&
+        PyDict_SetItem(scope, state->name_state, Py_None) < 0)
+        Py_CLEAR(scope);
+    return scope;
+}
+
 int inlay_asgi_scope_init(struct inlay_asgi *asgi)
 {
     struct inlay_asgi_state *state = asgi->state;
@@ -249,18 +356,15 @@ int inlay_asgi_scope_init(struct inlay_asgi *asgi)
     asgi->raw_root_path = PyUnicode_AsUTF8String(asgi->root_path);
     asgi->asgi_versions =
         Py_BuildValue("{ssss}", "version", "3.0", "spec_version", "2.5");
-    asgi->scope = Py_BuildValue(
-        "{OOOOOsOOOOOOOOOOOOOOOOOOOO}", state->name_type, state->name_http,
-        state->name_asgi, Py_None, state->name_http_version, "1.1",
-        state->name_server, Py_None, state->name_client, Py_None,
-        state->name_scheme, state->name_http, state->name_method, Py_None,
-        state->name_root_path, asgi->root_path, state->name_path, Py_None,
-        state->name_raw_path, Py_None, state->name_query_string, Py_None,
-        state->name_headers, Py_None, state->name_extensions, Py_None);
-    if (!asgi->raw_root_path || !asgi->asgi_versions || !asgi->scope)
-        return -1;
-    if (asgi->lifespan_state &&
-        PyDict_SetItem(asgi->scope, state->name_state, Py_None) < 0)
+    asgi->extensions = make_extensions(asgi);
+    asgi->websocket_extensions =
+        Py_BuildValue("{O{}}", state->name_websocket_response);
+    asgi->scope = make_template(asgi, state->name_http, state->name_http,
+                                state->name_method);
+    asgi->websocket_scope = make_template(
+        asgi, state->name_websocket, state->name_ws, state->name_subprotocols);
+    if (!asgi->raw_root_path || !asgi->asgi_versions || !asgi->extensions ||
+        !asgi->websocket_extensions || !asgi->scope || !asgi->websocket_scope)
         return -1;
     return init_methods(asgi);
 }

@@ -1,8 +1,5 @@
-/*
- * asgi_send.c - the send callable: messages of the application, checked and
- * handed to the I/O thread. A message counts from the call on; what is wrong
- * with it is raised where the result is awaited, as a coroutine would.
- */
+/* asgi_send.c - the start and the body of an answer, checked and handed to the
+ * I/O thread. */
 #include "py/py.h"
 
 #include "http/header.h"
@@ -10,34 +7,7 @@
 
 #include "base/banned.h"
 
-PyObject *inlay_asgi_raise_disconnected(struct inlay_asgi_state *state)
-{
-    PyErr_SetString(state->disconnected, "the client has disconnected");
-    return NULL;
-}
-
 /* --- http.response.start ------------------------------------------------- */
-
-/* A borrowed view of bytes, or of a copy of other bytes-like (new: *keep). */
-static int view_bytes(PyObject *object,
-                      const char *what,
-                      PyObject **keep,
-                      struct inlay_str *ret)
-{
-    if (!PyBytes_Check(object)) {
-        if (!PyObject_CheckBuffer(object)) {
-            PyErr_Format(PyExc_TypeError, "%s must be bytes, not %s", what,
-                         Py_TYPE(object)->tp_name);
-            return -1;
-        }
-        object = *keep = PyBytes_FromObject(object);
-        if (!object)
-            return -1;
-    }
-    *ret = inlay_str_make(PyBytes_AS_STRING(object),
-                          (size_t)PyBytes_GET_SIZE(object));
-    return 0;
-}
 
 static int read_length(struct inlay_asgi_request *request,
                        struct inlay_str value)
@@ -66,23 +36,9 @@ static bool is_length(struct inlay_str name)
 }
 
 static int add_header(struct inlay_asgi_request *request,
-                      PyObject *first,
-                      PyObject *second)
+                      struct inlay_str name,
+                      struct inlay_str value)
 {
-    _cleanup_decref_ PyObject *keep_name = NULL, *keep_value = NULL;
-    struct inlay_str name, value;
-
-    if (view_bytes(first, "a header's name", &keep_name, &name) < 0 ||
-        view_bytes(second, "a header's value", &keep_value, &value) < 0)
-        return -1;
-    if (!inlay_header_name_valid(name)) {
-        PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header name.");
-        return -1;
-    }
-    if (!inlay_header_value_valid(value)) {
-        PyErr_SetString(PyExc_RuntimeError, "Invalid HTTP header value.");
-        return -1;
-    }
     if (is_length(name)) {
         bool again = request->expected >= 0;
 
@@ -94,44 +50,6 @@ static int add_header(struct inlay_asgi_request *request,
     if (inlay_relay_header(request->relay, name, value) != INLAY_RELAY_OK) {
         PyErr_SetString(PyExc_RuntimeError, "the headers are too large");
         return -1;
-    }
-    return 0;
-}
-
-static int add_pair(struct inlay_asgi_request *request, PyObject *item)
-{
-    _cleanup_decref_ PyObject *pair =
-        PySequence_Fast(item, "a header must be a pair of bytes");
-
-    if (!pair)
-        return -1;
-    if (PySequence_Fast_GET_SIZE(pair) != 2) {
-        PyErr_SetString(PyExc_ValueError, "a header must be a pair of bytes");
-        return -1;
-    }
-    return add_header(request, PySequence_Fast_GET_ITEM(pair, 0),
-                      PySequence_Fast_GET_ITEM(pair, 1));
-}
-
-/* Any iterable of pairs; a list that changes meanwhile is looked at anew. */
-static int add_headers(struct inlay_asgi_request *request, PyObject *message)
-{
-    struct inlay_asgi_state *state = inlay_asgi_state(request);
-    _cleanup_decref_ PyObject *given =
-        inlay_py_dict_get(message, state->name_headers);
-
-    if (!given)
-        return PyErr_Occurred() ? -1 : 0;
-    _cleanup_decref_ PyObject *list =
-        PySequence_Fast(given, "headers must be an iterable of pairs");
-    if (!list)
-        return -1;
-    for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(list); i++) {
-        _cleanup_decref_ PyObject *item =
-            Py_NewRef(PySequence_Fast_GET_ITEM(list, i));
-
-        if (add_pair(request, item) < 0)
-            return -1;
     }
     return 0;
 }
@@ -165,35 +83,37 @@ static int read_status(struct inlay_asgi_request *request,
     return 0;
 }
 
-static int send_start(struct inlay_asgi_request *request, PyObject *message)
+int inlay_asgi_send_start(struct inlay_asgi_request *request, PyObject *message)
 {
-    int status;
+    struct inlay_relay *relay = request->relay;
+    int status, trailers = 0;
 
-    if (request->started) {
-        if (request->complete)
-            return 0;
-        PyErr_SetString(PyExc_RuntimeError,
-                        "Expected ASGI message 'http.response.body', but got "
-                        "'http.response.start'.");
-        return -1;
-    }
     if (read_status(request, message, &status) < 0)
         return -1;
-    request->expected = -1;
-    inlay_relay_start(request->relay, status);
-    if (add_headers(request, message) < 0)
+    /* To a client that does not read them they are not sent. */
+    if (inlay_unlikely(relay->wants_trailers && !relay->websocket))
+        trailers = inlay_asgi_get_flag(
+            message, inlay_asgi_state(request)->name_trailers, false);
+    if (trailers < 0)
         return -1;
-    request->bodiless = status == 204 || status == 304 ||
-                        request->relay->method_id == INLAY_METHOD_HEAD;
+    request->expected = -1;
+    if (request->scope)
+        inlay_asgi_metrics_route(request);
+    inlay_relay_start(relay, status);
+    if (inlay_asgi_headers(request, message, add_header) < 0)
+        return -1;
+    request->bodiless =
+        status == 204 || status == 304 || relay->method_id == INLAY_METHOD_HEAD;
+    request->trailers = trailers;
     request->started = true;
     return 0;
 }
 
 /* --- http.response.body -------------------------------------------------- */
 
-static int check_length(struct inlay_asgi_request *request,
-                        size_t len,
-                        bool more)
+int inlay_asgi_body_check(struct inlay_asgi_request *request,
+                          size_t len,
+                          bool more)
 {
     if (request->bodiless || request->expected < 0)
         return 0;
@@ -211,61 +131,87 @@ static int check_length(struct inlay_asgi_request *request,
     return 0;
 }
 
-/* What send() is to return, or NULL with an exception. */
-static PyObject *hand_over(struct inlay_asgi_request *request,
-                           struct inlay_str bytes,
-                           bool more)
+PyObject *inlay_asgi_sent_part(struct inlay_asgi_request *request,
+                               enum inlay_relay_status status,
+                               bool more)
 {
     struct inlay_asgi_state *state = inlay_asgi_state(request);
 
-    if (request->left)
+    switch (status) {
+    case INLAY_RELAY_GONE:
         return inlay_asgi_raise_disconnected(state);
-    if (check_length(request, bytes.len, more) < 0)
-        return NULL;
-    if (request->bodiless && request->relay->answered)
-        bytes.len = 0;
-    enum inlay_relay_status status =
-        inlay_relay_send(request->relay, bytes, more);
-    if (status == INLAY_RELAY_GONE)
-        return inlay_asgi_raise_disconnected(state);
-    if (status == INLAY_RELAY_FULL)
+    case INLAY_RELAY_FULL:
         return PyErr_NoMemory();
-    if (!more) {
-        request->complete = true;
-        inlay_asgi_wake(request);
-    } else if (status == INLAY_RELAY_WAIT) {
-        return inlay_asgi_wait(request, INLAY_ASGI_DRAIN);
+    case INLAY_RELAY_OVER:
+        return inlay_asgi_raise_over(request);
+    case INLAY_RELAY_OK:
+    case INLAY_RELAY_WAIT:
+        break;
     }
+    if (!more && !request->trailers) {
+        request->complete = true;
+        inlay_asgi_wake(request, false);
+        return Py_NewRef(state->ready_none);
+    }
+    if (!more)
+        request->trailing = true;
+    if (status == INLAY_RELAY_WAIT)
+        return inlay_asgi_wait(request, INLAY_ASGI_DRAIN);
     return Py_NewRef(state->ready_none);
 }
 
-static PyObject *send_body(struct inlay_asgi_request *request,
-                           PyObject *message)
+/* `object` is a bytes object that holds `bytes`, or NULL. */
+static enum inlay_relay_status relay_part(struct inlay_asgi_request *request,
+                                          PyObject *object,
+                                          struct inlay_str bytes,
+                                          bool more)
+{
+    if (!object || bytes.len <= INLAY_ASGI_LENT)
+        return inlay_relay_send(request->relay, bytes, more);
+    struct inlay_chunk *chunk =
+        inlay_asgi_lend(request->relay->bridge, object);
+    return chunk ? inlay_relay_send_chunk(request->relay, chunk, more)
+                 : INLAY_RELAY_FULL;
+}
+
+/* What send() is to return, or NULL with an exception. */
+static PyObject *hand_over(struct inlay_asgi_request *request,
+                           PyObject *object,
+                           struct inlay_str bytes,
+                           bool more)
+{
+    if (request->left)
+        return inlay_asgi_raise_disconnected(inlay_asgi_state(request));
+    if (inlay_asgi_body_check(request, bytes.len, more) < 0)
+        return NULL;
+    if (request->bodiless && request->relay->answered)
+        bytes.len = 0;
+    request->mixed = true;
+    return inlay_asgi_sent_part(
+        request,
+        relay_part(request, object, bytes, more || request->trailers),
+        more);
+}
+
+PyObject *inlay_asgi_send_body(struct inlay_asgi_request *request,
+                               PyObject *message)
 {
     struct inlay_asgi_state *state = inlay_asgi_state(request);
 
-    if (!request->started) {
-        PyErr_SetString(PyExc_RuntimeError,
-                        "Expected ASGI message 'http.response.start', but got "
-                        "'http.response.body'.");
-        return NULL;
-    }
     if (request->complete)
         return Py_NewRef(state->ready_none);
-    _cleanup_decref_ PyObject *flag =
-        inlay_py_dict_get(message, state->name_more_body);
-    int more = flag ? PyObject_IsTrue(flag) : 0;
-    if (more < 0 || (!flag && PyErr_Occurred()))
+    int more = inlay_asgi_get_flag(message, state->name_more_body, false);
+    if (more < 0)
         return NULL;
     _cleanup_decref_ PyObject *body =
         inlay_py_dict_get(message, state->name_body);
     if (!body) {
         if (PyErr_Occurred())
             return NULL;
-        return hand_over(request, inlay_str_make("", 0), more);
+        return hand_over(request, NULL, inlay_str_make("", 0), more);
     }
     if (PyBytes_Check(body))
-        return hand_over(request,
+        return hand_over(request, body,
                          inlay_str_make(PyBytes_AS_STRING(body),
                                         (size_t)PyBytes_GET_SIZE(body)),
                          more);
@@ -278,67 +224,7 @@ static PyObject *send_body(struct inlay_asgi_request *request,
     if (PyObject_GetBuffer(body, &buffer, PyBUF_SIMPLE) < 0)
         return NULL;
     PyObject *result = hand_over(
-        request, inlay_str_make(buffer.buf, (size_t)buffer.len), more);
+        request, NULL, inlay_str_make(buffer.buf, (size_t)buffer.len), more);
     PyBuffer_Release(&buffer);
-    return result;
-}
-
-/* --- The callable -------------------------------------------------------- */
-
-static bool is_type(PyObject *type, PyObject *name)
-{
-    return type == name || PyUnicode_Compare(type, name) == 0;
-}
-
-static PyObject *send_message(struct inlay_asgi_request *request,
-                              PyObject *message)
-{
-    struct inlay_asgi_state *state = inlay_asgi_state(request);
-
-    if (!PyDict_Check(message)) {
-        PyErr_Format(PyExc_TypeError, "a message must be a dict, not %s",
-                     Py_TYPE(message)->tp_name);
-        return NULL;
-    }
-    _cleanup_decref_ PyObject *type =
-        inlay_py_dict_get(message, state->name_type);
-    if (!type) {
-        if (!PyErr_Occurred())
-            PyErr_SetObject(PyExc_KeyError, state->name_type);
-        return NULL;
-    }
-    if (PyUnicode_Check(type)) {
-        if (is_type(type, state->name_response_body))
-            return send_body(request, message);
-        if (is_type(type, state->name_response_start)) {
-            if (send_start(request, message) < 0)
-                return NULL;
-            return Py_NewRef(state->ready_none);
-        }
-    }
-    PyErr_Format(PyExc_RuntimeError, "Unexpected ASGI message %R.", type);
-    return NULL;
-}
-
-PyObject *inlay_asgi_send_call(PyObject *self,
-                               PyObject *const *args,
-                               size_t nargsf,
-                               PyObject *kwnames)
-{
-    struct inlay_asgi_request *request =
-        ((struct inlay_asgi_callable *)self)->request;
-    Py_ssize_t nkeywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
-    PyObject *result;
-
-    /* One argument: by position, or as send(message=…). */
-    if (PyVectorcall_NARGS(nargsf) + nkeywords != 1 ||
-        (nkeywords && PyUnicode_CompareWithASCIIString(
-                          PyTuple_GET_ITEM(kwnames, 0), "message") != 0)) {
-        PyErr_SetString(PyExc_TypeError, "send() takes one message");
-        return NULL;
-    }
-    result = send_message(request, args[0]);
-    if (!result)
-        result = inlay_asgi_failed(inlay_asgi_state(request));
     return result;
 }

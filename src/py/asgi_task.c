@@ -231,10 +231,8 @@ int inlay_asgi_tasks_init(struct inlay_asgi *asgi)
     bool plain = factory == Py_None;
     Py_DECREF(factory);
     asgi->create_task = PyObject_GetAttr(asgi->loop, state->name_create_task);
-    asgi->create_future =
-        PyObject_GetAttr(asgi->loop, state->name_create_future);
     asgi->context = PyContext_CopyCurrent();
-    if (!asgi->create_task || !asgi->create_future || !asgi->context)
+    if (!asgi->create_task || !asgi->context)
         return -1;
     asgi->tasks = plain ? INLAY_ASGI_EAGER : INLAY_ASGI_CREATED;
     if (plain && PY_VERSION_HEX < 0x030c0000)

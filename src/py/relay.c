@@ -5,13 +5,15 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 #include "py/relay_io.h"
 
 #include "base/banned.h"
 
-#define INLINE_BODY 16384 /* a body up to this goes beside its head */
-#define NOTES 1000        /* messages kept for a Python that is busy */
+#define INLINE_BODY 16384     /* a body up to this goes beside its head */
+#define NOTES 1000            /* messages kept for a Python that is busy */
+#define NOTE_BYTES (4u << 20) /* of them, about */
 
 /* --- The bridge ---------------------------------------------------------- */
 
@@ -22,6 +24,7 @@ static void lanes_init(struct inlay_bridge *bridge)
 
         lane->bridge = bridge;
         lane->last = &lane->first;
+        inlay_buf_init(&lane->records, SIZE_MAX / 2);
         inlay_list_init(&lane->flush.node);
         lane->flush.run = inlay_lane_flush;
     }
@@ -39,6 +42,8 @@ struct inlay_error *inlay_bridge_create(const struct inlay_limits *limits,
     atomic_init(&bridge->refs, 2);
     bridge->body_window = limits->body_window;
     bridge->write_window = limits->write_window;
+    bridge->message_bytes = limits->ws_message_bytes;
+    bridge->message_queue = limits->ws_queue;
     bridge->last = &bridge->first;
     bridge->notes_last = &bridge->notes;
     bridge->out_last = &bridge->out;
@@ -89,35 +94,62 @@ void inlay_bridge_ring(struct inlay_bridge *bridge)
 {
     uint64_t one = 1;
 
-    if (atomic_load(&bridge->idle) && atomic_exchange(&bridge->idle, false))
-        (void)!write(bridge->wake, &one, sizeof(one));
+    if (!atomic_load(&bridge->idle) || !atomic_exchange(&bridge->idle, false))
+        return;
+    if (inlay_unlikely(bridge->rung != NULL))
+        atomic_store_explicit(bridge->rung, inlay_clock_ns(),
+                              memory_order_relaxed);
+    (void)!write(bridge->wake, &one, sizeof(one));
 }
 
-void inlay_bridge_log(void *arg,
+/* false: there are too many already. */
+static bool post_note(struct inlay_bridge *bridge,
                       enum inlay_log_level level,
+                      bool access,
                       struct inlay_str text)
 {
-    struct inlay_bridge *bridge = arg;
     struct inlay_bridge_note *note = inlay_malloc(sizeof(*note) + text.len);
 
     if (!note)
-        return;
+        return false;
     note->next = NULL;
     note->level = level;
+    note->access = access;
     note->len = text.len;
     memcpy(note->text, text.ptr, text.len);
     pthread_mutex_lock(&bridge->lock);
-    bool full = bridge->nnotes >= NOTES;
+    bool full = bridge->nnotes >= NOTES || bridge->note_bytes >= NOTE_BYTES;
     if (!full) {
         *bridge->notes_last = note;
         bridge->notes_last = &note->next;
         bridge->nnotes++;
+        bridge->note_bytes += text.len;
     }
     pthread_mutex_unlock(&bridge->lock);
     if (full)
         inlay_free(note);
     else
         inlay_bridge_ring(bridge);
+    return !full;
+}
+
+void inlay_bridge_log(void *arg,
+                      enum inlay_log_level level,
+                      struct inlay_str text)
+{
+    post_note(arg, level, false, text);
+}
+
+void inlay_bridge_access(void *arg, struct inlay_str lines)
+{
+    struct inlay_bridge *bridge = arg;
+    size_t count = 0;
+
+    if (post_note(bridge, INLAY_LOG_INFO, true, lines))
+        return;
+    for (size_t i = 0; i < lines.len; i++)
+        count += lines.ptr[i] == '\n';
+    atomic_fetch_add(&bridge->lost_lines, count);
 }
 
 struct inlay_bridge_note *inlay_bridge_note(struct inlay_bridge *bridge)
@@ -127,6 +159,7 @@ struct inlay_bridge_note *inlay_bridge_note(struct inlay_bridge *bridge)
     if (note) {
         bridge->notes = note->next;
         bridge->nnotes--;
+        bridge->note_bytes -= note->len;
         if (!bridge->notes)
             bridge->notes_last = &bridge->notes;
     }
@@ -161,6 +194,8 @@ static struct inlay_relay *refill(struct inlay_bridge *bridge)
     if (all)
         return all;
     (void)!read(bridge->wake, &count, sizeof(count));
+    if (inlay_unlikely(bridge->rung != NULL))
+        atomic_store_explicit(bridge->rung, 0, memory_order_relaxed);
     atomic_store(&bridge->idle, true);
     all = take_queue(bridge, &notes);
     if (all || notes)
@@ -199,8 +234,7 @@ static void flush_out(struct inlay_bridge *bridge)
     }
 }
 
-/* Never for a relay that is gone: its thread may have ended. */
-static void post_io(struct inlay_relay *relay)
+void inlay_relay_post(struct inlay_relay *relay)
 {
     struct inlay_bridge *bridge = relay->bridge;
 
@@ -258,7 +292,7 @@ void inlay_relay_want_body(struct inlay_relay *relay)
     relay->want_body = true;
     pthread_mutex_unlock(&relay->lock);
     if (post)
-        post_io(relay);
+        inlay_relay_post(relay);
 }
 
 enum inlay_relay_status inlay_relay_body_begin(struct inlay_relay *relay,
@@ -291,7 +325,7 @@ void inlay_relay_body_end(struct inlay_relay *relay)
         relay->resume = true;
     pthread_mutex_unlock(&relay->lock);
     if (resume)
-        post_io(relay);
+        inlay_relay_post(relay);
 }
 
 void inlay_relay_start(struct inlay_relay *relay, int status)
@@ -302,22 +336,70 @@ void inlay_relay_start(struct inlay_relay *relay, int status)
     relay->status = status;
 }
 
-enum inlay_relay_status inlay_relay_header(struct inlay_relay *relay,
-                                           struct inlay_str name,
-                                           struct inlay_str value)
+/* --- Records ------------------------------------------------------------- */
+
+int inlay_record_pack(struct inlay_buf *out,
+                      struct inlay_str name,
+                      struct inlay_str value)
 {
-    struct inlay_buf *out = &relay->answer;
     uint32_t lens[2] = {(uint32_t)name.len, (uint32_t)value.len};
 
     if (name.len > INLAY_ANSWER_HEAD || value.len > INLAY_ANSWER_HEAD ||
         inlay_buf_reserve(out, sizeof(lens) + name.len + value.len) < 0)
-        return INLAY_RELAY_FULL;
+        return -1;
     memcpy(inlay_buf_tail(out), lens, sizeof(lens));
     inlay_buf_added(out, sizeof(lens));
     for (size_t i = 0; i < name.len; i++)
         inlay_buf_tail(out)[i] = inlay_ascii_lower(name.ptr[i]);
     inlay_buf_added(out, name.len);
-    inlay_buf_append(out, value.ptr, value.len);
+    return inlay_buf_append_str(out, value);
+}
+
+int inlay_record_put(struct inlay_buf *out,
+                     struct inlay_record record,
+                     struct inlay_str bytes)
+{
+    if (inlay_buf_reserve(out, sizeof(record) + bytes.len) < 0)
+        return -1;
+    memcpy(inlay_buf_tail(out), &record, sizeof(record));
+    inlay_buf_added(out, sizeof(record));
+    return inlay_buf_append_str(out, bytes);
+}
+
+struct inlay_record inlay_record_take(struct inlay_buf *in,
+                                      struct inlay_str *bytes_ret)
+{
+    struct inlay_record record = inlay_record_peek(in);
+
+    *bytes_ret = inlay_str_make(in->data + in->start + sizeof(record),
+                                record.in_chunk ? 0 : record.len);
+    inlay_buf_consume(in, sizeof(record) + bytes_ret->len);
+    return record;
+}
+
+/* --- The answer ---------------------------------------------------------- */
+
+bool inlay_relay_hold(struct inlay_relay *relay, size_t len)
+{
+    /* One message may be of any size. */
+    if (relay->held >
+        inlay_max((size_t)INLAY_RELAY_UNSENT, relay->bridge->write_window))
+        return false;
+    relay->held += len;
+    return true;
+}
+
+bool inlay_relay_full(const struct inlay_relay *relay)
+{
+    return relay->boxed + relay->writing > relay->bridge->write_window;
+}
+
+enum inlay_relay_status inlay_relay_header(struct inlay_relay *relay,
+                                           struct inlay_str name,
+                                           struct inlay_str value)
+{
+    if (inlay_record_pack(&relay->answer, name, value) < 0)
+        return INLAY_RELAY_FULL;
     relay->nheaders++;
     return INLAY_RELAY_OK;
 }
@@ -347,39 +429,79 @@ static int box_bytes(struct inlay_relay *relay,
     return 0;
 }
 
+/* Under the lock: OK, GONE or OVER; the chunk is taken if it is OK. */
+static enum inlay_relay_status box_chunk(struct inlay_relay *relay,
+                                         struct inlay_chunk *chunk)
+{
+    if (relay->gone)
+        return INLAY_RELAY_GONE;
+    if (!chunk)
+        return INLAY_RELAY_OK;
+    if (!inlay_relay_hold(relay, chunk->fd < 0 ? chunk->len : 0))
+        return INLAY_RELAY_OVER;
+    chunk->next = NULL;
+    *relay->chunks_last = chunk;
+    relay->chunks_last = &chunk->next;
+    relay->boxed += chunk->len;
+    return INLAY_RELAY_OK;
+}
+
+enum inlay_relay_status inlay_relay_send_chunk(struct inlay_relay *relay,
+                                               struct inlay_chunk *chunk,
+                                               bool more)
+{
+    bool first = !relay->answered;
+
+    if (first)
+        relay->streamed = more;
+    pthread_mutex_lock(&relay->lock);
+    enum inlay_relay_status status = box_chunk(relay, chunk);
+    if (status == INLAY_RELAY_OK) {
+        if (first)
+            relay->start = true;
+        if (!more)
+            relay->end = true;
+        if (inlay_relay_full(relay))
+            status = INLAY_RELAY_WAIT;
+    }
+    pthread_mutex_unlock(&relay->lock);
+    if (status == INLAY_RELAY_GONE || status == INLAY_RELAY_OVER) {
+        if (chunk)
+            inlay_chunk_destroy(chunk);
+        return status;
+    }
+    relay->answered = true;
+    inlay_relay_post(relay);
+    return status;
+}
+
 enum inlay_relay_status inlay_relay_send(struct inlay_relay *relay,
                                          struct inlay_str bytes,
                                          bool more)
 {
-    bool first = !relay->answered;
     struct inlay_chunk *chunk;
 
-    if (box_bytes(relay, bytes, first && !more, &chunk) < 0)
+    if (box_bytes(relay, bytes, !relay->answered && !more, &chunk) < 0)
         return INLAY_RELAY_FULL;
-    if (first)
-        relay->streamed = more;
-    pthread_mutex_lock(&relay->lock);
-    if (relay->gone) {
-        pthread_mutex_unlock(&relay->lock);
-        if (chunk)
-            inlay_chunk_destroy(chunk);
-        return INLAY_RELAY_GONE;
+    return inlay_relay_send_chunk(relay, chunk, more);
+}
+
+enum inlay_relay_status inlay_relay_send_file(struct inlay_relay *relay,
+                                              int fd,
+                                              uint64_t offset,
+                                              size_t len,
+                                              bool more)
+{
+    struct inlay_chunk *chunk = NULL;
+
+    if (len == 0) {
+        close(fd);
+    } else {
+        chunk = inlay_chunk_of_file(fd, offset, len);
+        if (!chunk)
+            return INLAY_RELAY_FULL;
     }
-    if (first)
-        relay->start = true;
-    if (chunk) {
-        chunk->next = NULL;
-        *relay->chunks_last = chunk;
-        relay->chunks_last = &chunk->next;
-        relay->boxed += bytes.len;
-    }
-    if (!more)
-        relay->end = true;
-    bool full = relay->boxed + relay->writing > relay->bridge->write_window;
-    pthread_mutex_unlock(&relay->lock);
-    relay->answered = true;
-    post_io(relay);
-    return full ? INLAY_RELAY_WAIT : INLAY_RELAY_OK;
+    return inlay_relay_send_chunk(relay, chunk, more);
 }
 
 enum inlay_relay_status inlay_relay_writable(struct inlay_relay *relay)
@@ -389,12 +511,55 @@ enum inlay_relay_status inlay_relay_writable(struct inlay_relay *relay)
     pthread_mutex_lock(&relay->lock);
     if (relay->gone) {
         status = INLAY_RELAY_GONE;
-    } else if (relay->boxed + relay->writing > relay->bridge->write_window) {
+    } else if (inlay_relay_full(relay)) {
         relay->blocked = true;
         status = INLAY_RELAY_WAIT;
     }
     pthread_mutex_unlock(&relay->lock);
     return status;
+}
+
+/* What stands before or after the body. */
+static enum inlay_relay_status box_record(struct inlay_relay *relay,
+                                          enum inlay_record_kind kind,
+                                          struct inlay_str packed,
+                                          size_t count)
+{
+    struct inlay_record record = {
+        .len = packed.len, .number = (uint32_t)count, .kind = (uint16_t)kind};
+    enum inlay_relay_status status = INLAY_RELAY_OK;
+
+    pthread_mutex_lock(&relay->lock);
+    if (relay->gone) {
+        status = INLAY_RELAY_GONE;
+    } else if (!inlay_relay_hold(relay, packed.len)) {
+        status = INLAY_RELAY_OVER;
+    } else if (inlay_record_put(&relay->records, record, packed) < 0) {
+        status = INLAY_RELAY_FULL;
+    } else {
+        relay->boxed += packed.len;
+        if (kind == INLAY_RECORD_TRAILERS)
+            relay->end = true;
+    }
+    pthread_mutex_unlock(&relay->lock);
+    if (status == INLAY_RELAY_OK)
+        inlay_relay_post(relay);
+    return status;
+}
+
+enum inlay_relay_status inlay_relay_inform(struct inlay_relay *relay,
+                                           struct inlay_str packed,
+                                           size_t count)
+{
+    if (relay->answered)
+        return INLAY_RELAY_OK;
+    return box_record(relay, INLAY_RECORD_INFORM, packed, count);
+}
+
+enum inlay_relay_status inlay_relay_trailers(struct inlay_relay *relay)
+{
+    return box_record(relay, INLAY_RECORD_TRAILERS,
+                      inlay_buf_view(&relay->inbox), relay->ntrailers);
 }
 
 void inlay_relay_abort(struct inlay_relay *relay)
@@ -405,5 +570,5 @@ void inlay_relay_abort(struct inlay_relay *relay)
     pthread_mutex_unlock(&relay->lock);
     relay->answered = true;
     if (post)
-        post_io(relay);
+        inlay_relay_post(relay);
 }

@@ -30,11 +30,34 @@
 
 #define INLAY_ANSWER_HEAD (1u << 20) /* bytes of an answer's headers */
 #define INLAY_RELAY_LINE 112         /* longest line that is cached */
+#define INLAY_RELAY_UNSENT                                                     \
+    (16u << 20) /* bytes held for a sender who does not
+                                          wait; past that it fails */
 
 /* A header of the request; name and value lie side by side. */
 struct inlay_relay_line {
     struct inlay_str name, value;
     uint64_t hash; /* of both; 0: never to be cached (may be a secret) */
+};
+
+/*
+ * What goes through a relay one by one: the messages of a WebSocket, and what
+ * stands before and after the body of an answer. `len` bytes follow it, if
+ * not in the next of the box's chunks.
+ */
+enum inlay_record_kind {
+    INLAY_RECORD_TEXT = INLAY_WEBSOCKET_TEXT,
+    INLAY_RECORD_BINARY = INLAY_WEBSOCKET_BINARY,
+    INLAY_RECORD_CLOSE = 8, /* `number` is the code; the bytes are the reason */
+    INLAY_RECORD_INFORM,    /* 103: `number` packed headers */
+    INLAY_RECORD_TRAILERS,  /* the same */
+};
+
+struct inlay_record {
+    size_t len;
+    uint32_t number;
+    uint16_t kind; /* enum inlay_record_kind */
+    uint16_t in_chunk;
 };
 
 struct inlay_bridge;
@@ -46,27 +69,41 @@ struct inlay_relay {
     struct inlay_relay *next; /* in a box or a free list */
     atomic_uint refs;
     atomic_bool to_python, to_io; /* is in that box */
+    atomic_bool expired; /* it took too long: its task is to be cancelled */
 
     /* The I/O thread's own. */
     struct inlay_request *request; /* NULL: over */
     bool paused;                   /* the body is held back */
+    bool accepted;                 /* it is a WebSocket now */
 
     /* The head: written once, before the Python side sees it. */
     char *head; /* one block that holds all of it */
     size_t head_size;
     enum inlay_method method_id;
     struct inlay_str method, path, raw_path, query;
+    struct inlay_str root_path;     /* ptr NULL: the server's own */
     struct inlay_str client, local; /* hosts; "" unknown */
     int client_port, local_port;    /* -1: none */
     struct inlay_relay_line *lines;
     size_t nlines;
     uint8_t http_major, http_minor;
-    bool https, has_body, expects_continue, websocket;
+    bool https, has_body, expects_continue;
+    bool websocket;      /* it asks for one */
+    bool upgrade;        /* it asks for one, but that is not followed */
+    bool wants_trailers; /* te: trailers */
+    bool timed;          /* its time in the queue is wanted */
+    uint64_t began;      /* of the request; 0: not timed */
 
     /* The Python thread's own. */
-    void *owner;   /* its object for this relay, or NULL */
-    bool taken;    /* it came out of the queue before */
-    bool answered; /* the head of the answer is in the box, or cut */
+    void *owner;            /* its object for this relay, or NULL */
+    bool taken;             /* it came out of the queue before */
+    bool answered;          /* the head of the answer is in the box, or cut */
+    struct inlay_buf inbox; /* a WebSocket's messages that were taken out of
+                               `body`; of others, trailers being collected */
+    size_t ntrailers;
+    uint64_t taken_at;      /* inlay_clock_ns, if timed */
+    struct inlay_str route; /* the application's, for metrics, before `start`;
+                               lasts as long as they. "": not known */
 
     /*
      * The head of the answer: the Python thread's until `start` is in the
@@ -74,21 +111,24 @@ struct inlay_relay {
      */
     struct inlay_buf answer; /* packed headers, then `inlined` body bytes */
     size_t nheaders, inlined;
-    int status;
+    int status;    /* 101: accepts; the first header is the subprotocol */
     bool streamed; /* the first body message is not the last: no length */
 
     /* Both threads', under the lock. */
     pthread_mutex_t lock;
-    struct inlay_buf body; /* arrived and not taken */
+    struct inlay_buf body; /* arrived and not taken; a WebSocket's records */
+    size_t messages;       /* of those */
     bool body_last;        /* nothing will follow */
     bool hungry;           /* receive() waits: tell Python of new bytes */
     bool gone;             /* the client went away */
     bool eof;              /* it ended its side: it may have gone */
     bool start, end, abort, want_body, resume;
     struct inlay_chunk *chunks, **chunks_last;
-    size_t boxed;   /* bytes of chunks */
-    size_t writing; /* bytes that the connection has not sent yet */
-    bool blocked;   /* send() waits: tell Python when there is room */
+    struct inlay_buf records; /* to the I/O thread */
+    size_t boxed;             /* bytes of chunks and records */
+    size_t writing;           /* bytes that the connection has not sent yet */
+    size_t held;  /* of both, those in memory (not of files), or more */
+    bool blocked; /* send() waits: tell Python when there is room */
 };
 
 /* One per I/O thread, only touched by it. */
@@ -99,12 +139,14 @@ struct inlay_lane {
     struct inlay_relay *first, **last;
     struct inlay_relay *spare;
     size_t nspare;
+    struct inlay_buf records; /* empty; changes places with a relay's */
 };
 
 /* A message of the core on its way to Python's logging. */
 struct inlay_bridge_note {
     struct inlay_bridge_note *next;
     enum inlay_log_level level;
+    bool access; /* whole lines of the access log */
     size_t len;
     char text[];
 };
@@ -113,16 +155,22 @@ struct inlay_bridge {
     struct inlay_handler handler; /* first */
     atomic_uint refs;             /* the handler's and the server object's */
     size_t body_window, write_window;
+    size_t message_bytes, message_queue; /* of WebSockets */
     struct inlay_lane *lanes;
     unsigned nlanes;
     int wake; /* eventfd: readable while something may be in the queue */
     atomic_bool idle;        /* whoever takes this from true writes to `wake` */
     atomic_size_t in_flight; /* relays that the Python side has not ended */
+    _Atomic(uint64_t) *rung; /* when `wake` was written, for metrics:
+                                serve/metrics_layout.h; NULL: off */
 
     pthread_mutex_t lock;
     struct inlay_relay *first, **last;             /* under lock: the queue */
     struct inlay_bridge_note *notes, **notes_last; /* under lock */
-    size_t nnotes;
+    size_t nnotes, note_bytes;
+    atomic_size_t lost_lines; /* of the access log: Python was too slow */
+    _Atomic(struct inlay_chunk *) returned; /* what Python lent: asgi_lend.c */
+    atomic_size_t returned_bytes;           /* of them */
 
     /* The Python thread's own. */
     struct inlay_relay *batch; /* taken off the queue, not yet handled */
@@ -140,6 +188,8 @@ void inlay_bridge_unref(struct inlay_bridge *bridge);
 void inlay_bridge_log(void *arg,
                       enum inlay_log_level level,
                       struct inlay_str text);
+/* The same for config.access_sink. */
+void inlay_bridge_access(void *arg, struct inlay_str lines);
 
 /* --- For the Python thread only, from here on ---------------------------- */
 
@@ -164,6 +214,7 @@ enum inlay_relay_status {
     INLAY_RELAY_WAIT, /* the relay will be in the queue when it's time */
     INLAY_RELAY_GONE,
     INLAY_RELAY_FULL, /* no memory, or past a limit */
+    INLAY_RELAY_OVER, /* INLAY_RELAY_UNSENT bytes wait already: not taken */
 };
 
 /* Sends "100 Continue" if the client waits for that. */
@@ -189,9 +240,56 @@ enum inlay_relay_status inlay_relay_header(struct inlay_relay *relay,
 enum inlay_relay_status inlay_relay_send(struct inlay_relay *relay,
                                          struct inlay_str bytes,
                                          bool more);
+/* The same with a part of a regular file; takes `fd`, also on failure. */
+enum inlay_relay_status inlay_relay_send_file(struct inlay_relay *relay,
+                                              int fd,
+                                              uint64_t offset,
+                                              size_t len,
+                                              bool more);
+/* The same of bytes that stay where they are. Takes the chunk, NULL: none. */
+enum inlay_relay_status inlay_relay_send_chunk(struct inlay_relay *relay,
+                                               struct inlay_chunk *chunk,
+                                               bool more);
 enum inlay_relay_status inlay_relay_writable(struct inlay_relay *relay);
+
+/* 103 with `count` headers of inlay_record_pack, unless it is too late. */
+enum inlay_relay_status inlay_relay_inform(struct inlay_relay *relay,
+                                           struct inlay_str packed,
+                                           size_t count);
+
+/* Ends the answer, with the trailers that were packed into relay->inbox. */
+enum inlay_relay_status inlay_relay_trailers(struct inlay_relay *relay);
 
 /* Cuts the answer. */
 void inlay_relay_abort(struct inlay_relay *relay);
+
+/* Appends a header, its name in lower case. 0, or -1: no memory. */
+int inlay_record_pack(struct inlay_buf *out,
+                      struct inlay_str name,
+                      struct inlay_str value);
+
+/* --- relay_websocket.c ---------------------------------------------------- */
+
+/*
+ * The next of what arrived: a message, or last of all CLOSE; valid until the
+ * next call. GONE: CLOSE was given before, or the client left before it was
+ * accepted.
+ */
+enum inlay_relay_status inlay_relay_message(struct inlay_relay *relay,
+                                            struct inlay_record *record_ret,
+                                            struct inlay_str *bytes_ret);
+
+/* Carries the head of inlay_relay_start(relay, 101) out. */
+enum inlay_relay_status inlay_relay_accept(struct inlay_relay *relay);
+
+/* A message, as inlay_relay_send does it. Text must be UTF-8. */
+enum inlay_relay_status inlay_relay_send_message(struct inlay_relay *relay,
+                                                 enum inlay_websocket_kind kind,
+                                                 struct inlay_str bytes);
+
+/* Closes an accepted WebSocket after what was sent. */
+void inlay_relay_close(struct inlay_relay *relay,
+                       uint16_t code,
+                       struct inlay_str reason);
 
 #endif

@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "py/relay.h"
+#include "serve/metrics.h"
 #include "serve/request.h"
 #include "serve/response.h"
 
@@ -17,7 +18,6 @@
 #define BODY_KEPT 4096     /* body and answer memory that it keeps */
 #define SPARES 256         /* per I/O thread */
 #define BODY_SLACK 1048576 /* past the window: what one read may bring */
-#define COPIED 4096        /* chunks up to this are copied, not queued */
 
 /* --- Life of a relay ----------------------------------------------------- */
 
@@ -36,6 +36,8 @@ static struct inlay_relay *relay_alloc(struct inlay_bridge *bridge)
     pthread_mutex_init(&relay->lock, NULL);
     inlay_buf_init(&relay->body, bridge->body_window + BODY_SLACK);
     inlay_buf_init(&relay->answer, 2 * INLAY_ANSWER_HEAD);
+    inlay_buf_init(&relay->inbox, INLAY_ANSWER_HEAD);
+    inlay_buf_init(&relay->records, SIZE_MAX / 2);
     return relay;
 }
 
@@ -47,6 +49,8 @@ void inlay_relay_free(struct inlay_relay *relay)
     }
     inlay_buf_deinit(&relay->body);
     inlay_buf_deinit(&relay->answer);
+    inlay_buf_deinit(&relay->inbox);
+    inlay_buf_deinit(&relay->records);
     pthread_mutex_destroy(&relay->lock);
     inlay_free(relay->head);
     inlay_free(relay);
@@ -72,6 +76,8 @@ static void unref_io(struct inlay_relay *relay)
     inlay_buf_shrink(&relay->body, BODY_KEPT);
     inlay_buf_clear(&relay->answer);
     inlay_buf_shrink(&relay->answer, BODY_KEPT);
+    inlay_buf_shrink(&relay->inbox, 0);
+    inlay_buf_shrink(&relay->records, 0);
     relay->next = lane->spare;
     lane->spare = relay;
     lane->nspare++;
@@ -90,19 +96,25 @@ static struct inlay_relay *relay_get(struct inlay_bridge *bridge,
         return NULL;
     }
     relay->thread = thread;
+    relay->body.limit = bridge->body_window + BODY_SLACK;
+    relay->inbox.limit = INLAY_ANSWER_HEAD;
     atomic_init(&relay->refs, 1);
-    relay->paused = false;
-    relay->websocket = relay->expects_continue = false;
+    relay->paused = relay->accepted = false;
+    relay->upgrade = relay->expects_continue = false;
+    relay->wants_trailers = relay->timed = false;
+    relay->route = INLAY_STR("");
     relay->owner = NULL;
     relay->taken = relay->answered = false;
     relay->nheaders = relay->inlined = 0;
     relay->body_last = relay->hungry = false;
     relay->gone = relay->eof = false;
+    atomic_init(&relay->expired, false);
     relay->start = relay->end = relay->abort = false;
     relay->want_body = relay->resume = relay->blocked = false;
     relay->chunks = NULL;
     relay->chunks_last = &relay->chunks;
-    relay->boxed = relay->writing = 0;
+    relay->boxed = relay->writing = relay->held = 0;
+    relay->messages = relay->ntrailers = 0;
     return relay;
 }
 
@@ -125,7 +137,7 @@ void inlay_lane_flush(struct inlay_later *later)
     inlay_bridge_ring(bridge);
 }
 
-static void post_python(struct inlay_relay *relay)
+void inlay_relay_tell(struct inlay_relay *relay)
 {
     struct inlay_lane *lane = lane_of(relay);
 
@@ -153,6 +165,8 @@ static bool cacheable(struct inlay_str name)
     case 6:
         return inlay_str_is(name, "accept") || inlay_str_is(name, "origin") ||
                inlay_str_is(name, "pragma");
+    case 7:
+        return inlay_str_is(name, "upgrade");
     case 8:
         return inlay_str_is(name, "priority");
     case 9:
@@ -182,6 +196,10 @@ static bool cacheable(struct inlay_str name)
                inlay_str_is(name, "x-forwarded-proto");
     case 18:
         return inlay_str_is(name, "sec-ch-ua-platform");
+    case 21:
+        return inlay_str_is(name, "sec-websocket-version");
+    case 24:
+        return inlay_str_is(name, "sec-websocket-extensions");
     case 25:
         return inlay_str_is(name, "upgrade-insecure-requests");
     default:
@@ -232,7 +250,20 @@ static void copy_line(struct inlay_relay *relay,
         relay->expects_continue = true;
     if (inlay_unlikely(inlay_str_is(line->name, "upgrade")) &&
         inlay_header_has_token(line->value, INLAY_STR("websocket")))
-        relay->websocket = true;
+        relay->upgrade = true;
+    if (inlay_unlikely(inlay_str_is(line->name, "te")) &&
+        inlay_header_has_token(line->value, INLAY_STR("trailers")))
+        relay->wants_trailers = true;
+}
+
+/* Not the server's own, which the Python side has already. */
+static struct inlay_str other_root_path(const struct inlay_request *request)
+{
+    struct inlay_str own = request->thread->server->config.root_path;
+
+    if (inlay_likely(request->root_path.ptr == own.ptr))
+        return (struct inlay_str){NULL, 0};
+    return request->root_path;
 }
 
 static size_t head_bytes(const struct inlay_request *request)
@@ -240,7 +271,7 @@ static size_t head_bytes(const struct inlay_request *request)
     size_t bytes = request->nheaders * sizeof(struct inlay_relay_line);
 
     bytes += request->method.len + request->path.len + request->raw_path.len +
-             request->query.len;
+             request->query.len + request->root_path.len;
     bytes += sizeof(request->client->host) + sizeof(request->local->host);
     for (size_t i = 0; i < request->nheaders; i++)
         bytes += request->headers[i].name.len + request->headers[i].value.len;
@@ -273,6 +304,9 @@ static int copy_head(struct inlay_relay *relay,
     relay->path = put(&at, request->path);
     relay->raw_path = put(&at, request->raw_path);
     relay->query = put(&at, request->query);
+    relay->root_path = other_root_path(request);
+    if (inlay_unlikely(relay->root_path.ptr != NULL))
+        relay->root_path = put(&at, relay->root_path);
     relay->client = put(&at, inlay_str_from(request->client->host));
     relay->local = put(&at, inlay_str_from(request->local->host));
     relay->client_port = request->client->port;
@@ -282,22 +316,22 @@ static int copy_head(struct inlay_relay *relay,
     relay->https = inlay_str_is(request->scheme, "https");
     relay->has_body = request->has_body;
     relay->body_last = !request->has_body;
+    relay->timed = request->began != 0;
+    relay->began = request->began;
+    relay->websocket = request->websocket;
+    if (relay->websocket)
+        relay->body.limit = relay->inbox.limit = relay->bridge->body_window +
+                                                 relay->bridge->message_bytes +
+                                                 BODY_SLACK;
     return 0;
 }
 
 /* --- Letters from the Python thread -------------------------------------- */
 
-/* What was in the box. */
-struct letter {
-    bool start, end, abort, want_body, resume;
-    struct inlay_chunk *chunks;
-    size_t bytes;
-};
-
-static void open_box(struct inlay_relay *relay, struct letter *ret)
+static void open_box(struct inlay_relay *relay, struct inlay_letter *ret)
 {
     pthread_mutex_lock(&relay->lock);
-    *ret = (struct letter){
+    *ret = (struct inlay_letter){
         .start = relay->start,
         .end = relay->end,
         .abort = relay->abort,
@@ -306,6 +340,13 @@ static void open_box(struct inlay_relay *relay, struct letter *ret)
         .chunks = relay->chunks,
         .bytes = relay->boxed,
     };
+    if (inlay_unlikely(inlay_buf_len(&relay->records) > 0)) {
+        struct inlay_lane *lane = lane_of(relay);
+
+        ret->records = relay->records;
+        relay->records = lane->records;
+        inlay_buf_init(&lane->records, relay->records.limit);
+    }
     relay->start = false;
     relay->want_body = relay->resume = false;
     relay->chunks = NULL;
@@ -323,8 +364,20 @@ static void drop_chunks(struct inlay_chunk *chunks)
     }
 }
 
-/* The request is no longer ours; the reference that came with it goes. */
-static struct inlay_request *let_go(struct inlay_relay *relay)
+/* Frees what was not used, but for some memory of the records. */
+static void drop_letter(struct inlay_relay *relay, struct inlay_letter *letter)
+{
+    struct inlay_lane *lane = lane_of(relay);
+
+    drop_chunks(letter->chunks);
+    if (!letter->records.data)
+        return;
+    inlay_buf_shrink(&letter->records, INLAY_RELAY_KEPT);
+    inlay_buf_deinit(&lane->records);
+    lane->records = letter->records;
+}
+
+struct inlay_request *inlay_relay_let_go(struct inlay_relay *relay)
 {
     struct inlay_request *request = relay->request;
 
@@ -334,22 +387,23 @@ static struct inlay_request *let_go(struct inlay_relay *relay)
     return request;
 }
 
-static void tell_gone(struct inlay_relay *relay)
+void inlay_relay_tell_gone(struct inlay_relay *relay)
 {
     pthread_mutex_lock(&relay->lock);
     relay->gone = true;
     pthread_mutex_unlock(&relay->lock);
-    post_python(relay);
+    inlay_relay_tell(relay);
 }
 
-/* The packed headers as views, in the request's memory. */
-static struct inlay_header *unpack(struct inlay_relay *relay)
+struct inlay_header *inlay_relay_unpack(struct inlay_relay *relay,
+                                        struct inlay_str packed,
+                                        size_t count)
 {
-    const char *at = inlay_buf_view(&relay->answer).ptr;
+    const char *at = packed.ptr;
     struct inlay_header *headers = inlay_arena_zalloc_array(
-        &relay->request->arena, relay->nheaders + 1, sizeof(*headers));
+        &relay->request->arena, count + 1, sizeof(*headers));
 
-    for (size_t i = 0; headers && i < relay->nheaders; i++) {
+    for (size_t i = 0; headers && i < count; i++) {
         uint32_t lens[2];
 
         memcpy(lens, at, sizeof(lens));
@@ -361,14 +415,43 @@ static struct inlay_header *unpack(struct inlay_relay *relay)
     return headers;
 }
 
-static int start_answer(struct inlay_relay *relay, const struct letter *letter)
+/* The 103s, or the trailers. What is wrong with them was said in Python. */
+static void send_fields(struct inlay_relay *relay,
+                        struct inlay_letter *letter,
+                        enum inlay_record_kind kind)
 {
-    struct inlay_header *headers = unpack(relay);
+    while (inlay_buf_len(&letter->records) > 0) {
+        struct inlay_str bytes;
+
+        if (inlay_record_peek(&letter->records).kind != kind)
+            return;
+        struct inlay_record record =
+            inlay_record_take(&letter->records, &bytes);
+        struct inlay_header *headers =
+            inlay_relay_unpack(relay, bytes, record.number);
+        if (!headers)
+            continue;
+        if (kind == INLAY_RECORD_INFORM)
+            inlay_response_inform(relay->request, 103, headers, record.number);
+        else
+            inlay_response_trailers(relay->request, headers, record.number);
+    }
+}
+
+static int start_answer(struct inlay_relay *relay,
+                        const struct inlay_letter *letter)
+{
     struct inlay_str text = inlay_buf_view(&relay->answer);
+    struct inlay_header *headers =
+        inlay_relay_unpack(relay, text, relay->nheaders);
     int64_t length = letter->end && !relay->streamed
                          ? (int64_t)(relay->inlined + letter->bytes)
                          : -1;
 
+    if (relay->websocket)
+        relay->request->close = true; /* a refusal ends the connection */
+    if (letter->chunks && letter->chunks->fd >= 0)
+        relay->request->as_is = true; /* the kernel sends files */
     if (!headers || inlay_response_start(relay->request, relay->status, headers,
                                          relay->nheaders, length) < 0)
         return -1;
@@ -379,25 +462,23 @@ static int start_answer(struct inlay_relay *relay, const struct letter *letter)
         inlay_str_make(text.ptr + text.len - relay->inlined, relay->inlined));
 }
 
-/* 0, or -1: the request ended or is to be given up. Takes the chunks. */
-static int write_chunks(struct inlay_relay *relay, struct inlay_chunk *chunks)
+/* 0, or -1: the request ended or is to be given up. */
+static int write_chunks(struct inlay_relay *relay, struct inlay_letter *letter)
 {
-    for (struct inlay_chunk *chunk; (chunk = chunks);) {
+    for (struct inlay_chunk *chunk; (chunk = letter->chunks);) {
         int written;
 
-        chunks = chunk->next;
+        letter->chunks = chunk->next;
         chunk->next = NULL;
-        if (chunk->len <= COPIED) {
+        if (chunk->fd < 0 && chunk->len <= INLAY_RELAY_COPIED) {
             written = inlay_response_write(
                 relay->request, inlay_str_make(chunk->data, chunk->len));
             inlay_chunk_destroy(chunk);
         } else {
             written = inlay_response_write_chunk(relay->request, chunk);
         }
-        if (written < 0 || !relay->request) {
-            drop_chunks(chunks);
+        if (written < 0 || !relay->request)
             return -1;
-        }
     }
     return 0;
 }
@@ -406,8 +487,8 @@ static void give_up(struct inlay_relay *relay)
 {
     if (!relay->request)
         return;
-    tell_gone(relay);
-    inlay_response_abort(let_go(relay));
+    inlay_relay_tell_gone(relay);
+    inlay_response_abort(inlay_relay_let_go(relay));
 }
 
 /* Is there room again? Then Python is told if it waits for that. */
@@ -415,29 +496,50 @@ static void set_writing(struct inlay_relay *relay, size_t writing)
 {
     pthread_mutex_lock(&relay->lock);
     relay->writing = writing;
-    bool tell =
-        relay->blocked && relay->boxed + writing <= relay->bridge->write_window;
+    relay->held = inlay_min(relay->held, relay->boxed + writing);
+    bool tell = relay->blocked && !inlay_relay_full(relay);
     if (tell)
         relay->blocked = false;
     pthread_mutex_unlock(&relay->lock);
     if (tell)
-        post_python(relay);
+        inlay_relay_tell(relay);
 }
 
-static void answer(struct inlay_relay *relay, struct letter *letter)
+/* 0, or -1: give up. The request may be over. */
+static int answer(struct inlay_relay *relay, struct inlay_letter *letter)
 {
-    if (letter->start && start_answer(relay, letter) < 0) {
-        drop_chunks(letter->chunks);
-        give_up(relay);
-        return;
-    }
-    if (write_chunks(relay, letter->chunks) < 0) {
-        give_up(relay);
-        return;
-    }
+    send_fields(relay, letter, INLAY_RECORD_INFORM);
+    if (letter->start && start_answer(relay, letter) < 0)
+        return -1;
+    if (write_chunks(relay, letter) < 0)
+        return -1;
+    send_fields(relay, letter, INLAY_RECORD_TRAILERS);
     if (letter->end)
-        inlay_response_end(let_go(relay));
-    else
+        inlay_response_end(inlay_relay_let_go(relay));
+    return 0;
+}
+
+/* Has it accepted its WebSocket, or does now? */
+static bool is_accepted(const struct inlay_relay *relay,
+                        const struct inlay_letter *letter)
+{
+    return relay->accepted ||
+           (letter->start && relay->websocket && relay->status == 101);
+}
+
+/* What there is to be sent. */
+static void carry_out(struct inlay_relay *relay, struct inlay_letter *letter)
+{
+    if (letter->start && relay->timed) {
+        relay->request->queue_ns = relay->taken_at - relay->request->began;
+        relay->request->route = relay->route;
+    }
+    int status = inlay_unlikely(is_accepted(relay, letter))
+                     ? inlay_relay_deliver(relay, letter)
+                     : answer(relay, letter);
+    if (status < 0)
+        give_up(relay);
+    else if (relay->request)
         set_writing(relay, inlay_response_queued(relay->request));
 }
 
@@ -446,24 +548,24 @@ static void on_mail(struct inlay_mail *mail)
 {
     struct inlay_relay *relay =
         inlay_container_of(mail, struct inlay_relay, mail);
-    struct letter letter;
+    struct inlay_letter letter;
 
     atomic_store(&relay->to_io, false);
     open_box(relay, &letter);
-    if (!relay->request) {
-        drop_chunks(letter.chunks);
-    } else {
+    if (relay->request) {
         if (letter.want_body)
             inlay_request_want_body(relay->request);
-        if (letter.start || letter.chunks || letter.end)
-            answer(relay, &letter);
+        if (letter.start || letter.bytes || letter.end || letter.records.data)
+            carry_out(relay, &letter);
         if (letter.abort && relay->request)
-            inlay_response_abort(let_go(relay));
+            give_up(relay);
         if (letter.resume && relay->request && relay->paused) {
             relay->paused = false;
             inlay_request_resume(relay->request);
         }
     }
+    if (inlay_unlikely(letter.chunks || letter.records.data))
+        drop_letter(relay, &letter);
     unref_io(relay);
 }
 
@@ -487,7 +589,8 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
     relay->request = request;
     request->handler_data = relay;
     atomic_fetch_add(&bridge->in_flight, 1);
-    post_python(relay);
+    inlay_metrics_count(request->thread->metrics, INLAY_METRICS_QUEUED, 1);
+    inlay_relay_tell(relay);
     return INLAY_PENDING;
 }
 
@@ -514,7 +617,7 @@ static void on_body(struct inlay_handler *handler inlay_unused,
         return;
     }
     if (tell)
-        post_python(relay);
+        inlay_relay_tell(relay);
     if (pause && !relay->paused) {
         relay->paused = true;
         inlay_request_pause(request);
@@ -530,6 +633,15 @@ static void on_drained(struct inlay_handler *handler inlay_unused,
         set_writing(relay, 0);
 }
 
+static void on_timeout(struct inlay_handler *handler inlay_unused,
+                       struct inlay_request *request)
+{
+    struct inlay_relay *relay = request->handler_data;
+
+    if (relay)
+        atomic_store(&relay->expired, true);
+}
+
 static void on_abort(struct inlay_handler *handler inlay_unused,
                      struct inlay_request *request)
 {
@@ -537,8 +649,8 @@ static void on_abort(struct inlay_handler *handler inlay_unused,
 
     if (!relay)
         return;
-    tell_gone(relay);
-    let_go(relay);
+    inlay_relay_tell_gone(relay);
+    inlay_relay_let_go(relay);
 }
 
 /* Letters that came after the thread's last look into its box. */
@@ -567,7 +679,7 @@ static void on_eof(struct inlay_handler *handler inlay_unused,
     pthread_mutex_lock(&relay->lock);
     relay->eof = true;
     pthread_mutex_unlock(&relay->lock);
-    post_python(relay);
+    inlay_relay_tell(relay);
 }
 
 /* The I/O threads have ended: what they left behind is put away. */
@@ -583,6 +695,7 @@ static void destroy(struct inlay_handler *handler)
         inlay_lane_flush(&lane->flush);
         if (lane->thread)
             return_mail(&lane->thread->loop);
+        inlay_buf_deinit(&lane->records);
         for (struct inlay_relay *relay; (relay = lane->spare);) {
             lane->spare = relay->next;
             inlay_relay_free(relay);
@@ -592,10 +705,14 @@ static void destroy(struct inlay_handler *handler)
 }
 
 const struct inlay_handler_ops inlay_bridge_ops = {
+    .kind = "asgi",
     .on_request = on_request,
     .on_body = on_body,
     .on_drained = on_drained,
     .on_abort = on_abort,
     .on_eof = on_eof,
+    .on_timeout = on_timeout,
+    .on_message = inlay_relay_on_message,
+    .on_websocket_end = inlay_relay_on_websocket_end,
     .destroy = destroy,
 };

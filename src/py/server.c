@@ -3,12 +3,16 @@
  *
  *   class Server:
  *       def __init__(self, app, fds, *, loop, state=None, native=True,
- *                    log_level=20, **settings):
+ *                    access_sink=None, debug=None, log_level=20, **settings):
  *           """app: an ASGI 3 callable, or None: native routes only.
  *           fds: listening sockets (ints; stay the caller's).
  *           loop: the event loop whose thread calls everything here.
  *           state: dict of the lifespan; requests get a shallow copy.
  *           native: are native routes served?
+ *           access_sink: is called with lines of the access log, as one str,
+ *           in place of stdout.
+ *           debug: is called with the info of each http.response.debug, an
+ *           extension that is offered only then. For tests.
  *           settings: members of struct inlay_server_config and of its limits
  *           (serve/server.h, with units and defaults); server_config.c lists
  *           them. ValueError says what is wrong with one.
@@ -16,6 +20,8 @@
  *           TypeError with file:line when that is impossible."""
  *       def start(self): """From within the running loop. OSError…"""
  *       def drain(self): """Accept no more, close idle connections."""
+ *       def retire(self): """The same, but idle connections have their usual
+ *           time: another process takes over."""
  *       def accepting(self) -> bool: """Does an I/O thread still accept? Once
  *           it does not after drain(), close the listening sockets, so that
  *           clients are refused and not left waiting."""
@@ -49,6 +55,7 @@
 #include "py/server_config.h"
 #include "py/state.h"
 #include "serve/native.h"
+#include "serve/static.h"
 
 #include "base/banned.h"
 
@@ -57,22 +64,42 @@
 
 /* --- The batch ----------------------------------------------------------- */
 
+/* Lines of the access log, to Python's logging: see logs.py. */
+static void pass_lines(struct inlay_server_object *self, PyObject *text)
+{
+    PyObject *sink = Py_XNewRef(self->access_sink);
+    PyObject *result = sink ? PyObject_CallOneArg(sink, text) : NULL;
+
+    if (sink && !result)
+        PyErr_WriteUnraisable(sink);
+    Py_XDECREF(result);
+    Py_XDECREF(sink);
+}
+
 static void write_notes(struct inlay_server_object *self)
 {
+    struct inlay_bridge *bridge = self->asgi.bridge;
     struct inlay_bridge_note *note;
 
-    while ((note = inlay_bridge_note(self->asgi.bridge))) {
+    while ((note = inlay_bridge_note(bridge))) {
         PyObject *text =
             PyUnicode_DecodeUTF8(note->text, (Py_ssize_t)note->len, "replace");
 
-        if (text)
+        if (!text)
+            PyErr_Clear();
+        else if (note->access)
+            pass_lines(self, text);
+        else
             inlay_asgi_log(self->asgi.state, (int)note->level, NULL, "%U",
                            text);
-        else
-            PyErr_Clear();
         Py_XDECREF(text);
         inlay_free(note);
     }
+    if (inlay_unlikely(atomic_load(&bridge->lost_lines)))
+        inlay_asgi_log(self->asgi.state, INLAY_LOG_WARNING, NULL,
+                       "logging was too slow for the access log: %zu lines are "
+                       "missing",
+                       atomic_exchange(&bridge->lost_lines, 0));
 }
 
 /*
@@ -83,23 +110,30 @@ static PyObject *server_poll(PyObject *object, PyObject *unused inlay_unused)
 {
     struct inlay_server_object *self = (struct inlay_server_object *)object;
     struct inlay_bridge *bridge = self->asgi.bridge;
-    uint64_t end = inlay_clock_ns() + BATCH_NS;
+    uint64_t now = inlay_clock_ns(), end = now + BATCH_NS;
     struct inlay_relay *relay;
 
     if (!bridge)
         Py_RETURN_NONE;
     Py_INCREF(self);
+    self->asgi.now = now;
+    if (self->asgi.metrics)
+        inlay_asgi_metrics_poll(&self->asgi);
     write_notes(self);
+    inlay_asgi_take_back(bridge);
     inlay_bridge_batch_begin(bridge);
     for (int i = 0; i < BATCH; i++) {
         relay = inlay_bridge_next(bridge);
         if (!relay)
             break;
-        inlay_asgi_handle(self, relay);
-        if (inlay_clock_ns() > end)
+        inlay_asgi_handle(self, relay, true);
+        self->asgi.now = inlay_clock_ns();
+        if (self->asgi.now > end)
             break;
     }
     inlay_bridge_batch_end(bridge);
+    if (self->asgi.metrics)
+        inlay_asgi_metrics_polled(&self->asgi);
     Py_DECREF(self);
     Py_RETURN_NONE;
 }
@@ -126,9 +160,13 @@ static PyObject *server_new(PyTypeObject *type,
 }
 
 /* Takes the handler, also when that fails. */
-static int add(struct inlay_server_object *self, struct inlay_handler *handler)
+static int add(struct inlay_server_object *self,
+               struct inlay_handler *handler,
+               bool application)
 {
-    struct inlay_error *error = inlay_server_add_handler(self->server, handler);
+    struct inlay_error *error =
+        application ? inlay_server_add_application(self->server, handler)
+                    : inlay_server_add_handler(self->server, handler);
 
     if (!error)
         return 0;
@@ -149,13 +187,25 @@ static int add_native(struct inlay_server_object *self, bool wanted)
 
     if (error)
         return inlay_py_raise(error);
-    if (add(self, native) < 0)
+    if (add(self, native, false) < 0)
         return -1;
     self->native = native;
     return 0;
 }
 
-/* Native routes first, then the application. */
+/* The folders of --static, if there are any. */
+static int add_static(struct inlay_server_object *self)
+{
+    struct inlay_handler *files;
+    struct inlay_error *error =
+        inlay_static_create(&self->server->config, &files);
+
+    if (error)
+        return inlay_py_raise(error);
+    return files ? add(self, files, false) : 0;
+}
+
+/* Native routes first, then files, then the application. */
 static int init_parts(struct inlay_server_object *self,
                       struct inlay_server_config *config,
                       bool native)
@@ -169,13 +219,22 @@ static int init_parts(struct inlay_server_object *self,
     self->asgi.bridge = bridge;
     config->log.sink = inlay_bridge_log;
     config->log.arg = bridge;
+    if (self->access_sink) {
+        config->access_sink = inlay_bridge_access;
+        config->access_arg = bridge;
+    }
     error = inlay_server_create(config, &self->server);
-    if (error || add_native(self, native) < 0) {
+    if (error || add_native(self, native) < 0 || add_static(self) < 0) {
         inlay_bridge_unref(bridge); /* the handler's reference */
         return error ? inlay_py_raise(error) : -1;
     }
+    if (self->server->metrics &&
+        inlay_asgi_metrics_init(&self->asgi, self->server->metrics) < 0) {
+        inlay_bridge_unref(bridge);
+        return -1;
+    }
     if (self->asgi.app != Py_None)
-        return add(self, &bridge->handler);
+        return add(self, &bridge->handler, true);
     inlay_bridge_unref(bridge); /* it never becomes a handler */
     return 0;
 }
@@ -201,6 +260,10 @@ static int server_init(PyObject *object, PyObject *args, PyObject *kwargs)
                              (Py_ssize_t)options.config.root_path.len, NULL);
     asgi->lifespan_state =
         options.state == Py_None ? NULL : Py_NewRef(options.state);
+    asgi->debug = options.debug == Py_None ? NULL : Py_NewRef(options.debug);
+    self->access_sink = options.access_sink == Py_None
+                            ? NULL
+                            : Py_NewRef(options.access_sink);
     if (asgi->root_path && inlay_asgi_scope_init(asgi) == 0)
         status = init_parts(self, &options.config, options.native);
     inlay_server_options_free(&options);
@@ -246,37 +309,15 @@ static struct inlay_server *running(struct inlay_server_object *self)
     return self->server;
 }
 
-static PyObject *server_start(PyObject *object, PyObject *unused inlay_unused)
-{
-    struct inlay_server_object *self = (struct inlay_server_object *)object;
-
-    if (!running(self))
-        return NULL;
-    if (self->started) {
-        PyErr_SetString(PyExc_RuntimeError, "the server runs already");
-        return NULL;
-    }
-    if (inlay_asgi_tasks_init(&self->asgi) < 0 || watch(self) < 0)
-        return NULL;
-    struct inlay_error *error = inlay_server_start(self->server);
-    if (error) {
-        unwatch(self);
-        inlay_py_raise(error);
-        return NULL;
-    }
-    self->pid = getpid();
-    self->started = true;
-    Py_RETURN_NONE;
-}
-
 /* What the end of the I/O threads left in the queue: disconnects. */
 static void handle_rest(struct inlay_server_object *self)
 {
     struct inlay_relay *relay;
 
     while ((relay = inlay_bridge_next(self->asgi.bridge)))
-        inlay_asgi_handle(self, relay);
+        inlay_asgi_handle(self, relay, false);
     write_notes(self);
+    inlay_asgi_take_back(self->asgi.bridge);
 }
 
 static void stop(struct inlay_server_object *self)
@@ -295,7 +336,40 @@ static void stop(struct inlay_server_object *self)
         unwatch(self);
     Py_BEGIN_ALLOW_THREADS inlay_server_destroy(server);
     Py_END_ALLOW_THREADS self->native = NULL;
+    inlay_asgi_metrics_stop(&self->asgi);
     handle_rest(self);
+}
+
+/* 0 or -1 */
+static int start(struct inlay_server_object *self)
+{
+    if (inlay_asgi_tasks_init(&self->asgi) < 0 || watch(self) < 0)
+        return -1;
+    struct inlay_error *error = inlay_server_start(self->server);
+    if (error)
+        return inlay_py_raise(error);
+    self->pid = getpid();
+    self->started = true;
+    return 0;
+}
+
+static PyObject *server_start(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    if (!running(self))
+        return NULL;
+    if (self->started) {
+        PyErr_SetString(PyExc_RuntimeError, "the server runs already");
+        return NULL;
+    }
+    if (start(self) == 0)
+        Py_RETURN_NONE;
+    /* What was started can't be taken back in part: it is stopped. */
+    PyObject *exception = inlay_py_exception_take();
+    stop(self);
+    inlay_py_exception_restore(exception);
+    return NULL;
 }
 
 static PyObject *server_stop(PyObject *object, PyObject *unused inlay_unused)
@@ -335,12 +409,16 @@ static int server_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(asgi->app);
     Py_VISIT(asgi->loop);
     Py_VISIT(asgi->lifespan_state);
+    Py_VISIT(((struct inlay_server_object *)object)->access_sink);
     Py_VISIT(asgi->scope);
     Py_VISIT(asgi->context);
-    Py_VISIT(asgi->create_future);
+    Py_VISIT(asgi->debug);
+    Py_VISIT(asgi->websocket_scope);
     Py_VISIT(asgi->create_task);
     Py_VISIT(asgi->loop_dict);
     Py_VISIT(asgi->capture);
+    if (inlay_asgi_metrics_traverse(asgi->metrics, visit, arg))
+        return 1;
     inlay_list_for_each (node, &asgi->requests)
         Py_VISIT(inlay_list_entry(node, struct inlay_asgi_request, node));
     return 0;
@@ -352,6 +430,8 @@ static int server_clear(PyObject *object)
     struct inlay_server_object *self = (struct inlay_server_object *)object;
 
     Py_CLEAR(self->asgi.lifespan_state);
+    Py_CLEAR(self->access_sink);
+    Py_CLEAR(self->asgi.debug);
     Py_CLEAR(self->asgi.capture);
     Py_CLEAR(self->asgi.context);
     return 0;
@@ -379,16 +459,21 @@ static void server_dealloc(PyObject *object)
         return;
     PyObject_GC_UnTrack(object);
     server_clear(object);
-    if (asgi->bridge)
+    if (asgi->bridge) {
+        inlay_asgi_take_back(asgi->bridge);
         inlay_bridge_unref(asgi->bridge);
+    }
     free_caches(asgi);
+    inlay_asgi_metrics_free(asgi);
     Py_XDECREF(asgi->app);
     Py_XDECREF(asgi->loop);
     Py_XDECREF(asgi->root_path);
     Py_XDECREF(asgi->raw_root_path);
     Py_XDECREF(asgi->scope);
     Py_XDECREF(asgi->asgi_versions);
-    Py_XDECREF(asgi->create_future);
+    Py_XDECREF(asgi->extensions);
+    Py_XDECREF(asgi->websocket_scope);
+    Py_XDECREF(asgi->websocket_extensions);
     Py_XDECREF(asgi->create_task);
     Py_XDECREF(asgi->loop_dict);
     type->tp_free(object);
@@ -403,6 +488,15 @@ static PyObject *server_drain(PyObject *object, PyObject *unused inlay_unused)
 
     if (self->server && self->started)
         inlay_server_drain(self->server);
+    Py_RETURN_NONE;
+}
+
+static PyObject *server_retire(PyObject *object, PyObject *unused inlay_unused)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+
+    if (self->server && self->started)
+        inlay_server_retire(self->server);
     Py_RETURN_NONE;
 }
 
@@ -560,6 +654,7 @@ static PyObject *server_openapi(PyObject *object, PyObject *unused inlay_unused)
 static PyMethodDef server_methods[] = {
     {"start", server_start, METH_NOARGS, NULL},
     {"drain", server_drain, METH_NOARGS, NULL},
+    {"retire", server_retire, METH_NOARGS, NULL},
     {"accepting", server_accepting, METH_NOARGS, NULL},
     {"connections", server_connections, METH_NOARGS, NULL},
     {"in_flight", server_in_flight, METH_NOARGS, NULL},

@@ -253,6 +253,11 @@ static int check(const struct inlay_server_options *options)
                      Py_TYPE(options->app)->tp_name);
         return -1;
     }
+    if (options->debug != Py_None && !PyCallable_Check(options->debug)) {
+        PyErr_Format(PyExc_TypeError, "debug must be callable, not %s",
+                     Py_TYPE(options->debug)->tp_name);
+        return -1;
+    }
     if (options->state != Py_None && !PyDict_Check(options->state)) {
         PyErr_SetString(PyExc_TypeError, "state must be a dict or None");
         return -1;
@@ -278,6 +283,10 @@ static int read_keyword(struct inlay_server_options *options,
         options->loop = value;
     } else if (PyUnicode_CompareWithASCIIString(name, "state") == 0) {
         options->state = value;
+    } else if (PyUnicode_CompareWithASCIIString(name, "debug") == 0) {
+        options->debug = value;
+    } else if (PyUnicode_CompareWithASCIIString(name, "access_sink") == 0) {
+        options->access_sink = value;
     } else if (PyUnicode_CompareWithASCIIString(name, "native") == 0) {
         options->native = PyObject_IsTrue(value) > 0;
     } else if (PyUnicode_CompareWithASCIIString(name, "log_level") == 0) {
@@ -316,7 +325,9 @@ int inlay_server_options_read(struct inlay_server_options *options,
                               PyObject *args,
                               PyObject *kwargs)
 {
-    *options = (struct inlay_server_options){.state = Py_None, .native = true};
+    *options = (struct inlay_server_options){
+        .state = Py_None, .debug = Py_None, .access_sink = Py_None,
+        .native = true};
     inlay_server_config_default(&options->config);
     options->config.log.level = INLAY_LOG_INFO;
     inlay_arena_init(&options->memory, MEMORY_MOST);

@@ -9,8 +9,9 @@
 struct inlay_server_options {
     struct inlay_server_config config; /* its texts are in `memory` */
     struct inlay_arena memory;
-    PyObject *app, *loop, *state; /* borrowed; state may be None */
-    bool native;                  /* native routes are served */
+    /* Borrowed; these may be None. */
+    PyObject *app, *loop, *state, *debug, *access_sink;
+    bool native;                          /* native routes are served */
 };
 
 /* 0, or -1 with an exception. */

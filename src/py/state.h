@@ -28,7 +28,8 @@
     X(attributes)                                                              \
     X(modules)                                                                 \
     X(async)                                                                   \
-    X(server)
+    X(server)                                                                  \
+    X(metrics)
 
 /* Strong references; traversed and cleared with the module. */
 #define INLAY_PY_REFS(X)                                                       \
@@ -41,6 +42,7 @@
     X(PyTypeObject, array_type)  /* inlay.Array */                             \
     X(PyTypeObject, module_type) /* NativeModule */                            \
     X(PyTypeObject, call_type)   /* inlay.Call */                              \
+    X(PyTypeObject, metrics_type)                                              \
     X(PyTypeObject, lane_type)   /* async.c */                                 \
     X(PyObject, lanes)           /* WeakKeyDictionary: loop -> lane */         \
     X(PyObject, get_running_loop)                                              \

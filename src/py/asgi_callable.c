@@ -1,4 +1,8 @@
-/* asgi_receive.c - the receive callable: what the client sent, as messages. */
+/*
+ * asgi_callable.c - receive and send, what applications call. A message counts
+ * from the call of send() on; what is wrong with it is raised where the result
+ * is awaited, as a coroutine would.
+ */
 #include "py/py.h"
 
 #include <stddef.h>
@@ -6,59 +10,6 @@
 #include "py/asgi_request.h"
 
 #include "base/banned.h"
-
-/* Steals `body`, which may be NULL: NULL. */
-static PyObject *part(struct inlay_asgi_request *request,
-                      PyObject *body,
-                      bool last)
-{
-    struct inlay_asgi_state *state = inlay_asgi_state(request);
-    PyObject *message = body ? PyDict_Copy(state->request_message) : NULL;
-
-    if (!message || PyDict_SetItem(message, state->name_body, body) < 0 ||
-        (!last && PyDict_SetItem(message, state->name_more_body, Py_True) < 0))
-        Py_CLEAR(message);
-    Py_XDECREF(body);
-    return message;
-}
-
-/*
- * A client that ended its side may still read, and gets its answer; but once
- * the application was told that it left, send() says so too.
- */
-static PyObject *disconnect(struct inlay_asgi_request *request)
-{
-    request->left = !request->complete;
-    return PyDict_Copy(inlay_asgi_state(request)->disconnect_message);
-}
-
-PyObject *inlay_asgi_message(struct inlay_asgi_request *request)
-{
-    struct inlay_relay *relay = request->relay;
-    struct inlay_str bytes;
-    bool last;
-
-    if (request->complete || request->finished)
-        return disconnect(request);
-    if (request->body_over)
-        return inlay_relay_left(relay) ? disconnect(request) : NULL;
-    switch (inlay_relay_body_begin(relay, &bytes, &last)) {
-    case INLAY_RELAY_OK:
-        break;
-    case INLAY_RELAY_GONE:
-        return disconnect(request);
-    case INLAY_RELAY_WAIT:
-    case INLAY_RELAY_FULL:
-        return NULL;
-    }
-    /* The I/O thread may wait for the lock: nothing that runs Python. */
-    PyObject *body =
-        bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
-                  : Py_NewRef(inlay_asgi_state(request)->empty_bytes);
-    inlay_relay_body_end(relay);
-    request->body_over = last;
-    return part(request, body, last);
-}
 
 static PyObject *receive_call(PyObject *self,
                               PyObject *const *args inlay_unused,
@@ -72,17 +23,59 @@ static PyObject *receive_call(PyObject *self,
         PyErr_SetString(PyExc_TypeError, "receive() takes no arguments");
         return NULL;
     }
-    if (!request->wanted && !request->complete && !request->finished) {
-        request->wanted = true;
-        if (request->relay->expects_continue && request->relay->has_body)
-            inlay_relay_want_body(request->relay);
-    }
-    PyObject *message = inlay_asgi_message(request);
+    PyObject *message = request->protocol->message(request);
     if (message)
         return inlay_asgi_ready(inlay_asgi_state(request), message);
     if (PyErr_Occurred())
         return NULL;
     return inlay_asgi_wait(request, INLAY_ASGI_RECEIVE);
+}
+
+static PyObject *send_message(struct inlay_asgi_request *request,
+                              PyObject *message)
+{
+    struct inlay_asgi_state *state = inlay_asgi_state(request);
+
+    if (!PyDict_Check(message)) {
+        PyErr_Format(PyExc_TypeError, "a message must be a dict, not %s",
+                     Py_TYPE(message)->tp_name);
+        return NULL;
+    }
+    _cleanup_decref_ PyObject *type =
+        inlay_py_dict_get(message, state->name_type);
+    if (!type) {
+        if (!PyErr_Occurred())
+            PyErr_SetObject(PyExc_KeyError, state->name_type);
+        return NULL;
+    }
+    if (!PyUnicode_Check(type)) {
+        PyErr_Format(PyExc_RuntimeError, "Unexpected ASGI message %R.", type);
+        return NULL;
+    }
+    return request->protocol->send(request, type, message);
+}
+
+static PyObject *send_call(PyObject *self,
+                           PyObject *const *args,
+                           size_t nargsf,
+                           PyObject *kwnames)
+{
+    struct inlay_asgi_request *request =
+        ((struct inlay_asgi_callable *)self)->request;
+    Py_ssize_t nkeywords = kwnames ? PyTuple_GET_SIZE(kwnames) : 0;
+    PyObject *result;
+
+    /* One argument: by position, or as send(message=…). */
+    if (PyVectorcall_NARGS(nargsf) + nkeywords != 1 ||
+        (nkeywords && PyUnicode_CompareWithASCIIString(
+                          PyTuple_GET_ITEM(kwnames, 0), "message") != 0)) {
+        PyErr_SetString(PyExc_TypeError, "send() takes one message");
+        return NULL;
+    }
+    result = send_message(request, args[0]);
+    if (!result)
+        result = inlay_asgi_failed(inlay_asgi_state(request));
+    return result;
 }
 
 /* --- The types of both callables ----------------------------------------- */
@@ -111,7 +104,7 @@ PyObject *inlay_asgi_receive_create(struct inlay_asgi_request *request)
 PyObject *inlay_asgi_send_create(struct inlay_asgi_request *request)
 {
     return callable_create(request, inlay_asgi_state(request)->send_type,
-                           inlay_asgi_send_call);
+                           send_call);
 }
 
 static int callable_traverse(PyObject *self, visitproc visit, void *arg)
@@ -164,14 +157,7 @@ static PyType_Spec send_spec = {
 
 int inlay_asgi_callables_init(PyObject *module, struct inlay_asgi_state *state)
 {
-    if (inlay_asgi_type_create(module, &receive_spec, &state->receive_type) <
-            0 ||
-        inlay_asgi_type_create(module, &send_spec, &state->send_type) < 0)
+    if (inlay_asgi_type_create(module, &receive_spec, &state->receive_type) < 0)
         return -1;
-    state->request_message = Py_BuildValue(
-        "{OOOOOO}", state->name_type, state->name_http_request,
-        state->name_body, state->empty_bytes, state->name_more_body, Py_False);
-    state->disconnect_message =
-        Py_BuildValue("{OO}", state->name_type, state->name_http_disconnect);
-    return state->request_message && state->disconnect_message ? 0 : -1;
+    return inlay_asgi_type_create(module, &send_spec, &state->send_type);
 }

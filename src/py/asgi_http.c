@@ -1,0 +1,117 @@
+/* asgi_http.c - a request as the application sees it: what it receives, and
+ * which messages it may send. */
+#include "py/py.h"
+
+#include "py/asgi_request.h"
+
+#include "base/banned.h"
+
+/* --- receive() ----------------------------------------------------------- */
+
+/* Steals `body`, which may be NULL: NULL. */
+static PyObject *part(struct inlay_asgi_request *request,
+                      PyObject *body,
+                      bool last)
+{
+    struct inlay_asgi_state *state = inlay_asgi_state(request);
+    PyObject *message = body ? PyDict_Copy(state->request_message) : NULL;
+
+    if (!message || PyDict_SetItem(message, state->name_body, body) < 0 ||
+        (!last && PyDict_SetItem(message, state->name_more_body, Py_True) < 0))
+        Py_CLEAR(message);
+    Py_XDECREF(body);
+    return message;
+}
+
+/*
+ * A client that ended its side may still read, and gets its answer; but once
+ * the application was told that it left, send() says so too.
+ */
+static PyObject *disconnect(struct inlay_asgi_request *request)
+{
+    request->left = !request->complete;
+    return PyDict_Copy(inlay_asgi_state(request)->disconnect_message);
+}
+
+static PyObject *next_message(struct inlay_asgi_request *request)
+{
+    struct inlay_relay *relay = request->relay;
+    struct inlay_str bytes;
+    bool last;
+
+    if (request->complete || request->finished)
+        return disconnect(request);
+    if (!request->wanted) {
+        request->wanted = true;
+        if (relay->expects_continue && relay->has_body)
+            inlay_relay_want_body(relay);
+    }
+    if (request->body_over)
+        return inlay_relay_left(relay) ? disconnect(request) : NULL;
+    switch (inlay_relay_body_begin(relay, &bytes, &last)) {
+    case INLAY_RELAY_OK:
+        break;
+    case INLAY_RELAY_GONE:
+        return disconnect(request);
+    case INLAY_RELAY_WAIT:
+    case INLAY_RELAY_FULL:
+    case INLAY_RELAY_OVER:
+        return NULL;
+    }
+    /* The I/O thread may wait for the lock: nothing that runs Python. */
+    PyObject *body =
+        bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
+                  : Py_NewRef(inlay_asgi_state(request)->empty_bytes);
+    inlay_relay_body_end(relay);
+    request->body_over = last;
+    return part(request, body, last);
+}
+
+/* --- send() -------------------------------------------------------------- */
+
+static PyObject *send_message(struct inlay_asgi_request *request,
+                              PyObject *type,
+                              PyObject *message)
+{
+    struct inlay_asgi_state *state = inlay_asgi_state(request);
+
+    bool part = inlay_asgi_is(type, state->name_response_body);
+    if (!part && !inlay_asgi_is(type, state->name_response_start))
+        return inlay_asgi_extension_send(request, type, message);
+    if (request->complete)
+        return Py_NewRef(state->ready_none);
+    if (request->trailing)
+        return inlay_asgi_raise_expected("http.response.trailers", type);
+    if (part != request->started)
+        return inlay_asgi_raise_expected(
+            part ? "http.response.start" : "http.response.body", type);
+    if (part)
+        return inlay_asgi_send_body(request, message);
+    if (inlay_asgi_send_start(request, message) < 0)
+        return NULL;
+    return Py_NewRef(state->ready_none);
+}
+
+static const char *missing(const struct inlay_asgi_request *request)
+{
+    if (inlay_relay_left(request->relay))
+        return NULL;
+    return request->started ? "completing response" : "starting response";
+}
+
+const struct inlay_asgi_protocol inlay_asgi_http = {
+    .scope = inlay_asgi_scope,
+    .message = next_message,
+    .send = send_message,
+    .missing = missing,
+};
+
+int inlay_asgi_http_init(struct inlay_asgi_state *state)
+{
+    state->request_message = Py_BuildValue(
+        "{OOOOOO}", state->name_type, state->name_http_request,
+        state->name_body, state->empty_bytes, state->name_more_body, Py_False);
+    state->disconnect_message =
+        Py_BuildValue("{OO}", state->name_type, state->name_http_disconnect);
+    return state->request_message && state->disconnect_message ? 0 : -1;
+}
