@@ -4,6 +4,8 @@
 `fast.c` beside the application, compiles it and loads it.
 """
 
+from typing import TYPE_CHECKING, Any
+
 from inlay._core import (
     Array,
     Call,
@@ -31,11 +33,15 @@ from inlay.importer import allow, install, load_built
 from inlay.pool import PoolStats, configure_pool, pool_stats
 from inlay.structs import install as _install_structs
 
+if TYPE_CHECKING:
+    from inlay.embed import Config, Server, run
+
 __all__ = [
     "Array",
     "Call",
     "CacheError",
     "CompileError",
+    "Config",
     "Conflict",
     "Denied",
     "Error",
@@ -47,6 +53,7 @@ __all__ = [
     "Object",
     "Overflow",
     "PoolStats",
+    "Server",
     "Struct",
     "Timeout",
     "Unauthorized",
@@ -56,6 +63,7 @@ __all__ = [
     "install",
     "load_built",
     "pool_stats",
+    "run",
     "run_in_pool",
 ]
 
@@ -63,10 +71,14 @@ _install_structs()
 install()
 
 
-def __getattr__(name: str) -> str:
-    """`__version__`, looked up only when asked for: imports stay fast."""
+def __getattr__(name: str) -> Any:
+    """What is looked up only when asked for: imports stay fast."""
     if name == "__version__":
         from importlib.metadata import version
 
         return version("inlay")
+    if name in ("Config", "Server", "run"):
+        from inlay import embed
+
+        return getattr(embed, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,14 +7,14 @@ import socket
 import sys
 from typing import Any
 
-from . import __version__
+from . import __version__, sockets
 from .config import Config
 from .logs import log
 
 _SHOWN = 12  # native routes listed one by one
 
 
-def show(config: Config, sockets: list[socket.socket], ready: dict[str, Any]) -> None:
+def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) -> None:
     """Log the banner; `ready` is the first worker's message."""
     native = ready["native"]
     log.info(
@@ -32,8 +32,8 @@ def show(config: Config, sockets: list[socket.socket], ready: dict[str, Any]) ->
         _count(config.workers, "worker"),
         _count(config.io_threads, "I/O thread"),
     )
-    for address in _addresses(config, sockets):
-        log.info("Inlay running on %s (Press CTRL+C to quit)", address)
+    for sock in listening:
+        log.info("Inlay running on %s (Press CTRL+C to quit)", sockets.name(sock))
     sys.stderr.flush()
 
 
@@ -60,15 +60,3 @@ def _native_line(native: list[dict[str, Any]]) -> str:
     if not native:
         return "no native routes"
     return f"{_count(len(native), 'native route')}, answered without Python:"
-
-
-def _addresses(config: Config, sockets: list[socket.socket]) -> list[str]:
-    if config.uds is not None:
-        return [config.address]
-    found = []
-    for sock in sockets:
-        host, port = sock.getsockname()[:2]
-        found.append(
-            f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        )
-    return found

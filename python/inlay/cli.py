@@ -2,122 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from . import __version__, logs, sockets
+from . import __version__, logs, options, project, sockets
 from .config import Config
 from .supervisor import EXIT_FAILED, Supervisor
 
-_DEFAULTS = Config("")
-_SECONDS = click.FloatRange(min=0)
-_BYTES = click.IntRange(min=1)
-_BYTES_OR_NONE = click.IntRange(min=0)
 
-
-def _option(name: str, help: str, type: Any = None, **more: Any) -> Any:
-    """A click option whose default is Config's."""
-    field = name.removeprefix("--").split("/")[0].strip().replace("-", "_")
-    return click.option(
-        name,
-        help=help,
-        type=type,
-        default=getattr(_DEFAULTS, field),
-        show_default=getattr(_DEFAULTS, field) is not None,
-        **more,
-    )
-
-
-_WORKERS = click.option(
-    "--workers",
-    type=click.IntRange(min=1),
-    default=lambda: int(os.environ.get("WEB_CONCURRENCY", _DEFAULTS.workers)),
-    show_default="$WEB_CONCURRENCY or 1",
-    help="Worker processes.",
-)
-_SERVER_OPTIONS = [
-    _option("--host", "Listen on this host."),
-    _option(
-        "--port", "Listen on this port; 0 picks a free one.", click.IntRange(0, 65535)
-    ),
-    _option("--uds", "Listen on a Unix socket instead.", click.Path()),
-    _option(
-        "--app-dir",
-        "Folder to import TARGET from; the current one if empty.",
-        click.Path(file_okay=False),
-    ),
-    _option(
-        "--factory", "TARGET is a function that makes the application.", is_flag=True
-    ),
-    _option("--io-threads", "I/O threads of each worker.", click.IntRange(1, 256)),
-    _option(
-        "--loop",
-        "Event loop of the application.",
-        click.Choice(["auto", "asyncio", "uvloop"]),
-    ),
-    _option("--lifespan", "Lifespan protocol.", click.Choice(["auto", "on", "off"])),
-    _option("--root-path", "ASGI root_path, for an application below a path."),
-    _option("--backlog", "Connections that wait to be accepted.", click.IntRange(1)),
-    _option(
-        "--log-level", "Least important level to log.", click.Choice(list(logs.LEVELS))
-    ),
-    _option("--access-log/--no-access-log", "Log each request to stdout."),
-    _option("--use-colors/--no-use-colors", "Coloured log; by default on a terminal."),
-    _option("--server-header/--no-server-header", "Send a Server header."),
-    _option("--date-header/--no-date-header", "Send a Date header."),
-    _option("--timeout-keep-alive", "Seconds a connection may idle.", _SECONDS),
-    _option(
-        "--timeout-header",
-        "Seconds from a request's first byte to the end of its headers.",
-        _SECONDS,
-    ),
-    _option("--timeout-body", "Seconds without a byte of an awaited body.", _SECONDS),
-    _option("--timeout-write", "Seconds a client may take no byte.", _SECONDS),
-    _option(
-        "--timeout-graceful-shutdown",
-        "Seconds that running requests get when the server stops.",
-        _SECONDS,
-    ),
-    _option("--limit-head-bytes", "Request line and headers, together.", _BYTES),
-    _option("--limit-header-count", "Headers of a request.", _BYTES),
-    _option(
-        "--limit-trailer-bytes",
-        "Trailers and chunk extensions of a body, together.",
-        _BYTES,
-    ),
-    _option(
-        "--limit-body-bytes",
-        "Body of any request; 0: no limit (ASGI bodies are streamed).",
-        _BYTES_OR_NONE,
-    ),
-    _option("--limit-native-body-bytes", "Body collected for a native route.", _BYTES),
-    _option("--limit-request-memory", "Memory that one request may take.", _BYTES),
-    _option(
-        "--limit-connections",
-        "Open connections of a worker; 0: no limit.",
-        _BYTES_OR_NONE,
-    ),
-    _option(
-        "--body-window",
-        "Body bytes held for the application before the client has to wait.",
-        _BYTES,
-    ),
-    _option(
-        "--write-window",
-        "Answer bytes held for the client before the application has to wait.",
-        _BYTES,
-    ),
-]
-
-
-def _server_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_SERVER_OPTIONS):
-        command = option(command)
+def _server_options(command: click.Command) -> click.Command:
+    """Give it the options of a server, in sections."""
+    command.params += [
+        option
+        for members in options.SECTIONS.values()
+        for option in members
+        if command.name == "run" or option.name not in options.NOT_IN_DEV
+    ]
     return command
 
 
@@ -129,23 +34,20 @@ def main() -> None:
 
 # uvicorn has these; here they are planned (docs/options.md says more).
 _NOT_YET = frozenset({
-    "--env-file", "--fd", "--forwarded-allow-ips", "--header", "--http", "--http2",
-    "--interface", "--limit-concurrency", "--limit-max-requests",
-    "--limit-max-requests-jitter", "--log-config", "--no-proxy-headers",
-    "--proxy-headers", "--reload", "--reload-delay", "--reload-dir",
-    "--reload-exclude", "--reload-include", "--reset-contextvars",
-    "--ssl-ca-certs", "--ssl-cert-reqs", "--ssl-certfile", "--ssl-ciphers",
-    "--ssl-keyfile", "--ssl-keyfile-password", "--ssl-version",
-    "--timeout-worker-healthcheck", "--ws", "--ws-max-queue", "--ws-max-size",
-    "--ws-per-message-deflate", "--ws-ping-interval", "--ws-ping-timeout",
+    "--http2", "--ssl-ca-certs", "--ssl-cert-reqs", "--ssl-certfile",
+    "--ssl-ciphers", "--ssl-keyfile", "--ssl-keyfile-password", "--ssl-version",
 })  # fmt: skip
 
 
-class _RunCommand(click.Command):
-    """Says of an option of uvicorn's that it is not there yet."""
+class _ServerCommand(click.Command):
+    """Options from the command line, else from the environment, an env file,
+    or [tool.inlay]; in this order."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         try:
+            given = self.make_parser(ctx).parse_args(args=list(args))[0]
+            if not ctx.resilient_parsing and "help" not in given:
+                self._read_files(ctx, given)
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
             if error.option_name not in _NOT_YET:
@@ -155,6 +57,35 @@ class _RunCommand(click.Command):
                 "not have yet (see docs/options.md)",
                 ctx,
             ) from None
+        except options.OptionError as error:
+            raise click.UsageError(str(error), ctx) from None
+
+    def _read_files(self, ctx: click.Context, given: Mapping[str, Any]) -> None:
+        app_dir = given.get("app_dir") or os.environ.get("INLAY_APP_DIR", "")
+        target = given.get("target")  # none may be an object of click's
+        named = isinstance(target, str) or "INLAY_TARGET" in os.environ
+        found = project.settings(app_dir, named)
+        env_file = (
+            given.get("env_file")
+            or os.environ.get("INLAY_ENV_FILE")
+            or found.get("env_file")
+        )
+        if env_file:
+            project.load_env_file(env_file)
+        ctx.default_map = found
+
+    def format_options(
+        self, ctx: click.Context, formatter: click.HelpFormatter
+    ) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for param in self.get_params(ctx):
+            record = param.get_help_record(ctx)
+            if record is not None and isinstance(param, click.Option):
+                title = getattr(param, "section", "Other")
+                sections.setdefault(title, []).append(record)
+        for title, records in sections.items():
+            with formatter.section(title):
+                formatter.write_dl(records)
 
 
 def _reserve_standard_streams() -> None:
@@ -166,17 +97,28 @@ def _reserve_standard_streams() -> None:
             return
 
 
-@main.command(cls=_RunCommand, context_settings={"auto_envvar_prefix": "INLAY"})
-@click.argument("target")
-@_WORKERS
+_TARGET = click.argument("target", required=False, envvar="INLAY_TARGET")
+
+
 @_server_options
-def run(**options: Any) -> None:
+@main.command(cls=_ServerCommand)
+@_TARGET
+def run(target: str | None, **values: Any) -> None:
     """Serve TARGET: an ASGI application as module:attribute, or a .c file.
 
-    Every option can also be given as an environment variable: --host as
-    INLAY_HOST, and so on.
+    Every option is also a variable, --host is INLAY_HOST, and a key of
+    [tool.inlay] in pyproject.toml. Without TARGET, main.py, app.py, api.py
+    and asgi.py are searched for one.
     """
-    _serve(Config(**options), Supervisor)
+    _serve(_config(target, values))
+
+
+def _config(target: str | None, values: dict[str, Any], **more: Any) -> Config:
+    try:
+        target = target or project.find_target(values["app_dir"])
+        return options.check(Config(target, **values, **more))
+    except options.OptionError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
 
 
 @main.command()
@@ -287,29 +229,38 @@ def new(path: str, template: str) -> None:
     click.echo(f"Now:\n  cd {path}{steps}")
 
 
-def _serve(
-    config: Config, kind: Callable[[Config, list[socket.socket]], Supervisor]
-) -> None:
+def supervisor_of(config: Config) -> type[Supervisor]:
+    """The kind of supervisor that such workers need."""
+    if config.dev or config.reload:
+        from .dev import DevSupervisor
+
+        return DevSupervisor
+    return Supervisor
+
+
+def _serve(config: Config) -> None:
     _reserve_standard_streams()
-    logs.configure(config.log_level, config.use_colors)
     try:
+        logs.configure(config)
         listening = sockets.bind(config)
-    except sockets.BindError as error:
+        with contextlib.ExitStack() as on_error:
+            on_error.callback(listening.close)
+            supervisor = supervisor_of(config)(config, listening)
+            on_error.pop_all()
+    except (sockets.BindError, logs.LogConfigError) as error:
         logs.log.error("%s", error)
         sys.exit(EXIT_FAILED)
-    sys.exit(kind(config, listening).run())
+    sys.exit(supervisor.run())
 
 
-@main.command(cls=_RunCommand, context_settings={"auto_envvar_prefix": "INLAY"})
-@click.argument("target")
 @_server_options
-def dev(**options: Any) -> None:
+@main.command(cls=_ServerCommand)
+@_TARGET
+def dev(target: str | None, **values: Any) -> None:
     """Serve TARGET and follow its sources.
 
     C is compiled and swapped in while the server runs. When Python changes,
     the worker is replaced; requests wait for the new one. A file that does
     not compile leaves the code as it is.
     """
-    from .dev import DevSupervisor
-
-    _serve(Config(**options, dev=True), DevSupervisor)
+    _serve(_config(target, values, dev=True))

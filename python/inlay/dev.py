@@ -1,4 +1,4 @@
-"""`inlay dev`: a server that follows its sources.
+"""`inlay dev` and `--reload`: a server that follows its sources.
 
 C changed: this process compiles it and the worker swaps the code in; no
 connection is dropped. Python changed: the worker is replaced behind the same
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import os
-import socket
 import threading
 import time
 from collections import deque
@@ -20,25 +20,36 @@ from typing import Any
 from watchfiles import DefaultFilter, watch
 
 from . import banner, cache, control, recipe, toolchain
+from .child import Child, describe_exit
 from .config import Config
+from .health import Worker
 from .logs import log
-from .supervisor import Supervisor, Worker, describe_exit
+from .reload import Patterns
+from .sockets import Listening
+from .supervisor import Supervisor
 
 _STEP = 10  # ms without a change that end a batch of changes
-_DEBOUNCE = 200  # ms that a batch takes at most
+_DEBOUNCE = 200  # ms that a batch takes at most, or ten steps
 _CLOCK = 10_000_000  # ns by which the time of a file may be late
 _ANEW = 500  # ms until a look at what changed before watching began
 
 
 class Sources(threading.Thread):
-    """Watches the application's folder and what its C modules are made of.
+    """Watches the application's folders and what its C modules are made of.
 
-    `on_change` gets each batch of changed paths, on this thread.
+    `on_change` gets each batch of changed paths, on this thread; a batch ends
+    when nothing has changed for `step` ms.
     """
 
-    def __init__(self, root: str, on_change: Callable[[set[str]], None]) -> None:
+    def __init__(
+        self,
+        patterns: Patterns,
+        step: int,
+        on_change: Callable[[set[str]], None],
+    ) -> None:
         super().__init__(name="inlay-watch", daemon=True)
-        self.root = os.path.realpath(root)
+        self.patterns = patterns
+        self.step = step
         self.files: set[str] = set()  # of modules, wherever they are
         self.folders: set[str] = set()  # of those that are not below the root
         self.on_change = on_change
@@ -47,8 +58,9 @@ class Sources(threading.Thread):
     def also(self, files: Iterable[str]) -> None:
         """Watch these too."""
         self.files |= set(files)
-        elsewhere = (self.root + os.sep, "/usr/", toolchain.include_dir() + os.sep)
-        folders = {os.path.dirname(f) for f in files if not f.startswith(elsewhere)}
+        watched = [root + os.sep for root in self.patterns.folders]
+        seen = (*watched, "/usr/", toolchain.include_dir() + os.sep)
+        folders = {os.path.dirname(f) for f in files if not f.startswith(seen)}
         if not folders <= self.folders:
             self.folders |= folders
             self.more.set()
@@ -71,15 +83,16 @@ class Sources(threading.Thread):
     def _follow(self, seen: int) -> None:
         """Until there are more folders to watch."""
         batches = watch(
-            self.root,
+            *self.patterns.folders,
             *filter(os.path.isdir, list(self.folders)),
             watch_filter=DefaultFilter(),
-            debounce=_DEBOUNCE,
-            step=_STEP,
+            debounce=max(_DEBOUNCE, 10 * self.step),
+            step=self.step,
             stop_event=self.more,
             rust_timeout=_ANEW,
             yield_on_timeout=True,
             raise_interrupt=False,
+            ignore_permission_denied=True,
         )
         anew = True
         for batch in batches:
@@ -94,9 +107,14 @@ class Sources(threading.Thread):
     def _changed_since(self, moment: int) -> Iterator[str]:
         ignored = DefaultFilter.ignore_dirs
         paths = set(self.files)
-        for folder, names, files in os.walk(self.root):
-            names[:] = [name for name in names if name not in ignored]
-            paths |= {os.path.join(folder, f) for f in files if f.endswith(".py")}
+        for root in self.patterns.folders:
+            for folder, names, files in os.walk(root):
+                names[:] = [name for name in names if name not in ignored]
+                paths |= set(
+                    filter(
+                        self.patterns.match, (os.path.join(folder, f) for f in files)
+                    )
+                )
         for path in paths:
             with contextlib.suppress(OSError):
                 if os.stat(path).st_mtime_ns > moment:
@@ -106,27 +124,25 @@ class Sources(threading.Thread):
 class DevSupervisor(Supervisor):
     """One worker, whose code is kept as it is in the files."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
-        super().__init__(config, sockets)
+    def __init__(self, config: Config, listening: Listening) -> None:
+        config = dataclasses.replace(config, dev=True, workers=1, spare=0)
+        super().__init__(config, listening)
         self.posted: deque[Callable[[], None]] = deque()
         # Module -> its source and everything else it is made of.
         self.modules: dict[str, tuple[str, set[str]]] = {}
         self.broken = False  # nothing but a restart can help
-        self.explaining: Worker | None = None  # says what is broken
         self.missed: set[str] = set()  # changed while a worker was starting
-        self.sources = Sources(config.app_dir or ".", self._on_change)
+        step = round(config.reload_delay * 1000) if config.reload else _STEP
+        self.sources = Sources(Patterns(config), max(step, 1), self._on_change)
 
     def run(self) -> int:
         self.sources.start()
         return super().run()
 
-    def _alive(self) -> bool:
-        return not self.stopping or super()._alive()
-
     # --- On the thread that watches ------------------------------------------
 
     def _on_change(self, paths: set[str]) -> None:
-        python = sorted(path for path in paths if path.endswith(".py"))
+        python = sorted(filter(self.sources.patterns.match, paths))
         if python:
             self._post(lambda: self._restart(python[0]))
             return
@@ -163,18 +179,18 @@ class DevSupervisor(Supervisor):
 
     # --- On the main thread --------------------------------------------------
 
-    def _tick(self, wake_read: int) -> None:
-        super()._tick(wake_read)
+    def _turn(self) -> float:
         while self.posted:
             self.posted.popleft()()
+        return super()._turn()
 
     def _current(self) -> Worker | None:
-        return next((w for w in self.workers if not w.stopping), None)
+        return next((w for w in self.roster.workers if not w.stopping), None)
 
     def _swap(self, name: str) -> None:
         worker = self._current()
         if worker is not None and worker.ready:
-            control.send(worker.control, "swap", module=name)
+            worker.channel.send("swap", module=name)
 
     def _note(self, paths: set[str]) -> None:
         worker = self._current()
@@ -191,25 +207,24 @@ class DevSupervisor(Supervisor):
             if not missed.isdisjoint(files):
                 self._swap(name)
 
-    def _roll(self) -> None:
+    def _reload(self) -> None:
         """SIGHUP: the terminal is gone, and whoever looked at the server."""
-        if not self.stopping:
-            self._stop()
+        self._stop()
 
     def _restart(self, path: str) -> None:
         if self.stopping:
             return
         log.info("%s changed: starting anew", os.path.relpath(path))
-        for worker in list(self.workers):
-            if not worker.stopping:
-                self._retire(worker)
-        self.due.clear()
+        for worker in self.roster.workers:
+            worker.stop(self.roster.patience)  # nobody is to see the old code
+            worker.channel.end()
+        self.roster.not_before = 0.0
+        self.roster.config = self.config
         self.missed.clear()
-        self._spawn()
 
-    def _on_message(self, worker: Worker, message: control.Message) -> None:
-        super()._on_message(worker, message)
-        if worker.stopping:
+    def _on_message(self, child: Child, message: control.Message) -> None:
+        super()._on_message(child, message)
+        if child.stopping:
             return
         if message["type"] == "ready":
             self.broken = message["broken"]
@@ -239,24 +254,18 @@ class DevSupervisor(Supervisor):
             self.sources.also(files)
         self.modules = found
 
-    def _fail(self, worker: Worker, code: int) -> None:
+    def _fail(self, child: Child, code: int) -> None:
         """It never got ready: another one says so to those who ask."""
         self.broken = True
         problem = f"The worker {describe_exit(code)} while it started."
         log.error("%s Waiting for a change", problem)
-        if worker is not self.explaining:
-            usual = self.config
-            self.config = dataclasses.replace(usual, problem=problem)
-            self._spawn()
-            self.config = usual
-            self.explaining = self.workers[-1]
+        if self.roster.config.problem:
+            self.roster.not_before = math.inf  # not even that works
+        self.roster.config = dataclasses.replace(self.config, problem=problem)
         self._catch_up()
 
-    def _replace(self, worker: Worker, code: int) -> None:
-        if worker.ready:
-            super()._replace(worker, code)
-        else:
-            self._fail(worker, code)
+    def _on_failed_start(self, worker: Worker, code: int) -> None:
+        self._fail(worker, code)
 
 
 def _is_source(path: str) -> bool:

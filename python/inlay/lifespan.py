@@ -65,6 +65,11 @@ class Lifespan:
             raise LifespanError("Application startup failed.") from self._error
         log.info("Application startup complete.")
 
+    def cancel(self) -> None:
+        """Give the application up, in the middle of its start-up."""
+        if self._task is not None:
+            self._task.cancel()
+
     async def shutdown(self) -> None:
         """Return when the application has cleaned up, or said it can't."""
         if self._task is None or self._error is not None:

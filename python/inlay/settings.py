@@ -64,7 +64,7 @@ def of(config: Config) -> dict[str, Any]:
         # 0 keeps no connection, as in uvicorn; elsewhere it is no timeout.
         "keep_alive_timeout": milliseconds(config.timeout_keep_alive) or 1,
         "log_level": logs.LEVELS[config.log_level],
-        "access_format": config.access_log_format if config.access_log else "",
+        **logs.access(config),
         "trusted": _split(config.forwarded_allow_ips),
         "static_mounts": config.static,
         "websockets": config.ws != "none",

@@ -1,315 +1,268 @@
 """The parent of the workers: it binds, starts, watches, replaces and stops them.
 
 It never imports the application. A worker is this interpreter executed anew
-(so each has its own address layout) with the listening sockets inherited. Two
-pipes tie the two together: the worker's status goes up as JSON lines; the
-worker's control pipe ends with the supervisor, however that dies, so that no
-worker outlives it.
+(so each has its own address layout), or forked by a zygote that is. roster.py
+decides which there are to be; here is what makes that change: signals, what
+children say, and how they end.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
+import math
 import os
-import selectors
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
-from dataclasses import dataclass, field
-from typing import Any
 
 from . import banner
+from .child import Child, Children, describe_exit
 from .config import Config
-from .control import Lines
+from .control import Message
+from .health import Health, Worker
 from .logs import log
+from .metrics import Metrics
+from .notify import Notifier
+from .preload import Launcher, Preloader, Zygote
+from .roster import Roster
+from .sockets import Listening
 
 EXIT_FAILED = 1
 EXIT_STARTUP = 3  # as uvicorn: the application's start-up failed
 
-_STABLE_AFTER = 5.0  # seconds a worker must live to end the back-off
-_BACKOFF_FIRST = 0.1
-_BACKOFF_MOST = 5.0
-_KILL_MARGIN = 5.0  # seconds past the graceful deadline before SIGKILL
-
-
-@dataclass
-class Worker:
-    """One worker process, as its supervisor sees it."""
-
-    process: subprocess.Popen[bytes]
-    pidfd: int
-    status: int  # read end of the worker's status pipe
-    control: int  # write end of its commands; -1: closed, which tells it to stop
-    started: float
-    lines: Lines = field(default_factory=Lines)
-    ready: bool = False
-    stopping: bool = False
-    gone: bool = False  # it has ended and its descriptors are closed
-    replaces: Worker | None = field(default=None, repr=False)
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
-
-
-def describe_exit(code: int) -> str:
-    """How a process ended, in words: "was killed by SIGSEGV (11)"."""
-    if code >= 0:
-        return f"exited with status {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = "signal"
-    return f"was killed by {name} ({-code})"
+_SIGNALS = (
+    signal.SIGINT,
+    signal.SIGTERM,
+    signal.SIGHUP,
+    signal.SIGTTIN,
+    signal.SIGTTOU,
+)
 
 
 class Supervisor:
-    """Runs `config.workers` workers on `sockets` until told to stop."""
+    """Runs `config.workers` workers on `listening` until told to stop."""
 
-    def __init__(self, config: Config, sockets: list[socket.socket]) -> None:
+    def __init__(self, config: Config, listening: Listening) -> None:
         self.config = config
-        self.sockets = sockets
-        self.workers: list[Worker] = []
-        self.selector = selectors.DefaultSelector()
+        self.listening = listening
+        self.children = Children(self._on_message, self._on_exit)
+        self.children.adopts = os.getpid() == 1 and not config.dev
+        self.notifier = Notifier()
+        self.metrics = Metrics(config)
+        self.health = Health(
+            config, lambda worker, why: self.roster.renew(worker, why, "memory")
+        )
+        self.launcher = self._make_launcher()
+        self.roster = Roster(
+            config, listening, self.children, self.launcher, self.metrics
+        )
+        self.reloading = False
         self.stopping = False
+        self.announced = False
+        self.about: Message = {}  # what a worker says of the application
         self.signals: deque[int] = deque()
         self.exit_code = 0
-        self.announced = False
-        self.backoff = _BACKOFF_FIRST
-        self.due: list[float] = []  # when replacements are to be started
-        self.deadline: float | None = None  # when workers are killed
-        self.wake_write = -1
+
+    def _make_launcher(self) -> Launcher:
+        inherited = {"stacks": self.health.stacks.write, **self.metrics.inherited}
+        preload = self.config.preload and not self.config.dev
+        kind = Preloader if preload else Launcher
+        return kind(self.config, self.children, len(self.listening), inherited)
+
+    # --- The loop ------------------------------------------------------------
 
     def run(self) -> int:
         """Serve until a signal; the process's exit status."""
-        wake_read, self.wake_write = os.pipe()
-        for fd in (wake_read, self.wake_write):
-            os.set_blocking(fd, False)
-        signal.set_wakeup_fd(self.wake_write, warn_on_full_buffer=False)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, self._note_signal)
-        self.selector.register(wake_read, selectors.EVENT_READ, None)
-        for _ in range(self.config.workers):
-            self._spawn()
-        while self._alive():
-            self._tick(wake_read)
+        numbers = [*_SIGNALS, *([signal.SIGCHLD] if self.children.adopts else [])]
+        # It may come in the middle of anything: acted on in the next turn.
+        self.children.take_signals(numbers, lambda n, _: self.signals.append(n))
+        try:
+            due = 0.0
+            while not self.stopping or self.children.all:
+                now = time.monotonic()
+                self.children.turn(None if due == math.inf else max(0.0, due - now))
+                due = self._turn()
+        finally:
+            self.children.close()
+            self.health.stacks.close()
+            self.metrics.close()
         return self.exit_code
 
-    def _alive(self) -> bool:
-        return bool(self.workers or self.due)
-
-    def wake(self) -> None:
-        """Begin the next tick now; from any thread."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self.wake_write, b"\0")
-
-    def _note_signal(self, number: int, _frame: Any) -> None:
-        # It may come in the middle of anything: acted on in the next tick,
-        # which the wake-up descriptor brings at once.
-        self.signals.append(number)
-
-    def _on_signal(self, number: int) -> None:
-        if number == signal.SIGHUP:
-            self._roll()
-        elif not self.stopping:
-            self._stop()
-        elif number == signal.SIGINT:
-            # As uvicorn: a second Ctrl-C does not wait any longer.
-            log.warning("Stopping at once")
-            self._signal_all(signal.SIGKILL)
-
-    def _tick(self, wake_read: int) -> None:
-        for key, _ in self.selector.select(self._wait()):
-            if key.fd == wake_read:
-                with contextlib.suppress(BlockingIOError):
-                    os.read(wake_read, 512)
-            elif key.data is not None:
-                key.data[0](key.data[1])
+    def _turn(self) -> float:
+        """What is to be done now; when to look again."""
         while self.signals:
             self._on_signal(self.signals.popleft())
-        now = time.monotonic()
-        while self.due and self.due[0] <= now and not self.stopping:
-            self.due.pop(0)
-            self._spawn()
-        if self.deadline is not None and now >= self.deadline:
-            log.error("Workers did not stop in time: killing them")
-            self.deadline = None
-            self._signal_all(signal.SIGKILL)
+        due = [self.health.look(self.children.all), self.children.next_kill()]
+        if not self.stopping:
+            self.roster.settle()
+            self._look_at_reload()
+            due.append(self.roster.next_look(time.monotonic()))
+        self._tell_systemd()
+        if self.notifier.interval is not None:
+            due.append(time.monotonic() + self.notifier.interval)
+        return min(due)
 
-    def _wait(self) -> float | None:
-        moments = [*self.due]
-        if self.deadline is not None:
-            moments.append(self.deadline)
-        if not moments:
-            return None
-        return max(0.0, min(moments) - time.monotonic())
+    def wake(self) -> None:
+        """Begin the next turn now; from any thread."""
+        self.children.wake()
 
-    def _spawn(self, replaces: Worker | None = None) -> None:
-        status_read, status_write = os.pipe()
-        control_read, control_write = os.pipe()
-        listen = [sock.fileno() for sock in self.sockets]
-        # A worker hears of signals when it has its handlers: none is lost,
-        # none ends it in the middle of its start.
-        early = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, early)
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                "from inlay.worker import main; main()",
-                self.config.to_json(),
-                json.dumps(
-                    {
-                        "listen": listen,
-                        "status": status_write,
-                        "control": control_read,
-                    }
-                ),
-            ],
-            pass_fds=[*listen, status_write, control_read],
-        )
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        os.close(status_write)
-        os.close(control_read)
-        os.set_blocking(status_read, False)
-        worker = Worker(
-            process,
-            os.pidfd_open(process.pid),
-            status_read,
-            control_write,
-            time.monotonic(),
-            replaces=replaces,
-        )
-        self.workers.append(worker)
-        self.selector.register(
-            worker.pidfd, selectors.EVENT_READ, (self._on_exit, worker)
-        )
-        self.selector.register(
-            worker.status, selectors.EVENT_READ, (self._on_status, worker)
-        )
+    def _tell_systemd(self) -> None:
+        serving = self.roster.serving
+        state = "stopping" if self.stopping else "restarting" if self.reloading else ""
+        text = f"{serving} of {self.roster.slots} workers serve"
+        self.notifier.status(text + (state and f", {state}"))
+        self.notifier.sign_of_life(serving > 0 or self.stopping)
 
-    def _on_status(self, worker: Worker) -> None:
-        if worker.gone:
-            return  # its end was in the same round of events
-        try:
-            data = os.read(worker.status, 65536)
-        except BlockingIOError:
-            return
-        if not data:
-            self.selector.unregister(worker.status)
-            return
-        for message in worker.lines.feed(data):
-            self._on_message(worker, message)
+    # --- Signals -------------------------------------------------------------
 
-    def _on_message(self, worker: Worker, message: dict[str, Any]) -> None:
-        if message["type"] != "ready":
+    def _on_signal(self, number: int) -> None:
+        if number in (signal.SIGINT, signal.SIGTERM):
+            if not self.stopping:
+                self._stop()
+            elif number == signal.SIGINT:
+                # As uvicorn: a second Ctrl-C does not wait any longer.
+                log.warning("Stopping at once")
+                for child in self.children.all:
+                    child.signal(signal.SIGKILL)
+        elif self.stopping:
             return
-        worker.ready = True
-        if worker.replaces is not None:
-            self._retire(worker.replaces)
-            worker.replaces = None
-        if not self.announced and not self.stopping:
-            self.announced = True
-            banner.show(self.config, self.sockets, message)
-        log.debug("Worker %d is ready", worker.pid)
-
-    def _on_exit(self, worker: Worker) -> None:
-        # What it said last may still be in the pipe.
-        if worker.status in self.selector.get_map():
-            self._on_status(worker)
-        code = worker.process.wait()
-        for fd in (worker.pidfd, worker.status):
-            with contextlib.suppress(KeyError):
-                self.selector.unregister(fd)
-            os.close(fd)
-        if worker.control >= 0:
-            os.close(worker.control)
-        worker.gone = True
-        self.workers.remove(worker)
-        if self.stopping:
-            if code != 0 and self.exit_code == 0 and code != -signal.SIGKILL:
-                self.exit_code = code if code > 0 else EXIT_FAILED
-            return
-        if worker.stopping:
-            return
-        if not worker.ready and not self.announced:
-            # The very first start: a mistake, not an accident.
-            self._fail(worker, code)
-            return
-        self._replace(worker, code)
-
-    def _fail(self, worker: Worker, code: int) -> None:
-        if code < 0:
-            log.error("Worker %d %s while starting", worker.pid, describe_exit(code))
-        self.exit_code = code if code > 0 else EXIT_FAILED
-        self._stop()
-
-    def _replace(self, worker: Worker, code: int) -> None:
-        if worker.replaces is not None and worker.replaces in self.workers:
-            log.error(
-                "The new worker %d %s before it was ready: the old one goes on",
-                worker.pid,
-                describe_exit(code),
-            )
-            return
-        log.error("Worker %d %s; replacing it", worker.pid, describe_exit(code))
-        if self._has_successor(worker):
-            return
-        now = time.monotonic()
-        if now - worker.started >= _STABLE_AFTER:
-            self.backoff = _BACKOFF_FIRST
-            self._spawn()
-            return
-        self.due.append(now + self.backoff)
-        self.due.sort()
-        self.backoff = min(self.backoff * 2, _BACKOFF_MOST)
-
-    def _roll(self) -> None:
-        """SIGHUP: a new worker for each, the old one stops when it is ready."""
-        if self.stopping:
-            return
-        log.info("Restarting workers")
-        for worker in list(self.workers):
-            # One that is starting may have read the old code already.
-            current = not worker.stopping and worker.replaces is None
-            if current and not self._has_successor(worker):
-                self._spawn(replaces=worker)
-
-    def _has_successor(self, worker: Worker) -> bool:
-        return any(other.replaces is worker for other in self.workers)
+        elif number == signal.SIGHUP:
+            self._reload()
+        elif number == signal.SIGTTIN:
+            self.roster.more()
+        elif number == signal.SIGTTOU:
+            self.roster.fewer()
 
     def _stop(self) -> None:
         self.stopping = True
         log.info("Shutting down")
-        self.due.clear()
+        self.notifier.send("STOPPING=1")
         # No new connection is queued for workers that no longer accept.
-        for sock in self.sockets:
-            sock.close()
-        if self.config.uds is not None:
-            with contextlib.suppress(OSError):
-                os.unlink(self.config.uds)
-        grace = self.config.timeout_graceful_shutdown
-        self.deadline = time.monotonic() + grace + _KILL_MARGIN
-        for worker in self.workers:
-            self._stop_worker(worker)
+        self.listening.close()
+        for child in self.children.all:
+            child.stop(self.roster.patience)
+            if isinstance(child, Zygote):
+                child.channel.end()
 
-    def _stop_worker(self, worker: Worker) -> None:
-        worker.stopping = True
-        with contextlib.suppress(ProcessLookupError):
-            worker.process.send_signal(signal.SIGTERM)
+    # --- SIGHUP --------------------------------------------------------------
 
-    def _retire(self, worker: Worker) -> None:
-        """Another one serves: it stops, also if it never looks at signals."""
-        self._stop_worker(worker)
-        if worker.control >= 0 and not worker.gone:
-            os.close(worker.control)
-            worker.control = -1
+    def _reload(self) -> None:
+        """A new worker for each, one by one; each old one stops when its
+        successor serves."""
+        log.info("Restarting workers")
+        self.reloading = True
+        self.notifier.reloading()
+        if not isinstance(self.launcher, Preloader):
+            self.roster.renew_all()
+            return
+        try:
+            self.launcher.renew()  # the rest when that is ready
+        except OSError as error:
+            log.error("The application can't be imported: %s", error)
+            self._end_reload()
 
-    def _signal_all(self, number: int) -> None:
-        for worker in self.workers:
-            with contextlib.suppress(ProcessLookupError):
-                worker.process.send_signal(number)
+    def _look_at_reload(self) -> None:
+        """Is it done?"""
+        coming = isinstance(self.launcher, Preloader) and self.launcher.renewing
+        if self.reloading and not coming and not self.roster.to_renew:
+            log.info("All workers have been replaced")
+            self.roster.drop_old_spares()
+            self._end_reload()
+
+    def _end_reload(self) -> None:
+        if self.reloading:
+            self.reloading = False
+            self.notifier.send("READY=1")
+
+    def _keep_old(self, child: Child, code: int) -> None:
+        """What was to take over can't: what there is goes on."""
+        log.error(
+            "The new %s %s before it was ready: the old code goes on",
+            child,
+            describe_exit(code),
+        )
+        self.roster.to_renew.clear()
+        self._end_reload()
+
+    # --- What children say ----------------------------------------------------
+
+    def _on_message(self, child: Child, message: Message) -> None:
+        kind = message["type"]
+        if kind == "ready":
+            child.ready = True
+            log.debug("%s is ready", child)
+        if isinstance(child, Worker):
+            self._on_worker(child, message)
+        elif isinstance(child, Zygote) and kind == "ready":
+            assert isinstance(self.launcher, Preloader)
+            if self.launcher.on_ready(child) and self.reloading:
+                self.roster.renew_all()
+
+    def _on_worker(self, worker: Worker, message: Message) -> None:
+        kind = message["type"]
+        if kind == "ready":
+            self.about = message
+        elif kind == "serving":
+            self.roster.on_serving(worker)
+            if not self.announced and not self.stopping and self.roster.complete:
+                self._announce()
+        elif kind == "pong":
+            worker.ping_sent = None
+        elif kind == "spent":
+            self.roster.renew(worker, message["reason"], "max_requests")
+
+    def _announce(self) -> None:
+        self.announced = True
+        banner.show(self.config, list(self.listening), self.about)
+        self.metrics.show()
+        self.notifier.send("READY=1")
+
+    # --- How children end ------------------------------------------------------
+
+    def _on_exit(self, child: Child, code: int) -> None:
+        if isinstance(child, Worker):
+            self.metrics.ended(child)
+        if isinstance(child, Zygote):
+            self._on_zygote_exit(child, code)
+        elif self.stopping:
+            told = (0, -signal.SIGKILL, 0 if child.ready else -signal.SIGTERM)
+            if code not in told and self.exit_code == 0:
+                self.exit_code = code if code > 0 else EXIT_FAILED
+        elif isinstance(child, Worker) and (child.aborted or not child.stopping):
+            if child.ready:
+                self._replace(child, code)
+            elif self.announced:
+                self._on_failed_start(child, code)
+            else:
+                # The very first start: a mistake, not an accident.
+                self._fail(child, code)
+
+    def _on_zygote_exit(self, zygote: Zygote, code: int) -> None:
+        assert isinstance(self.launcher, Preloader)
+        failed = self.launcher.on_exit(zygote)
+        if zygote.stopping or self.stopping:
+            return
+        if not failed:
+            log.error("%s %s; starting another one", zygote, describe_exit(code))
+        elif self.announced:
+            self._keep_old(zygote, code)
+        else:
+            self._fail(zygote, code)
+
+    def _fail(self, child: Child, code: int) -> None:
+        if code < 0:
+            log.error("%s %s while starting", child, describe_exit(code))
+        self.exit_code = code if code > 0 else EXIT_FAILED
+        self._stop()
+
+    def _on_failed_start(self, worker: Worker, code: int) -> None:
+        if self.roster.to_renew and worker.generation == self.roster.generation:
+            self._keep_old(worker, code)
+            self.roster.pause()
+        else:
+            self._replace(worker, code)
+
+    def _replace(self, worker: Worker, code: int) -> None:
+        died = "signal" if code < 0 else "exit"
+        self.metrics.restarted("hung" if worker.aborted else died)
+        log.error("%s %s; replacing it", worker, describe_exit(code))
+        self.roster.pause(time.monotonic() - worker.started if worker.ready else 0.0)

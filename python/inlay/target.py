@@ -17,6 +17,7 @@ from typing import Any
 from . import recipe
 from .config import Config
 from .errors import CompileError
+from .logs import log
 
 ASGIApp = Callable[..., Any]
 
@@ -59,13 +60,26 @@ def load(config: Config) -> ASGIApp | None:
         )
     add_app_dir(config.app_dir)
     found = _attribute(_import(module_name, config), module_name, attribute)
+    return prepare(found, config)
+
+
+def prepare(found: Any, config: Config) -> ASGIApp:
+    """An object of the program as an ASGI 3 callable; raises TargetError."""
     if config.factory:
+        found = _call_factory(found, config.target)
+    elif inspect.isfunction(found) and not inspect.signature(found).parameters:
+        log.warning(
+            '"%s" takes no parameters: it is called as a factory; --factory says so',
+            config.target,
+        )
         found = _call_factory(found, config.target)
     if not callable(found):
         raise TargetError(
             f'"{config.target}" is {type(found).__name__}, not an ASGI application'
         )
-    return _asgi3(found)
+    if config.interface == "asgi3":
+        return found  # type: ignore[no-any-return]
+    return _asgi3(found, config.interface == "asgi2")
 
 
 def _load_c(config: Config) -> None:
@@ -124,9 +138,11 @@ def _call_factory(factory: Any, target: str) -> Any:
         ) from None
 
 
-def _asgi3(app: Any) -> ASGIApp:
+def _asgi3(app: Any, double: bool) -> ASGIApp:
     """The app itself, or an ASGI 2 one (called in two steps) as ASGI 3."""
-    if inspect.isclass(app):
+    if double:
+        pass
+    elif inspect.isclass(app):
         double = hasattr(app, "__await__") is False
     elif inspect.isfunction(app) or inspect.ismethod(app):
         double = len(inspect.signature(app).parameters) == 1

@@ -11,19 +11,18 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
-import importlib
 import io
 import os
 import platform
 import re
 import subprocess
-import sys
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from typing import Any
 
 from inlay.errors import BuildError
+from inlay.toml import parse_toml
 
 _SKIPPED = {"__pycache__", "build", "dist", "node_modules", "venv", "tests", "test"}
 # A wheel's times: 1980 is the first year that a zip file knows.
@@ -44,7 +43,7 @@ class Project:
         path = os.path.join(self.folder, "pyproject.toml")
         try:
             with open(path, "rb") as file:
-                self.settings = _parse_toml(file.read().decode())
+                self.settings = parse_toml(file.read().decode())
         except FileNotFoundError:
             raise BuildError(
                 f"{self.folder} has no pyproject.toml: a wheel needs a name and a "
@@ -109,12 +108,6 @@ class Project:
                 if inside or name.endswith((".py", ".c", ".cpp", ".cc", ".cxx", ".rs")):
                     if not _is_private(name, inside):
                         yield os.path.relpath(os.path.join(folder, name), self.root)
-
-
-def _parse_toml(text: str) -> dict[str, Any]:
-    name = "tomllib" if sys.version_info >= (3, 11) else "tomli"
-    settings: dict[str, Any] = importlib.import_module(name).loads(text)
-    return settings
 
 
 def _is_package(folder: str) -> bool:

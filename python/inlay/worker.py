@@ -1,97 +1,139 @@
 """A worker process: the application on the main thread, C on the I/O threads.
 
-Started by the supervisor as `main CONFIG PIPES`; not for use by hand.
+Executed by the supervisor as `main CONFIG START`, or forked by the zygote;
+not for use by hand. It gets ready, then waits for the supervisor to send the
+listening sockets.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import json
 import os
-import platform
+import random
 import signal
+import socket
 import sys
-import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from . import _core, control, logs, openapi, private, settings, target
+from . import control, logs, metrics, private, serving, target
+from .child import STACKS_SIGNAL
 from .config import Config
-from .lifespan import Lifespan, LifespanError
+from .control import Channel
+from .lifespan import LifespanError
 from .logs import log
+from .serving import Serving
+from .target import ASGIApp
 
 EXIT_STARTUP = 3
-_POLL = 0.02  # seconds between looks at what is still running
+_COUNT = 0.1  # seconds between looks at the number of requests
+
+Load = Callable[[], "ASGIApp | None"]
 
 
-def new_loop(choice: str) -> asyncio.AbstractEventLoop:
-    """An event loop: uvloop's when installed (`auto`) or asked for."""
-    if choice in ("auto", "uvloop"):
-        try:
-            import uvloop
+@dataclass(frozen=True)
+class Start:
+    """What the supervisor gives a process."""
 
-            return uvloop.new_event_loop()
-        except ImportError:
-            if choice == "uvloop":
-                raise target.TargetError(
-                    "--loop uvloop: uvloop is not installed (pip install uvloop)"
-                ) from None
-    return asyncio.new_event_loop()
+    config: Config
+    channel: Channel
+    sockets: int  # listening ones that it will be sent
+    number: int  # the lowest that no other one has; -1: the zygote
+    inherited: dict[str, int]  # descriptors that all processes have, by name
 
 
 class Worker:
     """Start-up, serving and shutdown of one process."""
 
-    def __init__(self, config: Config, listen: list[int], status: int) -> None:
-        self.config = config
-        self.listen = listen
-        self.status = status
-        self.app: Any = None
-        self.server: Any = None
-        self.document: openapi.Document | None = None
+    def __init__(self, start: Start) -> None:
+        self.config = start.config
+        self.channel = start.channel
+        # Whose places the listening sockets take when they come.
+        self.places = [socket.socket(socket.AF_UNIX) for _ in range(start.sockets)]
+        counting = metrics.settings(start.config, start.inherited, start.number)
+        self.serving = Serving(self.config, self.places, **counting)
         self.broken = False  # the application can't be served
+        self.listening: list[int] = []  # the sockets, sent
+        self.patient = False  # others go on: idle clients have time to notice
+        self.stopped = asyncio.Event()
+        self.given = asyncio.Event()  # `listening` is there
 
-    async def run(self, commands: int) -> int:
-        loop = asyncio.get_running_loop()
-        stop = asyncio.Event()
-        # Ctrl-C, or the terminal's end, reach its whole group: the supervisor
-        # decides.
-        for number in (signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, signal.SIG_IGN)
-        loop.add_signal_handler(signal.SIGTERM, stop.set)
-        # The supervisor blocked them for the start.
-        signal.pthread_sigmask(
-            signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-        )
-
-        def stop_soon() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(stop.set)
-
-        control.follow_supervisor(
-            commands,
-            self.config.timeout_graceful_shutdown,
-            stop_soon,
-            self.on_command,
-        )
-        lifespan = await self.start()
+    async def run(self, load: Load) -> int:
+        """Serve what `load` returns when, and as long as, it is told to."""
+        self.follow()
+        self.channel.send("begun")
+        app, problem = self.load(load)
+        # Until here there was nothing to end gracefully.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.stopped.set)
+        starting = asyncio.ensure_future(self.start(app, problem))
+        await self.unless_stopped(starting)
+        if not starting.done():
+            starting.cancel()
+            return 0  # the application is cancelled with all other tasks
+        starting.result()
         try:
-            self.server.start()
-            try:
-                self.report()
-                await stop.wait()
-                await self.drain(self.server)
-            finally:
-                self.server.stop()
+            self.report()
+            given = asyncio.ensure_future(self.given.wait())
+            await self.unless_stopped(given)
+            if given.done() and not self.stopped.is_set():
+                await self.serve()
         finally:
-            await lifespan.shutdown()
+            await self.serving.stop()
         return 0
 
-    async def start(self) -> Lifespan:
-        """Load the application and make the server; in dev, one that says why
-        that can't be done."""
+    async def unless_stopped(self, what: asyncio.Future[Any]) -> None:
+        """Wait for it, or the order to stop."""
+        stopped = asyncio.ensure_future(self.stopped.wait())
+        await asyncio.wait({what, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+
+    def follow(self) -> None:
+        """Obey the supervisor, on a thread of its own."""
+        loop = asyncio.get_running_loop()
+
+        def soon(do: Callable[..., object], *args: Any) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended
+                loop.call_soon_threadsafe(do, *args)
+
+        def on_command(command: control.Message) -> None:
+            if command["type"] == "ping":
+                soon(self.channel.send, "pong")
+            elif command["type"] == "serve":
+                self.listening = command["fds"]
+                soon(self.given.set)
+            elif command["type"] == "retire":
+                self.patient = True
+                soon(self.stopped.set)
+            elif command["type"] == "swap":
+                self.swap(command["module"])
+
+        control.follow_supervisor(
+            self.channel,
+            self.config.timeout_graceful_shutdown,
+            lambda: soon(self.stopped.set),
+            on_command,
+        )
+
+    def load(self, load: Load) -> tuple[ASGIApp | None, str]:
+        """The application; in dev also the reason why there is none."""
         try:
-            return await self._start(target.load(self.config))
+            return load(), ""
+        except target.TargetError as error:
+            if not self.config.dev:
+                raise
+            return None, str(error)
+
+    async def start(self, app: ASGIApp | None, problem: str) -> None:
+        """Start the application and make the server; in dev, when that can't
+        be done, one that says why."""
+        try:
+            if problem:
+                raise target.TargetError(problem)
+            await self.serving.start(app)
         except (target.TargetError, LifespanError) as error:
             if not self.config.dev:
                 raise
@@ -99,72 +141,37 @@ class Worker:
 
             log.error("%s", error)
             self.broken = True
-            return await self._start(explain(str(error)), native=False)
+            await self.serving.start(explain(str(error)), native=False)
 
-    async def _start(self, app: Any, native: bool = True) -> Lifespan:
-        lifespan = Lifespan(app, self.config.lifespan if native else "off")
-        await lifespan.startup()
-        self.app = app
-        try:
-            self.server = self.create_server(app, lifespan.state, native)
-        except target.TargetError:
-            await lifespan.shutdown()
-            raise
-        return lifespan
+    async def serve(self) -> None:
+        """Accept until told to stop, then let running requests end."""
+        for fd, place in zip(self.listening, self.places, strict=True):
+            os.dup2(fd, place.fileno(), inheritable=False)
+            os.close(fd)
+        self.serving.begin()
+        self.channel.send("serving")
+        if self.config.limit_max_requests:
+            jitter = random.randint(0, self.config.limit_max_requests_jitter)
+            self.count(self.config.limit_max_requests + jitter)
+        await self.stopped.wait()
+        await self.serving.drain(patient=self.patient)
 
-    def on_command(self, command: control.Message) -> None:
-        """What the supervisor of `inlay dev` asks for; on the control thread."""
+    def count(self, most: int) -> None:
+        """Tell when there have been so many requests: it is to be replaced."""
+        served = self.serving.server.requests()
+        if served >= most:
+            self.channel.send("spent", reason=f"has served {served} requests")
+        else:
+            asyncio.get_running_loop().call_later(_COUNT, self.count, most)
+
+    def swap(self, module: str) -> None:
+        """What `inlay dev` asks for; on the control thread."""
         from . import swap
 
-        if command["type"] == "swap" and self.server is not None:
-            report = swap.swap(command["module"], self.app, self.server, self.document)
-            control.send(self.status, "swapped", **report)
-
-    def create_server(
-        self, app: Any, state: dict[str, Any], native: bool
-    ) -> _core.Server:
-        """The C server, its native routes bound; TargetError when they can't be."""
-        try:
-            server = _core.Server(
-                app,
-                self.listen,
-                loop=asyncio.get_running_loop(),
-                state=state,
-                native=native,
-                **settings.of(self.config),
-            )
-        except ImportError as error:
-            raise target.TargetError(str(error)) from None
-        if app is not None:
-            self.document = openapi.install(app, server.openapi())
-        return server
-
-    async def drain(self, server: Any) -> None:
-        """No new requests; those that run may end until the deadline."""
-        server.drain()
-        while server.accepting():
-            await asyncio.sleep(_POLL / 10)
-        # New clients are to be refused, not to wait in a queue of ours.
-        for fd in self.listen:
-            os.close(fd)
-        deadline = time.monotonic() + self.config.timeout_graceful_shutdown
-        waiting = max(server.in_flight(), server.connections())
-        if waiting:
-            log.info(
-                "Waiting for running requests to end: %d (CTRL+C to force quit)",
-                waiting,
-            )
-        while server.connections() > 0 or server.in_flight() > 0:
-            if time.monotonic() >= deadline:
-                log.warning(
-                    "Cut, as they did not end within %g s: %d",
-                    self.config.timeout_graceful_shutdown,
-                    max(server.in_flight(), server.connections()),
-                )
-                server.cancel()
-                await asyncio.sleep(0)
-                break
-            await asyncio.sleep(_POLL)
+        serving = self.serving
+        if serving.server is not None:
+            report = swap.swap(module, serving.app, serving.server, serving.document)
+            self.channel.send("swapped", **report)
 
     def report(self) -> None:
         """Tell the supervisor what is served how, for its banner."""
@@ -174,66 +181,81 @@ class Worker:
 
             more["modules"] = swap.loaded()
             more["broken"] = self.broken
-        control.send(
-            self.status,
-            "ready",
-            app=_describe_app(self.app),
-            native=self.server.native_routes(),
-            loop=type(asyncio.get_running_loop()).__module__.split(".")[0],
-            python=platform.python_version(),
-            **more,
-        )
-        if not self.config.dev:
-            os.close(self.status)
+        self.channel.send("ready", **self.serving.describe(), **more)
 
 
-def _describe_app(app: Any) -> str | None:
-    if app is None:
-        return None
-    owner = openapi.find_documented(app) or app
-    return getattr(owner, "__name__", None) or type(owner).__name__
+def name(text: str) -> None:
+    """What `ps -o comm` and `top` call this process."""
+    with contextlib.suppress(OSError), open("/proc/self/comm", "w") as file:
+        file.write(text)
 
 
-def _finish(loop: asyncio.AbstractEventLoop) -> None:
-    """What asyncio.run does at the end, within bounds."""
-    tasks = asyncio.all_tasks(loop)
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        loop.run_until_complete(asyncio.wait(tasks, timeout=2.0))
-    loop.run_until_complete(loop.shutdown_asyncgens())
-    loop.close()
+def begin() -> Start:
+    """The first thing in a process that the supervisor has executed."""
+    config = Config.from_json(sys.argv[1])
+    given = json.loads(sys.argv[2])
+    inherited: dict[str, int] = given["inherited"]
+    for fd in (given["channel"], *inherited.values()):
+        os.set_inheritable(fd, False)
+    # Ctrl-C, or the terminal's end, reach its whole group: the supervisor
+    # decides. It has blocked them until here.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    faulthandler.register(STACKS_SIGNAL, file=inherited["stacks"], all_threads=True)
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    )
+    # What the application sees is the command that was typed.
+    sys.argv[1:] = [config.target]
+    logs.configure(config)
+    return Start(
+        config,
+        Channel(socket.socket(fileno=given["channel"])),
+        given["sockets"],
+        given["number"],
+        inherited,
+    )
+
+
+def run(start: Start, load: Load) -> int:
+    """A worker's life; its exit status."""
+    name("inlay-worker")
+    try:
+        loop = serving.new_loop(start.config.loop)
+        asyncio.set_event_loop(loop)
+        code = loop.run_until_complete(Worker(start).run(load))
+        serving.finish(loop)
+        return code
+    except target.TargetError as error:
+        log.error("%s", error)
+        return 1
+    except LifespanError as error:
+        for line in str(error).splitlines():
+            log.error("%s", line)
+        return EXIT_STARTUP
+    except SystemExit as error:
+        return exit_code(error)
+
+
+def exit_code(error: SystemExit) -> int:
+    """The status of a process whose application has called sys.exit."""
+    if isinstance(error.code, str):
+        log.error("%s", error.code)
+    return error.code if isinstance(error.code, int) else 1
+
+
+def end(code: int) -> None:
+    """End the process, now: threads of the application (sync endpoints) must
+    not hold it up."""
+    logs.flush()
+    private.remove()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def main() -> None:
     """Entry point; ends the process."""
-    config = Config.from_json(sys.argv[1])
-    pipes = json.loads(sys.argv[2])
-    for fd in (*pipes["listen"], pipes["status"], pipes["control"]):
-        os.set_inheritable(fd, False)
-    # What the application sees is the command that was typed.
-    sys.argv[1:] = [config.target]
-    logs.configure(config.log_level, config.use_colors)
-    worker = Worker(config, pipes["listen"], pipes["status"])
-    code = 1
-    try:
-        loop = new_loop(config.loop)
-        asyncio.set_event_loop(loop)
-        code = loop.run_until_complete(worker.run(pipes["control"]))
-        _finish(loop)
-    except target.TargetError as error:
-        log.error("%s", error)
-    except LifespanError as error:
-        for line in str(error).splitlines():
-            log.error("%s", line)
-        code = EXIT_STARTUP
-    except SystemExit as error:
-        code = error.code if isinstance(error.code, int) else 1
-        if isinstance(error.code, str):
-            log.error("%s", error.code)
-    logs.flush()
-    private.remove()
-    # Threads of the application (sync endpoints) must not hold the exit up.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    start = begin()
+    end(run(start, lambda: target.load(start.config)))

@@ -1,0 +1,105 @@
+"""`--metrics-port`: the supervisor's page for Prometheus.
+
+Workers count in memory that they share with the supervisor, whose own small
+C server renders it: no worker is asked, so one that hangs or has died does not
+hide the others. docs/metrics.md says what is counted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from typing import Any, Protocol
+
+from . import __version__, sockets
+from .config import Config
+from .logs import log
+
+_SLOTS_MOST = 4096
+_INHERITED = "metrics"
+
+
+def _slots(config: Config) -> int:
+    """Room for workers: SIGTTIN makes more, successors start beside them."""
+    return min(_SLOTS_MOST, 64 + 4 * (config.workers + config.spare))
+
+
+def settings(config: Config, inherited: dict[str, int], number: int) -> dict[str, int]:
+    """For `_core.Server` of a worker, which is to count in slot `number`."""
+    if _INHERITED not in inherited or number >= _slots(config):
+        return {}
+    return {"metrics_fd": inherited[_INHERITED], "metrics_slot": number}
+
+
+class Measured(Protocol):
+    """A worker, as far as it concerns us."""
+
+    number: int
+    pid: int
+
+
+class Metrics:
+    """All workers' memory and the page, or nothing when there is no port.
+
+    Raises BindError. `inherited` are descriptors that workers need, by name.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.inherited: dict[str, int] = {}
+        self._core: Any = None
+        self._room = 0
+        if config.metrics_port is None:
+            return
+        from . import _core
+
+        self._listening = _bind(config, config.metrics_port)
+        self._room = _slots(config)
+        self._core = _core.Metrics(
+            self._room,
+            config.io_threads,
+            version=__version__,
+            python=platform.python_version(),
+        )
+        self._core.serve([sock.fileno() for sock in self._listening])
+        self.inherited[_INHERITED] = self._core.fd
+
+    def show(self) -> None:
+        """Log where it is, beside the banner."""
+        if self._core is not None:
+            for sock in self._listening:
+                log.info("Metrics on %s/metrics", sockets.name(sock))
+
+    def started(self, worker: Measured) -> None:
+        """Its process runs."""
+        if worker.number < self._room:
+            self._core.started(worker.number, worker.pid)
+
+    def serving(self, worker: Measured) -> None:
+        """It accepts clients."""
+        if worker.number < self._room:
+            self._core.ready(worker.number)
+
+    def ended(self, worker: Measured) -> None:
+        """Its process is gone; what it counted stays in the totals."""
+        if worker.number < self._room:
+            self._core.give_back(worker.number)
+
+    def restarted(self, reason: str) -> None:
+        """Another worker takes the place of one: exit, signal, hung, memory,
+        max_requests or reload."""
+        if self._core is not None:
+            self._core.restarted(reason)
+
+    def close(self) -> None:
+        if self._core is not None:
+            self._core.close()
+            self._core = None
+            self._room = 0
+            self._listening.close()
+
+
+def _bind(config: Config, port: int) -> sockets.Listening:
+    host = config.metrics_host
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    own = dataclasses.replace(config, bind=(address,), reuse_port=False)
+    return sockets.bind(own)

@@ -1,0 +1,580 @@
+"""The options of a server: the one table behind the command line, the INLAY_
+variables, [tool.inlay] and the keywords of `inlay.run`.
+
+Each is a click option named after a field of Config, whose default it has.
+Names are uvicorn's wherever uvicorn has one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from . import logs
+from .config import Config
+
+DEFAULTS = Config("")
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+_SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
+_CODINGS = ("zstd", "br", "gzip")
+if TYPE_CHECKING:  # not generic in every click
+    _Type = click.ParamType[Any]
+    _Choice = click.Choice[str]
+else:
+    _Type, _Choice = click.ParamType, click.Choice
+
+
+class OptionError(ValueError):
+    """Options that can't be had, or not together; the message says why."""
+
+
+# --- Types --------------------------------------------------------------------
+
+
+class _Size(_Type):
+    """Bytes: 4096, 64K, 512M, 1G."""
+
+    name = "size"
+
+    def __init__(self, least: int = 1) -> None:
+        self.least = least
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        found = _SIZE.fullmatch(str(value).strip())
+        if not found:
+            self.fail(f"{value!r} is not a size: write 4096, 64K, 512M, 1G", param, ctx)
+        size = int(found[1]) * _UNITS[found[2].lower()]
+        if not self.least <= size < 1 << 63:
+            self.fail(f"{value} is out of range: {self.least} or more", param, ctx)
+        return size
+
+
+class _Mode(_Type):
+    """Permissions of a file, in octal."""
+
+    name = "octal"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int:
+        try:
+            mode = value if isinstance(value, int) else int(str(value), 8)
+        except ValueError:
+            mode = -1
+        if not 0 <= mode <= 0o777:
+            self.fail(f'{value!r} are no permissions: write "660"', param, ctx)
+        return mode
+
+
+class _Item(_Type):
+    """One of a list. Variables separate them by commas, headers by lines."""
+
+    name = "text"
+
+    def __init__(self, separator: str = ",", choices: Sequence[str] = ()) -> None:
+        self.separator = separator
+        self.choices = choices
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [part.strip() for part in rv.split(self.separator) if part.strip()]
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if isinstance(value, os.PathLike):
+            value = os.fspath(value)
+        if not isinstance(value, str):
+            self.fail(f"{value!r} is not a text", param, ctx)
+        return value
+
+
+class _Header(_Item):
+    """A line "Name: value"."""
+
+    name = "name:value"
+    _LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if isinstance(value, (tuple, list)) and len(value) == 2:
+            value = ": ".join(
+                part.decode("latin-1") if isinstance(part, bytes) else str(part)
+                for part in value
+            )
+        line = super().convert(value, param, ctx)
+        if not self._LINE.fullmatch(line):
+            self.fail(f'{value!r} is no header: write "Name: value"', param, ctx)
+        return line
+
+
+class _Loop(_Type):
+    """A loop's name, or the MODULE:FACTORY of another one."""
+
+    name = "[auto|asyncio|uvloop|zuvloop|MODULE:FACTORY]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        text = str(value)
+        known = ("auto", "asyncio", "uvloop", "zuvloop", "none")  # none: asyncio's
+        if text not in known and ":" not in text:
+            self.fail(f"{text!r} is not one of {self.name}", param, ctx)
+        return text
+
+
+class _Interface(_Choice):
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if value == "wsgi":
+            self.fail(
+                "WSGI is not served: wrap the application, for example with "
+                "a2wsgi.WSGIMiddleware(app)",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+_SECONDS = click.FloatRange(min=0)
+_COUNT = click.IntRange(min=0)
+_PORT = click.IntRange(0, 65535)
+_FILE = click.Path(exists=True, dir_okay=False)
+
+# --- The table ----------------------------------------------------------------
+
+
+class ServerOption(click.Option):
+    """An option of `inlay run`, in a section of its help."""
+
+    section: str = ""
+    shown: str = ""  # the default, in words
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        record = super().get_help_record(ctx)
+        if record is None or not self.shown:
+            return record
+        return record[0], f"{self.help}  [default: {self.shown}]"
+
+    def get_error_hint(self, ctx: click.Context | None) -> str:
+        hint = super().get_error_hint(ctx)
+        source = ctx.get_parameter_source(self.name) if ctx and self.name else None
+        if source is click.core.ParameterSource.ENVIRONMENT:
+            hint += f" (from the environment, {' or '.join(self.envvar or ())})"
+        return hint
+
+
+def _shown(field: str, type: Any) -> str:
+    """The default, as the help has it."""
+    value = getattr(DEFAULTS, field)
+    if value is None or value is False or value in ("", ()):
+        return ""
+    if value is True:
+        return "on"
+    if isinstance(type, _Mode):
+        return f"{value:o}"
+    if isinstance(type, _Size) and value and value % 1024 == 0:
+        return f"{value >> 20}M" if value % (1 << 20) == 0 else f"{value >> 10}K"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _metavar(type: Any) -> str | None:
+    if isinstance(type, click.IntRange):
+        return "NUMBER"
+    if isinstance(type, click.FloatRange):
+        return "SECONDS"
+    if isinstance(type, _Item):
+        return type.name.upper()
+    return type.name if isinstance(type, _Loop) else None
+
+
+def _flatten(_: Any, param: click.Parameter, value: Any) -> Any:
+    """a,b -c d, each of them one of the choices."""
+    assert isinstance(param.type, _Item)
+    words = [word for part in value for word in param.type.split_envvar_value(part)]
+    for word in words:
+        if param.type.choices and word not in param.type.choices:
+            raise click.BadParameter(
+                f"{word!r} is not one of {', '.join(param.type.choices)}"
+            )
+    return tuple(dict.fromkeys(words))
+
+
+def _option(
+    name: str,
+    help: str,
+    type: Any = None,
+    *,
+    field: str = "",
+    env: Sequence[str] = (),
+    also: str = "",
+    **more: Any,
+) -> ServerOption:
+    """`field` if it is not the name's; `also` a second name."""
+    long = name.split("/")[0].strip()
+    named = long.removeprefix("--").replace("-", "_")
+    field = field or named
+    if isinstance(type, _Item):
+        more["multiple"] = True
+    if name.count("/"):
+        more["is_flag"] = True
+    if not more.get("is_flag"):
+        more["metavar"] = _metavar(type)
+    option = ServerOption(
+        [name, field, *([also] if also else [])],
+        help=help,
+        type=type,
+        default=getattr(DEFAULTS, field),
+        show_default=False,
+        envvar=list(dict.fromkeys([f"INLAY_{named.upper()}", *env])),
+        **more,
+    )
+    option.shown = _shown(field, type)
+    return option
+
+
+_WHERE = [
+    _option("--host", "Listen on this host."),
+    _option("--port", "Listen on this port; 0 picks a free one.", _PORT),
+    _option("--uds", "Listen on a Unix socket instead.", click.Path()),
+    _option("--uds-permissions", "Permissions of Unix sockets.", _Mode()),
+    _option("--fd", "Listen on this inherited descriptor instead.", _COUNT),
+    _option(
+        "--bind",
+        "HOST:PORT, unix:PATH or fd://NUMBER, instead of all these; may be repeated.",
+        _Item(),
+    ),
+    _option(
+        "--reuse-port/--no-reuse-port",
+        "A socket for each worker; the kernel spreads clients.",
+    ),
+    _option("--backlog", "Connections that wait to be accepted.", click.IntRange(1)),
+]
+_WHAT = [
+    _option(
+        "--app-dir",
+        "Folder to import TARGET from; the current one if empty.",
+        click.Path(file_okay=False),
+    ),
+    _option(
+        "--factory", "TARGET is a function that makes the application.", is_flag=True
+    ),
+    _option(
+        "--interface",
+        "What TARGET is; WSGI is refused.",
+        _Interface(["auto", "asgi3", "asgi2", "wsgi"]),
+    ),
+    _option("--loop", "Event loop of the application.", _Loop()),
+    _option("--lifespan", "Lifespan protocol.", click.Choice(["auto", "on", "off"])),
+    _option("--root-path", "ASGI root_path, for an application below a path."),
+    _option("--env-file", "Variables to set first, from this file.", _FILE),
+]
+_PROCESSES = [
+    _option(
+        "--workers", "Worker processes.", click.IntRange(1), env=["WEB_CONCURRENCY"]
+    ),
+    _option("--spare", "Started workers that wait for another one's end.", _COUNT),
+    _option(
+        "--preload/--no-preload", "Import TARGET once and fork the workers off that."
+    ),
+    _option("--io-threads", "I/O threads of each worker.", click.IntRange(1, 256)),
+    _option(
+        "--limit-max-requests", "Requests until a worker is replaced; 0: any.", _COUNT
+    ),
+    _option("--limit-max-requests-jitter", "Up to so many more, drawn by lot.", _COUNT),
+    _option(
+        "--limit-memory",
+        "Resident memory at which a worker is replaced (512M, 1G); 0: any.",
+        _Size(0),
+    ),
+    _option(
+        "--timeout-worker-healthcheck",
+        "Seconds until a worker whose loop hangs is replaced; 0: never.",
+        _SECONDS,
+    ),
+    _option(
+        "--timeout-graceful-shutdown",
+        "Seconds that running requests get when the server stops.",
+        _SECONDS,
+    ),
+]
+_RELOAD = [
+    _option("--reload", "Restart when files change.", is_flag=True),
+    _option(
+        "--reload-dir",
+        "Folder to watch instead of the current one; may be repeated.",
+        _Item(),
+        field="reload_dirs",
+        env=["INLAY_RELOAD_DIRS"],
+    ),
+    _option(
+        "--reload-include",
+        "Pattern of files to watch besides *.py; may be repeated.",
+        _Item(),
+        field="reload_includes",
+        env=["INLAY_RELOAD_INCLUDES"],
+    ),
+    _option(
+        "--reload-exclude",
+        "Pattern of files not to watch; may be repeated.",
+        _Item(),
+        field="reload_excludes",
+        env=["INLAY_RELOAD_EXCLUDES"],
+    ),
+    _option("--reload-delay", "Seconds between looks at the files.", _SECONDS),
+]
+_LOGS = [
+    _option(
+        "--log-level",
+        "Least important level to log.",
+        click.Choice(list(logs.LEVELS), case_sensitive=False),
+    ),
+    _option("--log-config", "Logging configuration: .ini, .json, .yaml.", _FILE),
+    _option("--access-log/--no-access-log", "Log each request to stdout."),
+    _option("--access-log-format", "uvicorn, combined, json, or a text with %(name)s."),
+    _option("--use-colors/--no-use-colors", "Coloured log; by default on a terminal."),
+]
+_METRICS = [
+    _option("--metrics-port", "Prometheus metrics on this port.", _PORT),
+    _option("--metrics-host", "Host of the metrics' port."),
+    _option("--health-path", "Path that is answered 200 while the worker serves."),
+    _option("--request-id/--no-request-id", "Make, log and send back x-request-id."),
+    _option("--server-timing/--no-server-timing", "Send a Server-Timing header."),
+]
+_HEADERS = [
+    _option("--server-header/--no-server-header", "Send a Server header."),
+    _option("--date-header/--no-date-header", "Send a Date header."),
+    _option(
+        "--header",
+        'Send this with every answer: "Name: value"; may be repeated.',
+        _Header("\n"),
+        field="headers",
+        env=["INLAY_HEADERS"],
+    ),
+    _option(
+        "--proxy-headers/--no-proxy-headers",
+        "Believe X-Forwarded-* and Forwarded of trusted proxies.",
+    ),
+    _option(
+        "--forwarded-allow-ips",
+        "Those proxies: addresses, networks, unix, or *.",
+        env=["FORWARDED_ALLOW_IPS"],
+    ),
+    _option(
+        "--proxy-protocol/--no-proxy-protocol",
+        "Connections begin with a PROXY protocol header (v1, v2).",
+    ),
+]
+_FILES = [
+    _option("--static", "Serve files: /PATH=FOLDER; may be repeated.", _Item()),
+    _option("--static-index", "File that stands for a folder; empty: none."),
+    _option(
+        "--static-max-age",
+        "Seconds of cache-control for files; -1: no such header.",
+        click.IntRange(min=-1),
+    ),
+    _option(
+        "--compress",
+        "Compress answers: zstd, br, gzip, with commas or repeated.",
+        _Item(choices=_CODINGS),
+        callback=_flatten,
+    ),
+    _option("--compress-min-size", "Shorter answers are not.", _Size(0)),
+    _option(
+        "--compress-types",
+        "Content types that are, with commas or repeated.",
+        _Item(),
+        callback=_flatten,
+    ),
+]
+_WEBSOCKET = [
+    _option(
+        "--ws",
+        "WebSocket: auto, or none. The other names mean auto.",
+        click.Choice(["auto", "none", "websockets", "websockets-sansio", "wsproto"]),
+    ),
+    _option("--ws-max-size", "Bytes of a message.", _Size()),
+    _option("--ws-max-queue", "Messages that wait for the application.", _COUNT),
+    _option("--ws-ping-interval", "Seconds between pings; 0: none.", _SECONDS),
+    _option("--ws-ping-timeout", "Seconds for the answer; 0: any time.", _SECONDS),
+    _option(
+        "--ws-per-message-deflate",
+        "Compress, if the client can.",
+        click.BOOL,
+    ),
+]
+_TIMEOUTS = [
+    _option("--timeout-keep-alive", "Seconds a connection may idle.", _SECONDS),
+    _option(
+        "--timeout-header",
+        "Seconds from a request's first byte to the end of its headers.",
+        _SECONDS,
+    ),
+    _option("--timeout-body", "Seconds without a byte of an awaited body.", _SECONDS),
+    _option("--timeout-write", "Seconds a client may take no byte.", _SECONDS),
+    _option(
+        "--timeout-request",
+        "Seconds from a request's headers to the begin of its answer.",
+        _SECONDS,
+    ),
+    _option("--timeout-queue", "Seconds in the queue of --limit-queue.", _SECONDS),
+]
+_LIMITS = [
+    _option(
+        "--limit-head-bytes",
+        "Request line and headers, together.",
+        _Size(),
+        also="--h11-max-incomplete-event-size",
+    ),
+    _option("--limit-header-count", "Headers of a request.", click.IntRange(1)),
+    _option(
+        "--limit-trailer-bytes",
+        "Trailers and chunk extensions of a body, together.",
+        _Size(),
+    ),
+    _option(
+        "--limit-body-bytes",
+        "Body of any request; 0: no limit (ASGI bodies are streamed).",
+        _Size(0),
+    ),
+    _option("--limit-native-body-bytes", "Body collected for a native route.", _Size()),
+    _option("--limit-request-memory", "Memory that one request may take.", _Size()),
+    _option(
+        "--limit-body-rate", "Bytes a second that a body must come with.", _Size(0)
+    ),
+    _option(
+        "--limit-connections", "Open connections of a worker; 0: no limit.", _COUNT
+    ),
+    _option(
+        "--limit-address-connections",
+        "Open connections from one address; 0: no limit.",
+        _COUNT,
+    ),
+    _option(
+        "--limit-concurrency",
+        "Requests that the application has at once, further ones get a 503; 0: any.",
+        _COUNT,
+    ),
+    _option("--limit-queue", "Requests that wait for that instead.", _COUNT),
+    _option(
+        "--body-window",
+        "Body bytes held for the application before the client has to wait.",
+        _Size(),
+    ),
+    _option(
+        "--write-window",
+        "Answer bytes held for the client before the application has to wait.",
+        _Size(),
+    ),
+]
+# Of uvicorn, without an effect here.
+_NO_EFFECT = [
+    ServerOption(
+        ["--http"],
+        type=click.Choice(["auto", "h11", "httptools", "zttp"]),
+        expose_value=False,
+        help="There is one HTTP implementation; nothing follows from this.",
+    ),
+    ServerOption(
+        ["--reset-contextvars"],
+        is_flag=True,
+        expose_value=False,
+        help="Each request has a context of its own in any case.",
+    ),
+]
+
+SECTIONS: dict[str, list[ServerOption]] = {
+    "Where to listen": _WHERE,
+    "Application": _WHAT,
+    "Processes and threads": _PROCESSES,
+    "Reload": _RELOAD,
+    "Log": _LOGS,
+    "Metrics and health": _METRICS,
+    "Headers and proxies": _HEADERS,
+    "Files and compression": _FILES,
+    "WebSocket": _WEBSOCKET,
+    "Timeouts": _TIMEOUTS,
+    "Limits": _LIMITS,
+    "Accepted because uvicorn has them": _NO_EFFECT,
+}
+for _title, _members in SECTIONS.items():
+    for _each in _members:
+        _each.section = _title
+
+BY_FIELD = {
+    option.name: option
+    for members in SECTIONS.values()
+    for option in members
+    if option.name is not None and option.expose_value
+}
+# `inlay dev` has one worker, which follows its sources.
+NOT_IN_DEV = frozenset({
+    "workers", "spare", "preload", "reload", "reload_dirs", "reload_includes",
+    "reload_excludes", "reload_delay", "limit_max_requests",
+    "limit_max_requests_jitter", "limit_memory", "reuse_port",
+})  # fmt: skip
+
+# --- Values from elsewhere than the command line ------------------------------
+
+
+def field_of(key: str) -> str | None:
+    """The field of an option's name, with dashes or underscores."""
+    name = key.replace("-", "_")
+    if name in BY_FIELD:
+        return name
+    for field, option in BY_FIELD.items():
+        if f"--{key.replace('_', '-')}" in option.opts:
+            return field
+    return None
+
+
+def convert(field: str, value: Any) -> Any:
+    """A value as Config has it; raises OptionError."""
+    option = BY_FIELD[field]
+    if isinstance(value, Mapping):
+        raise OptionError(f"{value!r} is a table")
+    if option.multiple:
+        value = list(value) if isinstance(value, (list, tuple)) else [value]
+    elif isinstance(value, (list, tuple)):
+        raise OptionError(f"{value!r} is a list: one value is expected")
+    context = click.Context(click.Command("inlay"))
+    try:
+        value = option.type_cast_value(context, value)
+        if option.callback is not None:
+            value = option.callback(context, option, value)
+    except click.BadParameter as error:
+        raise OptionError(error.message) from None
+    return value
+
+
+def check(config: Config) -> Config:
+    """The record, if its options go together; raises OptionError."""
+    conflicts = [
+        (config.bind and config.uds is not None, "--bind", "--uds"),
+        (config.bind and config.fd is not None, "--bind", "--fd"),
+        (config.fd is not None and config.uds is not None, "--fd", "--uds"),
+        (config.reuse_port and config.fd is not None, "--reuse-port", "--fd"),
+        (config.reuse_port and config.uds is not None, "--reuse-port", "--uds"),
+        (config.reload and config.preload, "--reload", "--preload"),
+        (config.reload and config.spare > 0, "--reload", "--spare"),
+    ]
+    for given, one, other in conflicts:
+        if given:
+            raise OptionError(f"{one} and {other} exclude each other")
+    needs = [
+        (config.limit_queue, config.limit_concurrency, "queue", "concurrency"),
+        (
+            config.limit_max_requests_jitter,
+            config.limit_max_requests,
+            "max-requests-jitter",
+            "max-requests",
+        ),
+    ]
+    for wanted, there, one, other in needs:
+        if wanted and not there:
+            raise OptionError(f"--limit-{one} needs --limit-{other}")
+    if config.health_path and not config.health_path.startswith("/"):
+        raise OptionError(f'--health-path: "{config.health_path}" begins with no "/"')
+    if config.reload and config.workers > 1:
+        # A variable or a file may say so for production.
+        logs.log.warning("--reload has one worker: --workers is ignored")
+        config = dataclasses.replace(config, workers=1)
+    return config

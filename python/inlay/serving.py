@@ -1,0 +1,214 @@
+"""An application on its sockets, in the running loop: what a worker process and
+a server inside another program have in common.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import platform
+import socket
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from . import _core, openapi, settings
+from .config import Config
+from .lifespan import Lifespan
+from .logs import TRACE, log
+from .target import ASGIApp, TargetError
+from .tracing import traced
+
+EXIT_FAILED = 1
+EXIT_STARTUP = 3  # as uvicorn: the application's start-up failed
+
+_T = TypeVar("_T")
+_POLL = 0.02  # seconds between looks at what is still running
+
+
+class Serving:
+    """Start-up, serving and shutdown of an application.
+
+    `sockets` listen already; drain() closes them. `more` are further keywords
+    of `_core.Server`.
+    """
+
+    def __init__(
+        self, config: Config, sockets: list[socket.socket], **more: Any
+    ) -> None:
+        self.config = config
+        self.sockets = sockets
+        self.more = more
+        self.app: ASGIApp | None = None
+        self.lifespan: Lifespan | None = None
+        self.server: Any = None
+        self.document: openapi.Document | None = None
+
+    async def start(self, app: ASGIApp | None, native: bool = True) -> None:
+        """The application's start-up, then the C server: it may begin().
+
+        Raises LifespanError, or TargetError when native routes can't be bound.
+        """
+        lifespan = Lifespan(app, self.config.lifespan if native else "off")
+        try:
+            await lifespan.startup()
+        except asyncio.CancelledError:
+            lifespan.cancel()
+            raise
+        try:
+            self.server = self._create_server(app, lifespan.state, native)
+        except BaseException:
+            await lifespan.shutdown()
+            raise
+        self.app = app
+        self.lifespan = lifespan
+
+    def _create_server(
+        self, app: ASGIApp | None, state: dict[str, Any], native: bool
+    ) -> _core.Server:
+        try:
+            server = _core.Server(
+                traced(app) if app and log.isEnabledFor(TRACE) else app,
+                [sock.fileno() for sock in self.sockets],
+                loop=asyncio.get_running_loop(),
+                state=state,
+                native=native,
+                **{**settings.of(self.config), **self.more},
+            )
+        except (ImportError, OSError, ValueError) as error:
+            # A route that can't be bound; an option that C reads.
+            raise TargetError(getattr(error, "strerror", "") or str(error)) from None
+        if app is not None:
+            self.document = openapi.install(app, server.openapi())
+        return server
+
+    def begin(self) -> None:
+        """Accept clients."""
+        self.server.start()
+
+    async def drain(
+        self, hurry: Callable[[], bool] = lambda: False, patient: bool = False
+    ) -> None:
+        """No new requests; those that run may end until the deadline, or until
+        someone is in a hurry."""
+        server = self.server
+        if patient:
+            server.retire()
+        else:
+            server.drain()
+        while server.accepting():
+            await asyncio.sleep(_POLL / 10)
+        # New clients are to be refused, not to wait in a queue of ours.
+        for sock in self.sockets:
+            sock.close()
+        deadline = time.monotonic() + self.config.timeout_graceful_shutdown
+        waiting = max(server.in_flight(), server.connections())
+        if waiting:
+            log.info(
+                "Waiting for running requests to end: %d (CTRL+C to force quit)",
+                waiting,
+            )
+        while server.connections() > 0 or server.in_flight() > 0:
+            if time.monotonic() >= deadline or hurry():
+                log.warning(
+                    "Cut, as they did not end within %g s: %d",
+                    self.config.timeout_graceful_shutdown,
+                    max(server.in_flight(), server.connections()),
+                )
+                server.cancel()
+                await asyncio.sleep(0)
+                break
+            await asyncio.sleep(_POLL)
+
+    async def stop(self) -> None:
+        """Cut what is left; then the application's shutdown."""
+        if self.server is not None:
+            self.server.stop()
+        if self.lifespan is not None:
+            await self.lifespan.shutdown()
+
+    def describe(self) -> dict[str, Any]:
+        """What is served how, for the banner."""
+        return {
+            "app": _describe_app(self.app),
+            "native": self.server.native_routes(),
+            "loop": type(asyncio.get_running_loop()).__module__.split(".")[0],
+            "python": platform.python_version(),
+        }
+
+
+def _describe_app(app: Any) -> str | None:
+    if app is None:
+        return None
+    owner = openapi.find_documented(app) or app
+    return getattr(owner, "__name__", None) or type(owner).__name__
+
+
+# --- Loops --------------------------------------------------------------------
+
+
+def new_loop(choice: str) -> asyncio.AbstractEventLoop:
+    """An event loop: uvloop's when installed (`auto`) or asked for, or what
+    MODULE:FACTORY makes."""
+    if choice == "zuvloop":
+        choice = "zuvloop:new_event_loop"
+    if ":" in choice:
+        return _custom_loop(choice)
+    if choice in ("auto", "uvloop"):
+        try:
+            import uvloop
+
+            return uvloop.new_event_loop()
+        except ImportError:
+            if choice == "uvloop":
+                raise TargetError(
+                    "--loop uvloop: uvloop is not installed (pip install uvloop)"
+                ) from None
+    return asyncio.new_event_loop()
+
+
+def _custom_loop(choice: str) -> asyncio.AbstractEventLoop:
+    module, _, attribute = choice.partition(":")
+    try:
+        factory = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise TargetError(f"--loop {choice}: {error}") from None
+    loop = factory()
+    if not isinstance(loop, asyncio.AbstractEventLoop):
+        raise TargetError(
+            f"--loop {choice} made {type(loop).__name__}, not an event loop"
+        )
+    return loop
+
+
+def finish(loop: asyncio.AbstractEventLoop) -> None:
+    """What asyncio.run does at the end, within bounds."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.wait(tasks, timeout=2.0))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+def run(main: Coroutine[Any, Any, _T], choice: str) -> _T:
+    """asyncio.run on a loop of this choice."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    else:
+        main.close()
+        raise RuntimeError(
+            "an event loop runs already in this thread: await Server.serve() there"
+        )
+    loop = new_loop(choice)
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(main)
+    finally:
+        try:
+            finish(loop)
+        finally:
+            asyncio.set_event_loop(None)
