@@ -94,30 +94,58 @@ def measure(
     path: str,
     cwd: str,
     *,
-    script: str | None = None,
+    script: Sequence[str] = (),
+    websocket: Sequence[str] = (),
     seconds: float = 3,
     connections: int = 64,
 ) -> Load:
-    """One round: start, warm up for a second, load, stop."""
+    """One round: start, warm up for a second, load, stop.
+
+    `script` is a script of wrk's and its arguments; `websocket` the program
+    load_ws, the kind of load and the bytes of a message.
+    """
     port = free_port()
-    url = f"http://127.0.0.1:{port}{path}"
-    wrk = ["wrk", "-t1", f"-c{connections}", "--latency"]
-    if script:
-        wrk += ["-s", script]
     with serving(command, port, cwd) as pid:
-        subprocess.run([*wrk, "-d1s", url], capture_output=True, check=True)
+
+        def load(seconds: float) -> tuple[float, str]:
+            if websocket:
+                return _load_websocket(websocket, port, connections, seconds)
+            return _load_http(path, script, port, connections, seconds)
+
+        load(1)
         before = _cpu_seconds(pid)
-        text = subprocess.run(
-            [*wrk, f"-d{seconds:g}s", url], capture_output=True, check=True, text=True
-        ).stdout
+        count, text = load(seconds)
         spent = _cpu_seconds(pid) - before
-    requests = _number(r"(\d+) requests in", text)
     return Load(
-        cpu_us=1e6 * spent / max(requests, 1),
-        rate=_number(r"Requests/sec:\s+([\d.]+)", text),
+        cpu_us=1e6 * spent / max(count, 1),
+        rate=count / seconds,
         p99=_text(r"99%\s+(\S+)", text),
         failed=int(_number(r"Non-2xx or 3xx responses: (\d+)", text)),
     )
+
+
+def _load_http(
+    path: str, script: Sequence[str], port: int, connections: int, seconds: float
+) -> tuple[float, str]:
+    command = ["wrk", "-t1", f"-c{connections}", "--latency", f"-d{seconds:g}s"]
+    if script:
+        command += ["-s", script[0]]
+    command += [f"http://127.0.0.1:{port}{path}", "--", *script[1:]]
+    text = _output(command)
+    return _number(r"(\d+) requests in", text), text
+
+
+def _load_websocket(
+    websocket: Sequence[str], port: int, connections: int, seconds: float
+) -> tuple[float, str]:
+    program, kind, size = websocket
+    command = [program, str(port), kind, str(connections), f"{seconds:g}", size]
+    count, p99 = _output(command).split()
+    return float(count), f"99% {int(p99) / 1000:.2f}ms"
+
+
+def _output(command: Sequence[str]) -> str:
+    return subprocess.run(command, capture_output=True, check=True, text=True).stdout
 
 
 def _text(pattern: str, text: str) -> str:

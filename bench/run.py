@@ -80,27 +80,56 @@ class Row:
     ours: Side
     peers: Sequence[Side]
     target: float
-    script: str | None = None
+    script: Sequence[str] = ()
+    websocket: Sequence[str] = ()  # kind of load_ws's load, bytes of a message
 
 
 def server(command: Sequence[str], target: str) -> list[str]:
     return [part.replace("{target}", target) for part in command]
 
 
-def build_loop() -> str:
-    """The bare epoll loop, compiled: the floor."""
-    out = HERE.parent / "build" / "bench_loop"
+def build(name: str) -> str:
+    """A C program of this folder, compiled."""
+    out = HERE.parent / "build" / name
     out.parent.mkdir(exist_ok=True)
-    subprocess.run(
-        ["cc", "-O2", "-o", str(out), str(HERE / "bench_loop.c")], check=True
-    )
+    source = str(HERE / f"{name}.c")
+    subprocess.run(["cc", "-O2", "-o", str(out), source], check=True)
     return str(out)
+
+
+def asgi_rows() -> list[Row]:
+    """Raw ASGI beyond the hello: every peer must be behind."""
+    body = str(HERE / "post_bytes.lua")
+    works: list[tuple[str, str, Sequence[str], Sequence[str]]] = [
+        ("10 KB answer", "/10k", (), ()),
+        ("1 MiB answer, streamed", "/stream", (), ()),
+        ("echo of 10 KB", "/", (body, "10240"), ()),
+        ("echo of 1 MiB", "/", (body, "1048576"), ()),
+        ("WebSocket echo, 64 bytes", "", (), ("echo", "64")),
+        ("WebSocket echo, 64 KiB", "", (), ("echo", "65536")),
+        ("WebSocket broadcast to 64", "", (), ("room", "64")),
+    ]
+    return [
+        Row(
+            work,
+            Side("inlay", server(INLAY, "asgi:app"), path),
+            [
+                Side("uvicorn", server(UVICORN, "asgi:app"), path),
+                Side("granian", server(GRANIAN, "asgi:app"), path),
+            ],
+            1.0,
+            script=script,
+            websocket=websocket,
+        )
+        for work, path, script, websocket in works
+    ]
 
 
 def rows() -> list[Row]:
     inlay = server(INLAY, "fastapi_app:app")
-    post = str(HERE / "post_numbers.lua")
+    post = [str(HERE / "post_numbers.lua")]
     return [
+        *asgi_rows(),
         Row(
             "raw ASGI hello",
             Side("inlay", server(INLAY, "hello:app"), "/"),
@@ -108,12 +137,12 @@ def rows() -> list[Row]:
                 Side("uvicorn", server(UVICORN, "hello:app"), "/"),
                 Side("granian", server(GRANIAN, "hello:app"), "/"),
             ],
-            0.6,
+            0.5,
         ),
         Row(
             "native GET",
             Side("inlay", inlay, "/plain"),
-            [Side("bare epoll loop", [build_loop(), "{port}"], "/plain")],
+            [Side("bare epoll loop", [build("bench_loop"), "{port}"], "/plain")],
             1.25,
         ),
         Row(
@@ -144,8 +173,11 @@ def rows() -> list[Row]:
         Row(
             "FastAPI hello, unchanged",
             Side("inlay", inlay, "/hello-py"),
-            [Side("uvicorn", server(UVICORN, "fastapi_app:app"), "/hello-py")],
-            0.85,
+            [
+                Side("uvicorn", server(UVICORN, "fastapi_app:app"), "/hello-py"),
+                Side("granian", server(GRANIAN, "fastapi_app:app"), "/hello-py"),
+            ],
+            0.75,
         ),
     ]
 
@@ -161,6 +193,7 @@ def run_row(row: Row, rounds: int, seconds: float) -> tuple[dict[str, list[Load]
                 side.path,
                 str(APPS),
                 script=row.script,
+                websocket=(build("load_ws"), *row.websocket) if row.websocket else (),
                 seconds=seconds,
             )
             loads[side.name].append(load)

@@ -26,21 +26,24 @@ SEES: dict[str, set[str]] = {
     "serve": BELOW_LOAD | {"load"},
     "py": BELOW_LOAD | {"load", "serve"},
 }
-# Which folder a library belongs to, so that it can be replaced.
+# Which folders a library belongs to, so that it can be replaced.
 LIBRARIES = {
     r"Python\.h|structmember\.h": "py",
     r"llhttp\.h": "http",
     r"yyjson\.h": "type",
     r"elfutils/.*|libelf\.h|gelf\.h": "dwarf",
     r"ffi\.h": "py",
+    r"openssl/.*": "http",
+    r"zlib\.h": "http or serve",
+    r"brotli/.*|zstd\.h": "serve",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]')
 
 
 def check_include(folder: str, quote: str, path: str) -> str | None:
     for pattern, owner in LIBRARIES.items():
-        if re.fullmatch(pattern, path) and folder != owner:
-            return f"{path} belongs to src/{owner}/ alone"
+        if re.fullmatch(pattern, path) and folder not in owner.split(" or "):
+            return f"{path} belongs to {owner} alone"
     if quote == "<" or path == "inlay.h":
         return None
     target, slash, _ = path.partition("/")

@@ -5,6 +5,7 @@ import contextvars
 import gc
 import json
 import time
+import urllib.parse
 
 VAR = contextvars.ContextVar("VAR", default="unset")
 SEEN = {}  # what happened after an answer, by name
@@ -77,7 +78,8 @@ class App:
     async def __call__(self, scope, receive, send):
         if scope["type"] == "lifespan":
             return await self.lifespan(scope, receive, send)
-        name = scope["path"].split("/")[1] or "scope"
+        path = scope["path"].removeprefix(scope["root_path"])
+        name = path.split("/")[1] or "scope"
         handler = getattr(self, "get_" + name, self.get_scope)
         return await handler(scope, receive, send)
 
@@ -111,6 +113,15 @@ class App:
         VAR.set("leaked")
         await asyncio.sleep(0)
         await text(send, shown + " " + VAR.get())
+
+    async def get_reply(self, scope, receive, send):
+        """What the query says: [status, {header: value}, body]."""
+        query = urllib.parse.unquote(scope["query_string"].decode())
+        status, headers, content = json.loads(query)
+        await start(
+            send, status, [(k.encode(), v.encode()) for k, v in headers.items()]
+        )
+        await body(send, content.encode())
 
     async def get_echo(self, scope, receive, send):
         await text(send, b"".join(await read(receive)))
@@ -265,6 +276,16 @@ class App:
         asyncio.current_task().cancel()
         await asyncio.sleep(1)
 
+    async def get_patient(self, scope, receive, send):
+        try:
+            if scope["path"].endswith("/receive"):
+                await receive()
+                await receive()
+            await asyncio.sleep(30)
+        except asyncio.CancelledError as error:
+            SEEN["patient"] = error.args
+            raise
+
     async def get_disconnect(self, scope, receive, send):
         await receive()
         began = time.monotonic()
@@ -326,7 +347,10 @@ class App:
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
-        objects = sum(isinstance(o, asyncio.Future) for o in gc.get_objects())
+        objects = sum(
+            isinstance(o, asyncio.Future) or type(o).__name__ in ("Wait", "Signal")
+            for o in gc.get_objects()
+        )
         await text(send, json.dumps(objects))
 
     async def get_sleep(self, scope, receive, send):

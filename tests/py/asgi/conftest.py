@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import importlib.util
+import json
 import os
 import socket
 import subprocess
@@ -31,7 +32,14 @@ class Reply:
 class Served:
     """A running server: `get` for whole answers, `connect` for raw bytes."""
 
-    def __init__(self, name: str, target: str, loop: str, log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        target: str,
+        loop: str,
+        log: Path,
+        options: dict[str, object] | None = None,
+    ) -> None:
         self.name = name
         self.log = log
         with socket.socket() as listener:
@@ -49,6 +57,7 @@ class Served:
                         target,
                         str(fd),
                         loop,
+                        json.dumps(options or {}),
                     ],
                     pass_fds=[fd],
                     stdout=out,
@@ -111,10 +120,12 @@ if importlib.util.find_spec("uvicorn"):
 
 @pytest.fixture(scope="module", params=SERVERS, ids="-".join)
 def served(request, tmp_path_factory):
-    """The module's APP on each server in turn: the same tests for all."""
+    """The module's APP on each server in turn: the same tests for all. SETTINGS
+    of the module are ours."""
     name, loop = request.param
     log = tmp_path_factory.mktemp("served") / "log"
-    server = Served(name, request.module.APP, loop, log)
+    settings = getattr(request.module, "SETTINGS", None)
+    server = Served(name, request.module.APP, loop, log, settings)
     yield server
     code = server.stop()
     assert code == 0 or (name == "uvicorn" and code == -15), server.logged()
@@ -124,19 +135,23 @@ def served(request, tmp_path_factory):
 def ours(request, tmp_path_factory):
     """The module's APP on our server only."""
     log = tmp_path_factory.mktemp("ours") / "log"
-    server = Served("inlay", request.module.APP, "asyncio", log)
+    settings = getattr(request.module, "SETTINGS", None)
+    server = Served("inlay", request.module.APP, "asyncio", log, settings)
     yield server
     assert server.stop() == 0, server.logged()
 
 
 @pytest.fixture
 def serve(tmp_path):
-    """serve(APP): our server for one test, which may stop it itself."""
+    """serve(APP): a server for one test, which may stop it itself. Options
+    are settings of _core.Server."""
     servers = []
 
-    def make(target: str, loop: str = "asyncio") -> Served:
+    def make(
+        target: str, loop: str = "asyncio", server: str = "inlay", **options: object
+    ) -> Served:
         log = tmp_path / f"log{len(servers)}"
-        servers.append(Served("inlay", target, loop, log))
+        servers.append(Served(server, target, loop, log, options))
         return servers[-1]
 
     yield make

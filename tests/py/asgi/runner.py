@@ -1,16 +1,19 @@
 """Serves an application on an inherited listening socket, by us or by uvicorn.
 
-runner.py inlay|uvicorn MODULE:ATTRIBUTE FD [auto|asyncio|uvloop]
+runner.py inlay|uvicorn MODULE:ATTRIBUTE FD auto|asyncio|uvloop SETTINGS
+
+SETTINGS are keywords of ours, as JSON.
 """
 
 import asyncio
 import importlib
+import json
 import logging
 import signal
 import sys
 
 
-async def serve_inlay(app, fd):
+async def serve_inlay(app, fd, settings):
     from inlay import _core
     from inlay.lifespan import Lifespan
 
@@ -19,7 +22,7 @@ async def serve_inlay(app, fd):
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     lifespan = Lifespan(app)
     await lifespan.startup()
-    server = _core.Server(app, [fd], loop=loop, state=lifespan.state)
+    server = _core.Server(app, [fd], loop=loop, state=lifespan.state, **settings)
     server.start()
     await stop.wait()
     server.drain()
@@ -34,7 +37,8 @@ async def serve_inlay(app, fd):
 
 
 def main():
-    server, target, fd, loop = sys.argv[1:5]
+    server, target, fd, loop, settings = sys.argv[1:6]
+    settings = json.loads(settings)
     module, _, attribute = target.partition(":")
     app = getattr(importlib.import_module(module), attribute)
     logging.basicConfig(level=logging.INFO)
@@ -53,9 +57,9 @@ def main():
         import uvloop
 
         uvloop.install()
-        asyncio.run(serve_inlay(app, int(fd)))
+        asyncio.run(serve_inlay(app, int(fd), settings))
     else:
-        asyncio.run(serve_inlay(app, int(fd)))
+        asyncio.run(serve_inlay(app, int(fd), settings))
 
 
 if __name__ == "__main__":

@@ -44,7 +44,12 @@ def test_scope_is_complete(served):
 def test_spec_version_and_extensions(ours):
     got = scope(ours)
     assert got["asgi"]["spec_version"] >= "2.4"
-    assert got["extensions"] == {}
+    assert got["extensions"] == {
+        "http.response.pathsend": {},
+        "http.response.zerocopysend": {},
+        "http.response.trailers": {},
+        "http.response.early_hint": {},
+    }
 
 
 def test_path_that_is_not_utf8(served):
@@ -346,15 +351,29 @@ def test_context_variables_do_not_leak(ours):
     client.close()
 
 
-def test_websocket_upgrade_is_served_as_http(ours):
-    reply = ours.get(
-        "/bare",
-        headers={
-            "Connection": "Upgrade",
-            "Upgrade": "websocket",
-            "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-            "Sec-WebSocket-Version": "13",
-        },
-    )
-    assert (reply.status, reply.body) == (201, b"bare")
-    assert ours.wait_logged("Unsupported upgrade request.")
+@pytest.mark.parametrize("path", ["/patient", "/patient/receive"])
+def test_a_request_that_takes_too_long_is_cancelled(serve, path):
+    server = serve(APP, request_timeout=200)
+    assert server.get(path).status == 504
+    seen = json.loads(server.get("/seen/patient").body)
+    assert seen == ["the request timed out"]
+    assert server.get("/bare").status == 201
+    assert "Traceback" not in server.logged()
+
+
+def test_what_a_trusted_proxy_says(serve):
+    server = serve(APP, proxy_headers=True, trusted=["127.0.0.1"], root_path="/own")
+    headers = {
+        "X-Forwarded-For": "192.0.2.7",
+        "X-Forwarded-Proto": "https",
+        "X-Forwarded-Prefix": "/api",
+    }
+    for _ in range(2):
+        got = json.loads(server.get("/scope/x", headers=headers).body)
+        assert got["root_path"] == "/api/own"
+        assert (got["path"], got["raw_path"]) == ("/api/own/scope/x",) * 2
+        assert got["scheme"] == "https"
+        assert got["client"][0] == "192.0.2.7"
+        got = json.loads(server.get("/scope/x").body)
+        assert (got["root_path"], got["path"]) == ("/own", "/own/scope/x")
+        assert got["scheme"] == "http"

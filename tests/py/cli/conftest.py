@@ -76,6 +76,7 @@ def inlay_run(tmp_path: Path) -> Iterator[StartServer]:
         command: str = "run",
         port: int | None = None,
         env: dict[str, str] | None = None,
+        pass_fds: tuple[int, ...] = (),
     ) -> Running:
         chosen = free_port() if port is None else port
         log = tmp_path / f"log{len(started)}"
@@ -96,6 +97,7 @@ def inlay_run(tmp_path: Path) -> Iterator[StartServer]:
                 text=True,
                 env={**os.environ, "PYTHONUNBUFFERED": "1", **(env or {})},
                 start_new_session=True,
+                pass_fds=pass_fds,
             )
         running = Running(process, chosen, log)
         started.append(running)
