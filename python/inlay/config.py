@@ -116,7 +116,7 @@ class Config:
     limit_concurrency: int = 0  # requests of the application at once; then 503
     limit_queue: int = 0  # requests that wait for that instead
     body_window: int = 64 * KIB
-    write_window: int = 64 * KIB
+    write_window: int = 256 * KIB
 
     def to_json(self) -> str:
         """All fields as one JSON object."""

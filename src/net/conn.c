@@ -224,11 +224,18 @@ static void offer_kept(struct inlay_conn *conn)
 
 static void read_some(struct inlay_conn *conn)
 {
-    char *scratch = conn->loop->scratch;
+    size_t room = INLAY_LOOP_SCRATCH;
+    char *to = NULL;
     ssize_t count;
 
+    if (conn->ops->on_room && !conn->closing)
+        to = conn->ops->on_room(conn, &room);
+    if (!to) {
+        to = conn->loop->scratch;
+        room = INLAY_LOOP_SCRATCH;
+    }
     do
-        count = recv(conn->watch.fd, scratch, INLAY_LOOP_SCRATCH, 0);
+        count = recv(conn->watch.fd, to, room, 0);
     while (count < 0 && errno == EINTR);
     if (count < 0) {
         if (errno != EAGAIN)
@@ -240,7 +247,7 @@ static void read_some(struct inlay_conn *conn)
         if (conn->discarded > DISCARD_MAX)
             inlay_conn_close(conn);
     } else {
-        deliver(conn, scratch, (size_t)count);
+        deliver(conn, to, (size_t)count);
     }
 }
 

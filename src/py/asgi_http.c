@@ -6,6 +6,12 @@
 
 #include "base/banned.h"
 
+/* Bytes of room offered at once for the rest of a body: the first time, at
+ * most; and how many must be missing for that. */
+#define ROOM_FIRST 65536
+#define ROOM_MOST (256u << 10)
+#define ROOM_LEAST 16384
+
 /* --- receive() ----------------------------------------------------------- */
 
 /* Steals `body`, which may be NULL: NULL. */
@@ -33,6 +39,42 @@ static PyObject *disconnect(struct inlay_asgi_request *request)
     return PyDict_Copy(inlay_asgi_state(request)->disconnect_message);
 }
 
+/* What landed in the room offered. */
+static PyObject *landed_message(struct inlay_asgi_request *request)
+{
+    bool last;
+    struct inlay_chunk *chunk = inlay_relay_body_landed(request->relay, &last);
+
+    request->offered = false;
+    request->received += chunk->sent;
+    /* The client is fast: it fills what it is given. */
+    if (chunk->sent == chunk->len && request->room < ROOM_MOST)
+        request->room *= 2;
+    request->body_over = last;
+    return part(request, inlay_asgi_landed(chunk), last);
+}
+
+/* Much of the body is still to come: it may land where it will be. */
+static int offer_room(struct inlay_asgi_request *request)
+{
+    struct inlay_relay *relay = request->relay;
+
+    if (request->offered || relay->content_length < 0)
+        return 0;
+    uint64_t left = (uint64_t)relay->content_length - request->received;
+    if (left < ROOM_LEAST)
+        return 0;
+    if (request->room == 0)
+        request->room = ROOM_FIRST;
+    struct inlay_chunk *chunk = inlay_asgi_room(
+        relay->bridge, (size_t)inlay_min(left, (uint64_t)request->room));
+    if (!chunk)
+        return -1;
+    request->offered = true;
+    inlay_relay_body_room(relay, chunk);
+    return 0;
+}
+
 static PyObject *next_message(struct inlay_asgi_request *request)
 {
     struct inlay_relay *relay = request->relay;
@@ -53,7 +95,11 @@ static PyObject *next_message(struct inlay_asgi_request *request)
         break;
     case INLAY_RELAY_GONE:
         return disconnect(request);
+    case INLAY_RELAY_LANDED:
+        return landed_message(request);
     case INLAY_RELAY_WAIT:
+        offer_room(request);
+        return NULL;
     case INLAY_RELAY_FULL:
     case INLAY_RELAY_OVER:
         return NULL;
@@ -62,6 +108,7 @@ static PyObject *next_message(struct inlay_asgi_request *request)
     PyObject *body =
         bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
                   : Py_NewRef(inlay_asgi_state(request)->empty_bytes);
+    request->received += bytes.len;
     inlay_relay_body_end(relay);
     request->body_over = last;
     return part(request, body, last);

@@ -1,6 +1,6 @@
 /*
  * asgi_lend.c - long bodies go out from where the application's bytes objects
- * are, without a copy. The reference that keeps one alive can only be dropped
+ * are, and come in to where they will be, without a copy. The reference that keeps one alive can only be dropped
  * with the GIL, which the I/O thread that has sent it never takes: it is put
  * on a stack, and the Python thread drops it on its next round.
  */
@@ -36,6 +36,31 @@ static void give_back(struct inlay_chunk *chunk)
         ;
     if (waiting < RETURNED_MOST && waiting + len >= RETURNED_MOST)
         inlay_bridge_ring(bridge);
+}
+
+PyObject *inlay_asgi_landed(struct inlay_chunk *chunk)
+{
+    struct lent *lent = (struct lent *)chunk;
+    PyObject *bytes = lent->bytes;
+
+    /* On failure it is NULL, with an exception. */
+    if (chunk->sent < chunk->len)
+        _PyBytes_Resize(&bytes, (Py_ssize_t)chunk->sent);
+    inlay_free(lent);
+    return bytes;
+}
+
+struct inlay_chunk *inlay_asgi_room(struct inlay_bridge *bridge, size_t len)
+{
+    PyObject *bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)len);
+
+    if (!bytes)
+        return NULL;
+    struct inlay_chunk *chunk = inlay_asgi_lend(bridge, bytes);
+    Py_DECREF(bytes);
+    if (!chunk)
+        PyErr_NoMemory();
+    return chunk;
 }
 
 struct inlay_chunk *inlay_asgi_lend(struct inlay_bridge *bridge,

@@ -241,6 +241,9 @@ static struct inlay_asgi_request *request_create(
     request->complete = request->left = request->wanted = false;
     request->running = request->finished = false;
     request->expected = -1;
+    request->received = 0;
+    request->room = 0;
+    request->offered = false;
     request->started = request->bodiless = request->body_over = false;
     request->trailers = request->trailing = request->mixed = false;
     request->accepted = false;

@@ -123,6 +123,9 @@ struct inlay_asgi_request {
 
     /* An HTTP answer, or a WebSocket's refusal. */
     int64_t expected; /* body bytes still announced; -1: not known */
+    uint64_t received; /* bytes of the request's body */
+    uint32_t room;     /* bytes to be offered next for more of it */
+    bool offered;      /* they have been */
     bool started;     /* http.response.start was given */
     bool bodiless;    /* HEAD, 204, 304: lengths are not compared */
     bool body_over;   /* receive() gave the last part of the body */
@@ -218,6 +221,13 @@ PyObject *inlay_asgi_send_create(struct inlay_asgi_request *request);
 /* A chunk of a bytes object, which is kept alive; NULL: no memory. */
 struct inlay_chunk *inlay_asgi_lend(struct inlay_bridge *bridge,
                                     PyObject *bytes);
+
+/* The other way round: an uninitialised bytes object to be filled; NULL with
+ * an exception: no memory. */
+struct inlay_chunk *inlay_asgi_room(struct inlay_bridge *bridge, size_t len);
+
+/* The bytes object, as long as what was put into it; ends the chunk. */
+PyObject *inlay_asgi_landed(struct inlay_chunk *chunk);
 
 /* Lets go of those that have been sent, or never will be. */
 void inlay_asgi_take_back(struct inlay_bridge *bridge);

@@ -83,6 +83,7 @@ static PyObject *next_message(struct inlay_asgi_request *request)
     case INLAY_RELAY_GONE:
         return ended(request);
     case INLAY_RELAY_WAIT:
+    case INLAY_RELAY_LANDED:
     case INLAY_RELAY_FULL:
     case INLAY_RELAY_OVER:
         break;
@@ -182,6 +183,8 @@ static PyObject *send_accept(struct inlay_asgi_request *request,
 /* websocket.close instead of an accept. */
 static PyObject *refuse(struct inlay_asgi_request *request)
 {
+    if (request->left || inlay_relay_left(request->relay))
+        return Py_NewRef(inlay_asgi_state(request)->ready_none);
     if (request->scope)
         inlay_asgi_metrics_route(request);
     inlay_relay_start(request->relay, 403);
@@ -312,9 +315,10 @@ static PyObject *send_close(struct inlay_asgi_request *request,
         Py_XDECREF(reason);
         return NULL;
     }
+    /* A client that has gone has got what this asks for. */
     if (request->left || inlay_relay_gone(request->relay)) {
         Py_DECREF(reason);
-        return inlay_asgi_raise_disconnected(state);
+        return Py_NewRef(state->ready_none);
     }
     inlay_relay_close(request->relay, code, inlay_str_make(text, (size_t)len));
     request->code = code;
@@ -331,12 +335,12 @@ static PyObject *send_first(struct inlay_asgi_request *request,
 {
     struct inlay_asgi_state *state = inlay_asgi_state(request);
 
+    if (inlay_asgi_is(type, state->name_websocket_close))
+        return refuse(request);
     if (request->left)
         return inlay_asgi_raise_disconnected(state);
     if (inlay_asgi_is(type, state->name_websocket_accept))
         return send_accept(request, message);
-    if (inlay_asgi_is(type, state->name_websocket_close))
-        return refuse(request);
     if (!inlay_asgi_is(type, state->name_websocket_start))
         return inlay_asgi_raise_expected("websocket.accept', 'websocket.close' "
                                          "or 'websocket.http.response.start",

@@ -304,6 +304,10 @@ enum inlay_relay_status inlay_relay_body_begin(struct inlay_relay *relay,
         pthread_mutex_unlock(&relay->lock);
         return INLAY_RELAY_GONE;
     }
+    if (relay->landed) {
+        pthread_mutex_unlock(&relay->lock);
+        return INLAY_RELAY_LANDED;
+    }
     if (inlay_buf_len(&relay->body) > 0 || relay->body_last) {
         *bytes_ret = inlay_buf_view(&relay->body);
         *last_ret = relay->body_last;
@@ -326,6 +330,27 @@ void inlay_relay_body_end(struct inlay_relay *relay)
     pthread_mutex_unlock(&relay->lock);
     if (resume)
         inlay_relay_post(relay);
+}
+
+struct inlay_chunk *inlay_relay_body_landed(struct inlay_relay *relay,
+                                            bool *last_ret)
+{
+    pthread_mutex_lock(&relay->lock);
+    struct inlay_chunk *chunk = relay->landed;
+    relay->landed = NULL;
+    *last_ret = relay->body_last && inlay_buf_len(&relay->body) == 0;
+    pthread_mutex_unlock(&relay->lock);
+    return chunk;
+}
+
+void inlay_relay_body_room(struct inlay_relay *relay, struct inlay_chunk *chunk)
+{
+    pthread_mutex_lock(&relay->lock);
+    struct inlay_chunk *before = relay->room;
+    relay->room = chunk;
+    pthread_mutex_unlock(&relay->lock);
+    if (before)
+        inlay_chunk_destroy(before);
 }
 
 void inlay_relay_start(struct inlay_relay *relay, int status)

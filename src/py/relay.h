@@ -75,6 +75,7 @@ struct inlay_relay {
     struct inlay_request *request; /* NULL: over */
     bool paused;                   /* the body is held back */
     bool accepted;                 /* it is a WebSocket now */
+    struct inlay_chunk *landing;   /* taken from `room`; or NULL */
 
     /* The head: written once, before the Python side sees it. */
     char *head; /* one block that holds all of it */
@@ -88,6 +89,7 @@ struct inlay_relay {
     size_t nlines;
     uint8_t http_major, http_minor;
     bool https, has_body, expects_continue;
+    int64_t content_length; /* -1: none */
     bool websocket;      /* it asks for one */
     bool upgrade;        /* it asks for one, but that is not followed */
     bool wants_trailers; /* te: trailers */
@@ -118,6 +120,11 @@ struct inlay_relay {
     pthread_mutex_t lock;
     struct inlay_buf body; /* arrived and not taken; a WebSocket's records */
     size_t messages;       /* of those */
+    /*
+     * The next bytes of the body shall land where Python made room for them,
+     * if all before them were taken; what comes after `landed` goes to `body`.
+     */
+    struct inlay_chunk *room, *landed; /* `sent` bytes of it; or NULL */
     bool body_last;        /* nothing will follow */
     bool hungry;           /* receive() waits: tell Python of new bytes */
     bool gone;             /* the client went away */
@@ -212,6 +219,7 @@ bool inlay_relay_left(struct inlay_relay *relay);
 enum inlay_relay_status {
     INLAY_RELAY_OK,
     INLAY_RELAY_WAIT, /* the relay will be in the queue when it's time */
+    INLAY_RELAY_LANDED, /* of body_begin; the lock is not held */
     INLAY_RELAY_GONE,
     INLAY_RELAY_FULL, /* no memory, or past a limit */
     INLAY_RELAY_OVER, /* INLAY_RELAY_UNSENT bytes wait already: not taken */
@@ -228,6 +236,16 @@ enum inlay_relay_status inlay_relay_body_begin(struct inlay_relay *relay,
                                                struct inlay_str *bytes_ret,
                                                bool *last_ret);
 void inlay_relay_body_end(struct inlay_relay *relay);
+
+/* After LANDED: the bytes where room was made for them, `sent` of them. The
+ * chunk is the caller's. */
+struct inlay_chunk *inlay_relay_body_landed(struct inlay_relay *relay,
+                                            bool *last_ret);
+
+/* Makes room for the next bytes of the body. Takes the chunk, which comes
+ * back by body_landed, or is destroyed. */
+void inlay_relay_body_room(struct inlay_relay *relay,
+                           struct inlay_chunk *chunk);
 
 /* The head of the answer, kept until the first inlay_relay_send. Starting
  * again forgets the former headers. FULL past 1 MiB. */

@@ -41,8 +41,22 @@ static struct inlay_relay *relay_alloc(struct inlay_bridge *bridge)
     return relay;
 }
 
+/* Of a body that nobody will read any more. */
+static void drop_room(struct inlay_relay *relay)
+{
+    struct inlay_chunk **all[] = {&relay->room, &relay->landed,
+                                  &relay->landing};
+
+    for (size_t i = 0; i < inlay_array_size(all); i++) {
+        if (*all[i])
+            inlay_chunk_destroy(*all[i]);
+        *all[i] = NULL;
+    }
+}
+
 void inlay_relay_free(struct inlay_relay *relay)
 {
+    drop_room(relay);
     for (struct inlay_chunk *chunk; (chunk = relay->chunks);) {
         relay->chunks = chunk->next;
         inlay_chunk_destroy(chunk);
@@ -72,6 +86,7 @@ static void unref_io(struct inlay_relay *relay)
         relay->head = NULL;
         relay->head_size = 0;
     }
+    drop_room(relay);
     inlay_buf_clear(&relay->body);
     inlay_buf_shrink(&relay->body, BODY_KEPT);
     inlay_buf_clear(&relay->answer);
@@ -315,6 +330,7 @@ static int copy_head(struct inlay_relay *relay,
     relay->http_minor = request->http_minor;
     relay->https = inlay_str_is(request->scheme, "https");
     relay->has_body = request->has_body;
+    relay->content_length = request->content_length;
     relay->body_last = !request->has_body;
     relay->timed = request->began != 0;
     relay->began = request->began;
@@ -594,6 +610,39 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
     return INLAY_PENDING;
 }
 
+static char *on_room(struct inlay_handler *handler inlay_unused,
+                     struct inlay_request *request,
+                     size_t *len_ret)
+{
+    struct inlay_relay *relay = request->handler_data;
+
+    if (!relay)
+        return NULL;
+    pthread_mutex_lock(&relay->lock);
+    /* What landed is read before what lies in `body`. */
+    bool first = !relay->landed && inlay_buf_len(&relay->body) == 0;
+    if (first && !relay->landing) {
+        relay->landing = relay->room;
+        relay->room = NULL;
+    }
+    pthread_mutex_unlock(&relay->lock);
+    if (!first || !relay->landing)
+        return NULL;
+    *len_ret = relay->landing->len;
+    return relay->landing->data;
+}
+
+/* Under the lock. 0 or -1. */
+static int keep_body(struct inlay_relay *relay, struct inlay_str chunk)
+{
+    if (!relay->landing || chunk.ptr != relay->landing->data)
+        return inlay_buf_append_str(&relay->body, chunk);
+    relay->landed = relay->landing;
+    relay->landed->sent = chunk.len;
+    relay->landing = NULL;
+    return 0;
+}
+
 static void on_body(struct inlay_handler *handler inlay_unused,
                     struct inlay_request *request,
                     struct inlay_str chunk,
@@ -604,10 +653,10 @@ static void on_body(struct inlay_handler *handler inlay_unused,
     if (!relay)
         return;
     pthread_mutex_lock(&relay->lock);
-    int appended = inlay_buf_append_str(&relay->body, chunk);
+    int appended = keep_body(relay, chunk);
     size_t held = inlay_buf_len(&relay->body);
     relay->body_last = last && appended == 0;
-    bool tell = relay->hungry && (held > 0 || last);
+    bool tell = relay->hungry && (held > 0 || relay->landed || last);
     if (tell)
         relay->hungry = false;
     bool pause = !last && held >= relay->bridge->body_window;
@@ -708,6 +757,7 @@ const struct inlay_handler_ops inlay_bridge_ops = {
     .kind = "asgi",
     .on_request = on_request,
     .on_body = on_body,
+    .on_room = on_room,
     .on_drained = on_drained,
     .on_abort = on_abort,
     .on_eof = on_eof,

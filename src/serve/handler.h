@@ -36,6 +36,14 @@ struct inlay_handler_ops {
                     struct inlay_request *request,
                     struct inlay_str chunk,
                     bool last);
+    /*
+     * NULL is allowed. Where the next bytes of a PENDING request's body shall
+     * land, `*len_ret` at most; on_body then gets them there. NULL: anywhere.
+     * Only of bodies whose length is known.
+     */
+    char *(*on_room)(struct inlay_handler *handler,
+                     struct inlay_request *request,
+                     size_t *len_ret);
     /* Everything written so far has left for the socket. */
     void (*on_drained)(struct inlay_handler *handler,
                        struct inlay_request *request);

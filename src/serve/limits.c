@@ -14,7 +14,7 @@ void inlay_limits_default(struct inlay_limits *limits)
         .body_bytes = 0,
         .native_body_bytes = 8u << 20,
         .body_window = 64u << 10,
-        .write_window = 64u << 10,
+        .write_window = 256u << 10,
         .request_memory = 64u << 20,
         .connections = 65536,
         .header_timeout = 10000,

@@ -31,7 +31,7 @@ struct inlay_limits {
     uint64_t body_bytes;            /* any body; 0: no cap (413) */
     size_t native_body_bytes;       /* 8 MiB: a body collected for C (413) */
     size_t body_window;             /* 64 KiB: ASGI body bytes held (64 KiB) */
-    size_t write_window;            /* 64 KiB: answer bytes held, then wait */
+    size_t write_window;            /* 256 KiB: answer bytes held, then wait */
     size_t request_memory;          /* arena of a request: 64 MiB */
     /* Open at once, per worker (65536); 0: no cap. At the cap nothing is
      * accepted, clients wait in the listen queue; the threads may pass it by
@@ -140,7 +140,8 @@ struct inlay_io_thread {
         write_timers, request_timers, rate_timers, queue_timers;
     struct inlay_timer_queue accept_timers; /* of accept_again */
     struct inlay_timer_queue drain_timers;  /* of new ones while it drains */
-    struct inlay_timer_queue ws_ping_timers, ws_pong_timers, ws_close_timers;
+    struct inlay_timer_queue ws_ping_timers, ws_pong_timers, ws_close_timers,
+        ws_drain_timers;
     struct inlay_timer accept_again; /* at the cap of connections: look again */
     struct inlay_listener *listeners;
     struct inlay_access_lines access; /* written to stdout once per tick */

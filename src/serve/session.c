@@ -344,6 +344,25 @@ static size_t on_data(struct inlay_conn *conn, const char *data, size_t len)
     return taken;
 }
 
+/* Of a body whose length is known the next bytes can go to their reader. */
+static char *on_room(struct inlay_conn *conn, size_t *len_ret)
+{
+    struct inlay_session *session = (struct inlay_session *)conn;
+    struct inlay_exchange *exchange = session->exchange;
+
+    if (inlay_likely(!session->receiving) || !exchange || session->held ||
+        session->body_length <= 0 || inlay_buf_len(&conn->in))
+        return NULL;
+    struct inlay_request *request = &exchange->request;
+    uint64_t left = (uint64_t)session->body_length - session->body_seen;
+    if (left == 0 || !request->handler || !request->handler->ops->on_room)
+        return NULL;
+    char *room =
+        request->handler->ops->on_room(request->handler, request, len_ret);
+    *len_ret = (size_t)inlay_min((uint64_t)*len_ret, left);
+    return room;
+}
+
 static void on_eof(struct inlay_conn *conn)
 {
     settle((struct inlay_session *)conn, inlay_buf_len(&conn->in) == 0);
@@ -384,6 +403,7 @@ static void on_close(struct inlay_conn *conn)
 
 static const struct inlay_conn_ops conn_ops = {
     .on_data = on_data,
+    .on_room = on_room,
     .on_eof = on_eof,
     .on_drained = on_drained,
     .on_close = on_close,

@@ -171,12 +171,12 @@ void inlay_exchange_destroy(struct inlay_exchange *exchange);
 /* Frees the thread's spare ones. */
 void inlay_exchange_free_spare(struct inlay_io_thread *thread);
 
-/* websocket.c: a head with `upgrade`. False: it is refused, the request is
- * over. */
+/* websocket_accept.c: a head with `upgrade`. False: it is refused, and the
+ * request is over. */
 bool inlay_websocket_meet(struct inlay_request *request,
                           const struct inlay_http1_head *head);
-/* An accepted one takes over the connection, outside of the HTTP engine; then
- * session->http1 is NULL. */
+/* websocket.c: an accepted one takes over the connection, not from within the
+ * HTTP engine, which is not used any more. */
 void inlay_websocket_begin(struct inlay_session *session);
 void inlay_websocket_drain(struct inlay_session *session);
 void inlay_websocket_init_timers(struct inlay_io_thread *thread);

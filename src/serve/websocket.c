@@ -7,6 +7,7 @@
 #include "base/banned.h"
 
 #define CLOSE_MS 10000 /* for the peer's close frame, after ours */
+#define DRAIN_MS 2000  /* the same when the server drains */
 #define SMALL 4096     /* chunks up to this are copied: fewer pieces to send */
 
 static struct inlay_websocket_session *socket_of(
@@ -123,7 +124,6 @@ int inlay_websocket_send_chunk(struct inlay_request *request,
         inlay_str_make(chunk->data + INLAY_WEBSOCKET_ROOM, chunk->len);
     int status = is_open(ws) ? put_compressed(ws, kind, bytes) : -1;
 
-    inlay_metrics_count(request->thread->metrics, INLAY_METRICS_WS_SENT, 1);
     if (status >= 0)
         inlay_metrics_count(request->thread->metrics, INLAY_METRICS_WS_SENT, 1);
     if (status == 0 && bytes.len > SMALL)
@@ -192,10 +192,13 @@ static void fail(struct inlay_websocket_session *ws,
 static void await_close(struct inlay_websocket_session *ws)
 {
     struct inlay_session *session = ws->session;
+    struct inlay_io_thread *thread = session->thread;
 
     ws->phase = INLAY_WEBSOCKET_CLOSING;
     ws->held = ws->choked = false;
-    inlay_timer_start(&session->thread->loop, &session->thread->ws_close_timers,
+    inlay_timer_start(&thread->loop,
+                      thread->draining ? &thread->ws_drain_timers
+                                       : &thread->ws_close_timers,
                       &session->timer);
     inlay_conn_resume(&session->conn);
 }
@@ -215,6 +218,8 @@ void inlay_websocket_drain(struct inlay_session *session)
 {
     struct inlay_websocket_session *ws = session->websocket;
 
+    if (ws->phase == INLAY_WEBSOCKET_CLOSING)
+        await_close(ws); /* not for so long */
     if (!is_open(ws))
         return;
     send_close(ws, INLAY_WEBSOCKET_RESTART, INLAY_STR(""));
@@ -234,7 +239,7 @@ static void settle(struct inlay_websocket_session *ws, bool all_taken)
         return;
     if (session->conn.eof && all_taken)
         finish(ws, INLAY_WEBSOCKET_LOST, INLAY_STR(""));
-    else if (session->thread->draining)
+    else if (session->thread->draining && is_open(ws))
         inlay_websocket_drain(session);
 }
 
@@ -536,6 +541,8 @@ void inlay_websocket_init_timers(struct inlay_io_thread *thread)
     inlay_timer_queue_init(loop, &thread->ws_pong_timers,
                            limits->ws_ping_timeout, expire_pong);
     inlay_timer_queue_init(loop, &thread->ws_close_timers, CLOSE_MS,
+                           expire_close);
+    inlay_timer_queue_init(loop, &thread->ws_drain_timers, DRAIN_MS,
                            expire_close);
 }
 

@@ -1,5 +1,6 @@
 /* The handshake: what asks for a WebSocket, and the answer that begins one. */
 #include "http/websocket_handshake.h"
+#include "serve/access_log.h"
 #include "serve/answer.h"
 #include "serve/metrics.h"
 #include "serve/response.h"
@@ -192,8 +193,6 @@ int inlay_websocket_accept(struct inlay_request *request,
         inlay_access_log_accepted(request);
     request->stream = &inlay_websocket_stream;
     session->websocket = ws;
-    if (request->thread->metrics)
-        inlay_metrics_websocket(request->thread->metrics, request);
     if (request->thread->metrics)
         inlay_metrics_websocket(request->thread->metrics, request);
     if (!session->feeding)
