@@ -1,7 +1,8 @@
 # Every target is one call of a script or tool; see CONTRIBUTING.md.
 #   make run      serve the quick start example on http://127.0.0.1:8000
 #   make test     all tests on one Python; FAST=1 leaves out the slow ones
-#   make test-all every Python found, the sanitizers, the fuzzers
+#   make test-all every Python found, the sanitizers, the fuzzers, the suites
+#   make suites   the tests of Starlette, FastAPI and uvicorn, over HTTP
 # PYTHON=python3.12 picks the interpreter (3.10 or newer, with headers).
 
 PYTHON ?= python3
@@ -15,7 +16,7 @@ SOURCES := $(shell find src include python -name __pycache__ -prune -o \
 export PYTHON
 
 .DEFAULT_GOAL := build
-.PHONY: run build test test-all sanitize bench fuzz format check clean FORCE
+.PHONY: run build test test-all sanitize suites bench fuzz format check clean FORCE
 .DELETE_ON_ERROR:
 
 run: build
@@ -32,6 +33,9 @@ test-all: build $(VENV)/.dev
 
 sanitize: build $(VENV)/.dev
 	scripts/asan.sh --ignore=tests/py/cli
+
+suites: build
+	scripts/suites.sh
 
 bench: build $(VENV)/.dev
 	scripts/setup.sh bench

@@ -164,8 +164,7 @@ static int by_time(const void *a, const void *b)
 int main(int argc, char **argv)
 {
     if (argc != 6) {
-        fprintf(stderr,
-                "load_ws PORT echo|room CONNECTIONS SECONDS BYTES\n");
+        fprintf(stderr, "load_ws PORT echo|room CONNECTIONS SECONDS BYTES\n");
         return 2;
     }
     bool echo = strcmp(argv[2], "echo") == 0;

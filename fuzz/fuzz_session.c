@@ -1,9 +1,9 @@
 /*
  * fuzz_session.c - a whole connection: bytes into a session over a socket
  * pair, with native routes and a handler that answers late, holds bodies back,
- * streams, and accepts WebSockets, whose messages it sends back. However the bytes are cut, the answers are the same; and after
- * the client's end the connection ends too. The first byte of the input
- * chooses the cuts.
+ * streams, and accepts WebSockets, whose messages it sends back. However the
+ * bytes are cut, the answers are the same; and after the client's end the
+ * connection ends too. The first byte of the input chooses the cuts.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -14,6 +14,7 @@
 #include "base/banned.h"
 
 #define LIMIT 2000
+#define SMALL_WINDOW 4 /* a bit of the choice */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -105,7 +106,7 @@ static struct inlay_websocket_deflate *agree(uint8_t choice)
 {
     struct inlay_deflate_terms terms = {
         .client_no_takeover = choice & 2,
-        .client_bits = choice & 4 ? 9 : 0,
+        .client_bits = choice & SMALL_WINDOW ? 9 : 0,
     };
 
     return choice & 1 ? inlay_deflate_create(&terms) : NULL;
@@ -157,7 +158,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     record(&whole, data + 2, size - 2, 0, data[1]);
     record(&cut, data + 2, size - 2, data[0] ? data[0] : 1, data[1]);
+    /* With a smaller window, zlib may or may not find out that a client
+     * refers to what is before it: that depends on the pieces. */
     check(
+        (data[1] & SMALL_WINDOW) ||
         inlay_str_equal(inlay_buf_view(&whole.log), inlay_buf_view(&cut.log)));
     inlay_buf_deinit(&whole.log);
     inlay_buf_deinit(&cut.log);

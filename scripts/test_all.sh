@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Everything: each other Python that is here, the sanitizers, the fuzzers.
+# Everything: each other Python that is here, others' test suites, the
+# sanitizers, the fuzzers.
 # Prints one line per part at the end, and fails if any part did.
 set -uo pipefail
 
@@ -50,6 +51,7 @@ for version in 3.10 3.11 3.12 3.13; do
     fi
 done
 part "one wheel for all" scripts/one_wheel.sh
+part "suites of Starlette, FastAPI and uvicorn" scripts/suites.sh
 part "AddressSanitizer and UBSan" scripts/asan.sh
 part "ThreadSanitizer" scripts/tsan.sh
 part "fuzzers" scripts/fuzz.sh "${FUZZ_SECONDS:-60}"

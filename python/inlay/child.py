@@ -11,6 +11,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -153,6 +154,9 @@ class Children:
         self.all: list[Child] = []
         self.adopts = False  # orphans of the children come here
         self._handlers: dict[int, Any] = {}
+        self._wakeup = -1  # whose turn it was before
+        self._waking = threading.Lock()
+        self._closed = False
         self._on_message = on_message
         self._on_exit = on_exit
         self._selector = selectors.DefaultSelector()
@@ -163,19 +167,22 @@ class Children:
 
     def take_signals(self, numbers: Sequence[int], note: Callable[..., None]) -> None:
         """`note` is called as a handler; the loop then turns at once."""
-        signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        self._wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         for number in numbers:
             self._handlers[number] = signal.signal(number, note)
 
     def wake(self) -> None:
         """Have the loop turn now; from any thread."""
-        with contextlib.suppress(BlockingIOError):
-            os.write(self._wake_write, b"\0")
+        with self._waking, contextlib.suppress(BlockingIOError):
+            if not self._closed:
+                os.write(self._wake_write, b"\0")
 
     def close(self) -> None:
         """No more signals, as it was before."""
+        with self._waking:
+            self._closed = True
         if self._handlers:
-            signal.set_wakeup_fd(-1)
+            signal.set_wakeup_fd(self._wakeup)
         for number, handler in self._handlers.items():
             signal.signal(number, handler)
         self._selector.close()

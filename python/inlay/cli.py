@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -10,9 +9,9 @@ from typing import Any
 
 import click
 
-from . import __version__, logs, options, project, sockets
+from . import __version__, logs, options, project
 from .config import Config
-from .supervisor import EXIT_FAILED, Supervisor
+from .supervisor import supervise
 
 
 def _server_options(command: click.Command) -> click.Command:
@@ -38,6 +37,9 @@ _NOT_YET = frozenset({
     "--ssl-ciphers", "--ssl-keyfile", "--ssl-keyfile-password", "--ssl-version",
 })  # fmt: skip
 
+# Of gunicorn and hypercorn.
+_SHORT = {"-w": "--workers", "-b": "--bind", "-p": "--port"}
+
 
 class _ServerCommand(click.Command):
     """Options from the command line, else from the environment, an env file,
@@ -50,15 +52,30 @@ class _ServerCommand(click.Command):
                 self._read_files(ctx, given)
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
-            if error.option_name not in _NOT_YET:
-                raise
-            raise click.UsageError(
-                f"{error.option_name} is an option of uvicorn that Inlay does "
-                "not have yet (see docs/options.md)",
-                ctx,
-            ) from None
+            raise self._explained(error, ctx) from None
         except options.OptionError as error:
             raise click.UsageError(str(error), ctx) from None
+
+    def _explained(
+        self, error: click.NoSuchOption, ctx: click.Context
+    ) -> click.UsageError:
+        name = error.option_name
+        if name in _NOT_YET:
+            return click.UsageError(
+                f"{name} is an option of uvicorn that Inlay does not have yet "
+                "(see docs/options.md)",
+                ctx,
+            )
+        if self.name == "dev" and options.field_of(name.removeprefix("--")):
+            return click.UsageError(
+                f"{name} is an option of `inlay run`: `inlay dev` has one worker, "
+                "which follows its sources",
+                ctx,
+            )
+        if name in _SHORT:
+            text = f"there is no option {name}; did you mean {_SHORT[name]}?"
+            return click.UsageError(text, ctx)
+        return error
 
     def _read_files(self, ctx: click.Context, given: Mapping[str, Any]) -> None:
         app_dir = given.get("app_dir") or os.environ.get("INLAY_APP_DIR", "")
@@ -229,28 +246,15 @@ def new(path: str, template: str) -> None:
     click.echo(f"Now:\n  cd {path}{steps}")
 
 
-def supervisor_of(config: Config) -> type[Supervisor]:
-    """The kind of supervisor that such workers need."""
-    if config.dev or config.reload:
-        from .dev import DevSupervisor
-
-        return DevSupervisor
-    return Supervisor
-
-
 def _serve(config: Config) -> None:
     _reserve_standard_streams()
     try:
         logs.configure(config)
-        listening = sockets.bind(config)
-        with contextlib.ExitStack() as on_error:
-            on_error.callback(listening.close)
-            supervisor = supervisor_of(config)(config, listening)
-            on_error.pop_all()
-    except (sockets.BindError, logs.LogConfigError) as error:
-        logs.log.error("%s", error)
-        sys.exit(EXIT_FAILED)
-    sys.exit(supervisor.run())
+    except logs.LogConfigError as error:
+        raise click.UsageError(str(error), click.get_current_context()) from None
+    for text in options.unknown_variables(os.environ):
+        logs.log.warning("%s", text)
+    sys.exit(supervise(config))
 
 
 @_server_options

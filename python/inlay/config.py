@@ -15,6 +15,10 @@ from typing import Any
 KIB = 1024
 MIB = 1024 * KIB
 
+# What a process ends with, besides 0.
+EXIT_FAILED = 1
+EXIT_STARTUP = 3  # as uvicorn: the application's start-up failed
+
 
 @dataclass(frozen=True)
 class Config:

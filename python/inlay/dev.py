@@ -53,7 +53,8 @@ class Sources(threading.Thread):
         self.files: set[str] = set()  # of modules, wherever they are
         self.folders: set[str] = set()  # of those that are not below the root
         self.on_change = on_change
-        self.more = threading.Event()  # folders were added
+        self.more = threading.Event()  # folders were added, or it is over
+        self.over = False
 
     def also(self, files: Iterable[str]) -> None:
         """Watch these too."""
@@ -65,11 +66,18 @@ class Sources(threading.Thread):
             self.folders |= folders
             self.more.set()
 
+    def end(self) -> None:
+        """Look no longer."""
+        self.over = True
+        self.more.set()
+
     def run(self) -> None:
         seen = time.time_ns() - _CLOCK
         problem = ""
         while True:
             self.more.clear()
+            if self.over:
+                return
             try:
                 self._follow(seen)
             except (OSError, RuntimeError) as error:
@@ -125,6 +133,9 @@ class DevSupervisor(Supervisor):
     """One worker, whose code is kept as it is in the files."""
 
     def __init__(self, config: Config, listening: Listening) -> None:
+        if config.workers > 1:
+            # A variable or a file may say so for production.
+            log.warning("--reload has one worker: --workers is ignored")
         config = dataclasses.replace(config, dev=True, workers=1, spare=0)
         super().__init__(config, listening)
         self.posted: deque[Callable[[], None]] = deque()
@@ -137,7 +148,10 @@ class DevSupervisor(Supervisor):
 
     def run(self) -> int:
         self.sources.start()
-        return super().run()
+        try:
+            return super().run()
+        finally:
+            self.sources.end()
 
     # --- On the thread that watches ------------------------------------------
 

@@ -19,10 +19,11 @@ from types import FrameType
 from typing import Any
 
 from . import banner, config, logs, options, serving, sockets, target
+from .config import EXIT_FAILED, EXIT_STARTUP
 from .lifespan import LifespanError
 from .logs import log
 from .options import OptionError
-from .serving import EXIT_FAILED, EXIT_STARTUP
+from .supervisor import supervise
 from .target import ASGIApp
 
 HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -30,8 +31,6 @@ HANDLED_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _LOOK = 0.1  # seconds between looks at the number of requests
 # A signal that comes right before the loop falls asleep does not wake it.
 _LOOK_FOR_SIGNALS = 0.5
-# Other names of uvicorn's keywords.
-_ALSO = {"h11_max_incomplete_event_size": "limit_head_bytes"}
 # uvicorn's, without an effect here.
 _IGNORED = frozenset({
     "http", "reset_contextvars", "timeout_notify", "ssl_version", "ssl_cert_reqs",
@@ -79,16 +78,16 @@ class Config:
     def __getattr__(self, name: str) -> Any:
         if name == "settings":
             raise AttributeError(name)
-        return getattr(self.settings, _ALSO.get(name, name))
+        return getattr(self.settings, options.field_of(name) or name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if name in options.BY_FIELD or name in _ALSO:
+        if options.field_of(name):
             changed = dataclasses.replace(self.settings, **_read({name: value}))
             super().__setattr__("settings", options.check(changed))
         elif name in ("app", "loaded", "loaded_app", "settings"):
             super().__setattr__(name, value)
         else:
-            raise AttributeError(f"Config has no option {name!r}")
+            raise AttributeError(f"Config has no option {name!r}{_like(name)}")
 
     def load(self) -> ASGIApp | None:
         """The application as ASGI 3; None for a C file. Raises TargetError."""
@@ -119,17 +118,19 @@ def _read(keywords: dict[str, Any]) -> dict[str, Any]:
     """Keywords as Config's fields."""
     values: dict[str, Any] = {}
     for name, value in keywords.items():
-        field = _ALSO.get(name, name)
         if name in _MISSING:
             if value:
                 raise OptionError(f"{name}: Inlay does not have it yet")
             continue
         if name in _IGNORED:
             continue
-        if field not in options.BY_FIELD:
-            raise TypeError(f"Inlay has no option {name!r}")
+        field = options.field_of(name)
+        if field is None:
+            raise TypeError(f"Inlay has no option {name!r}{_like(name)}")
         if value is None:
             continue
+        if field in values:
+            raise TypeError(f"{name!r} is there by two names")
         if name == "log_config" and isinstance(value, Mapping):
             values[field] = logs.pack(value)
             continue
@@ -139,14 +140,15 @@ def _read(keywords: dict[str, Any]) -> dict[str, Any]:
             value = ",".join(value)
         if name == "log_level" and isinstance(value, int):
             value = _level(value)
-        if name == "log_config" and isinstance(value, Mapping):
-            values[field] = logs.pack(value)
-            continue
         try:
             values[field] = options.convert(field, value)
         except OptionError as error:
             raise OptionError(f"{name}: {error}") from None
     return values
+
+
+def _like(name: str) -> str:
+    return options.like(name, options.BY_FIELD)
 
 
 def _level(number: int) -> str:
@@ -316,6 +318,8 @@ class Server:
             try:
                 if running is not None and self.started:
                     log.info("Shutting down")
+                    if self._bound is not None:
+                        self._bound.refuse()
                     await running.drain(lambda: self._force)
             finally:
                 if running is not None:
@@ -378,7 +382,8 @@ def run(app: ASGIApp | str, **keywords: Any) -> None:
                 f'{wanted[0]} needs the application as "module:attribute": other '
                 "processes import it"
             )
-        supervise(made.settings)
+        if code := supervise(made.settings):
+            sys.exit(code)
         return
     with contextlib.suppress(KeyboardInterrupt):
         Server(made).run()
@@ -386,24 +391,3 @@ def run(app: ASGIApp | str, **keywords: Any) -> None:
 
 def _differs(settings: config.Config, name: str) -> bool:
     return bool(getattr(settings, name) != getattr(options.DEFAULTS, name))
-
-
-def supervise(settings: config.Config) -> None:
-    """Serve by workers until a signal; SystemExit when that fails."""
-    from .cli import supervisor_of
-
-    try:
-        listening = sockets.bind(settings)
-    except BindError as error:
-        log.error("%s", error)
-        sys.exit(EXIT_FAILED)
-    caught = (*HANDLED_SIGNALS, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in caught}
-    try:
-        code = supervisor_of(settings)(settings, listening).run()
-    finally:
-        signal.set_wakeup_fd(-1)
-        for number, handler in before.items():
-            signal.signal(number, handler)
-    if code:
-        sys.exit(code)

@@ -13,6 +13,9 @@ from .config import Config
 from .logs import log
 
 _MEMORY_EVERY = 1.0  # seconds between looks at a worker's memory
+# Seconds that a worker gets which had more than it may when it was ready.
+_PATIENCE_FIRST = 10.0
+_PATIENCE_MOST = 600.0
 _STACKS_WAIT = 1.0  # seconds for a process to write its stacks
 _STACKS_QUIET = 0.1  # of silence: it has written them
 _ABORT_WAIT = 2.0  # seconds for a crash report
@@ -32,6 +35,8 @@ class Worker(Child):
     reason = "reload"  # why another one takes its place: see metrics.py
     ping_sent: float | None = None  # when; None: it has answered
     ping_next = 0.0
+    weighed = False  # when it was ready
+    may_grow_until = 0.0  # its memory is no reason to replace it before
 
 
 class Stacks:
@@ -73,6 +78,7 @@ class Health:
         self._memory = config.limit_memory
         self._spent = spent
         self._memory_next = 0.0
+        self._patience = _PATIENCE_FIRST
         self._looked = time.monotonic()
 
     def look(self, children: Sequence[Child]) -> float:
@@ -84,6 +90,8 @@ class Health:
         for child in children:
             if child.stopping:
                 continue
+            if isinstance(child, Worker) and child.ready and not child.weighed:
+                self._weigh(child, now)
             if not child.ready:
                 due = min(due, self._look_at_start(child, now))
             elif isinstance(child, Worker) and child.serving and self._timeout:
@@ -127,13 +135,32 @@ class Health:
         )
         worker.abort(_ABORT_WAIT)
 
+    def _weigh(self, worker: Worker, now: float) -> None:
+        """A successor of one that begins with too much would have as much:
+        each gets more time than the one before."""
+        worker.weighed = True
+        used = resident(worker.pid) if self._memory else 0
+        if used <= self._memory:
+            self._patience = _PATIENCE_FIRST
+            return
+        log.warning(
+            "%s has %d MiB of memory before its first request: --limit-memory, "
+            "%d MiB, is too low for this application. It is replaced in %.0f s",
+            worker,
+            used >> 20,
+            self._memory >> 20,
+            self._patience,
+        )
+        worker.may_grow_until = now + self._patience
+        self._patience = min(2 * self._patience, _PATIENCE_MOST)
+
     def _look_at_memory(self, children: Sequence[Child], now: float) -> float:
         if now >= self._memory_next:
             self._memory_next = now + _MEMORY_EVERY
             for child in children:
                 if isinstance(child, Worker) and child.serving and not child.stopping:
                     used = resident(child.pid)
-                    if used > self._memory:
+                    if used > self._memory and now >= child.may_grow_until:
                         self._spent(child, f"has {used >> 20} MiB of memory")
         return self._memory_next
 

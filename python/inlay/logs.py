@@ -23,6 +23,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .config import Config
 
+    _StreamHandler = logging.StreamHandler[Any]
+else:
+    _StreamHandler = logging.StreamHandler  # not generic before Python 3.11
+
 TRACE = 5
 LEVELS = {
     "critical": logging.CRITICAL,
@@ -44,6 +48,8 @@ _COLORS = {
 }
 _STATUS_COLORS = {1: 97, 2: 32, 3: 33, 4: 31, 5: 91}
 _ACCESS_FORMAT = '%(levelprefix)s %(client_addr)s - "%(request_line)s" %(status_code)s'
+
+_UVICORN = ("uvicorn", "uvicorn.error")
 
 logging.addLevelName(TRACE, "TRACE")
 log = logging.getLogger("inlay.error")
@@ -116,6 +122,39 @@ class AccessFormatter(DefaultFormatter):
         )
 
 
+class _LineFormatter(logging.Formatter):
+    """In place of an AccessFormatter: a record whose message is a whole line,
+    in another --access-log-format, has none of the arguments that takes."""
+
+    def __init__(self, fields: logging.Formatter) -> None:
+        super().__init__()
+        self.fields = fields
+
+    def format(self, record: logging.LogRecord) -> str:
+        if isinstance(record.args, tuple) and len(record.args) == 5:
+            return self.fields.format(record)
+        return super().format(record)
+
+
+def _takes_fields(formatter: logging.Formatter | None) -> bool:
+    """Is it uvicorn's AccessFormatter, or ours?"""
+    return any(
+        kind.__name__ == "AccessFormatter"
+        and kind.__module__ in ("uvicorn.logging", __name__)
+        for kind in type(formatter).__mro__
+    )
+
+
+class _Stderr(_StreamHandler):
+    """The handler of the server's own messages."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(sys.stderr)
+        self.setFormatter(DefaultFormatter(use_colors=config.use_colors))
+        # Children of "uvicorn" come here too; the access log goes its own way.
+        self.addFilter(lambda record: record.name != "uvicorn.access")
+
+
 # --- Configuration ------------------------------------------------------------
 
 
@@ -124,6 +163,7 @@ def configure(config: Config) -> None:
     ours = logging.getLogger("inlay")
     ours.handlers[:] = []
     ours.parent = logging.root
+    _release()
     if config.log_config is not None:
         ours.propagate = True
         ours.setLevel(logging.NOTSET)
@@ -133,11 +173,22 @@ def configure(config: Config) -> None:
         if config.log_level != _DEFAULT_LEVEL:
             log.setLevel(LEVELS[config.log_level])
         return
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(DefaultFormatter(use_colors=config.use_colors))
-    ours.handlers[:] = [handler]
-    ours.setLevel(LEVELS[config.log_level])
-    ours.propagate = False
+    # Applications made for uvicorn write to its loggers.
+    names = ["inlay"] if _configured(*_UVICORN) else ["inlay", "uvicorn"]
+    handler = _Stderr(config)
+    for logger in map(logging.getLogger, names):
+        logger.handlers[:] = [handler]
+        logger.setLevel(LEVELS[config.log_level])
+        logger.propagate = False
+
+
+def _release() -> None:
+    """The logger "uvicorn" as it was before an earlier configure()."""
+    logger = _known("uvicorn")
+    if logger is not None and any(isinstance(h, _Stderr) for h in logger.handlers):
+        logger.handlers[:] = []
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
 
 
 def pack(value: Mapping[str, Any]) -> str:
@@ -236,9 +287,7 @@ def _configured(*names: str) -> bool:
 
 def _adopt(ours: logging.Logger) -> None:
     """Under uvicorn's loggers, when those are configured and ours are not."""
-    if _configured("uvicorn", "uvicorn.error") and not _configured(
-        "inlay", "inlay.error"
-    ):
+    if _configured(*_UVICORN) and not _configured("inlay", "inlay.error"):
         ours.parent = logging.getLogger("uvicorn.error")
 
 
@@ -269,10 +318,22 @@ def access(config: Config) -> dict[str, Any]:
     if config.log_config is None and not logger.handlers:
         _write_to_stdout(logger, config)
     fields = config.access_log_format == "uvicorn"
+    if not fields:
+        _expect_lines(logger)
     return {
         "access_format": "fields" if fields else config.access_log_format,
         "access_sink": _sink(logger, fields),
     }
+
+
+def _expect_lines(logger: logging.Logger) -> None:
+    """What handlers of the logger get are no longer uvicorn's fields."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        for handler in above.handlers:
+            if handler.formatter is not None and _takes_fields(handler.formatter):
+                handler.setFormatter(_LineFormatter(handler.formatter))
+        above = above.parent if above.propagate else None
 
 
 def _access_logger() -> logging.Logger | None:

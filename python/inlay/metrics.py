@@ -74,6 +74,11 @@ class Metrics:
         if worker.number < self._room:
             self._core.started(worker.number, worker.pid)
 
+    def spare(self, worker: Measured) -> None:
+        """It has started up, and waits for a place to serve in."""
+        if worker.number < self._room:
+            self._core.spare(worker.number)
+
     def serving(self, worker: Measured) -> None:
         """It accepts clients."""
         if worker.number < self._room:

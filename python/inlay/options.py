@@ -8,133 +8,29 @@ Names are uvicorn's wherever uvicorn has one.
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import os
 import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import click
 
-from . import logs
+from . import logs, settings, sockets
 from .config import Config
+from .option_types import Header, Interface, Item, Loop, Mode, Number, Size, Whole
 
 DEFAULTS = Config("")
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SIZE = re.compile(r"(\d+)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _CODINGS = ("zstd", "br", "gzip")
-if TYPE_CHECKING:  # not generic in every click
-    _Type = click.ParamType[Any]
-    _Choice = click.Choice[str]
-else:
-    _Type, _Choice = click.ParamType, click.Choice
 
 
 class OptionError(ValueError):
     """Options that can't be had, or not together; the message says why."""
 
 
-# --- Types --------------------------------------------------------------------
-
-
-class _Size(_Type):
-    """Bytes: 4096, 64K, 512M, 1G."""
-
-    name = "size"
-
-    def __init__(self, least: int = 1) -> None:
-        self.least = least
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        found = _SIZE.fullmatch(str(value).strip())
-        if not found:
-            self.fail(f"{value!r} is not a size: write 4096, 64K, 512M, 1G", param, ctx)
-        size = int(found[1]) * _UNITS[found[2].lower()]
-        if not self.least <= size < 1 << 63:
-            self.fail(f"{value} is out of range: {self.least} or more", param, ctx)
-        return size
-
-
-class _Mode(_Type):
-    """Permissions of a file, in octal."""
-
-    name = "octal"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> int:
-        try:
-            mode = value if isinstance(value, int) else int(str(value), 8)
-        except ValueError:
-            mode = -1
-        if not 0 <= mode <= 0o777:
-            self.fail(f'{value!r} are no permissions: write "660"', param, ctx)
-        return mode
-
-
-class _Item(_Type):
-    """One of a list. Variables separate them by commas, headers by lines."""
-
-    name = "text"
-
-    def __init__(self, separator: str = ",", choices: Sequence[str] = ()) -> None:
-        self.separator = separator
-        self.choices = choices
-
-    def split_envvar_value(self, rv: str) -> list[str]:
-        return [part.strip() for part in rv.split(self.separator) if part.strip()]
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        if isinstance(value, os.PathLike):
-            value = os.fspath(value)
-        if not isinstance(value, str):
-            self.fail(f"{value!r} is not a text", param, ctx)
-        return value
-
-
-class _Header(_Item):
-    """A line "Name: value"."""
-
-    name = "name:value"
-    _LINE = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\r\n\0]*")
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        if isinstance(value, (tuple, list)) and len(value) == 2:
-            value = ": ".join(
-                part.decode("latin-1") if isinstance(part, bytes) else str(part)
-                for part in value
-            )
-        line = super().convert(value, param, ctx)
-        if not self._LINE.fullmatch(line):
-            self.fail(f'{value!r} is no header: write "Name: value"', param, ctx)
-        return line
-
-
-class _Loop(_Type):
-    """A loop's name, or the MODULE:FACTORY of another one."""
-
-    name = "[auto|asyncio|uvloop|zuvloop|MODULE:FACTORY]"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> str:
-        text = str(value)
-        known = ("auto", "asyncio", "uvloop", "zuvloop", "none")  # none: asyncio's
-        if text not in known and ":" not in text:
-            self.fail(f"{text!r} is not one of {self.name}", param, ctx)
-        return text
-
-
-class _Interface(_Choice):
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value == "wsgi":
-            self.fail(
-                "WSGI is not served: wrap the application, for example with "
-                "a2wsgi.WSGIMiddleware(app)",
-                param,
-                ctx,
-            )
-        return super().convert(value, param, ctx)
-
-
-_SECONDS = click.FloatRange(min=0)
-_COUNT = click.IntRange(min=0)
-_PORT = click.IntRange(0, 65535)
+_SECONDS = Number(min=0)
+_COUNT = Whole(min=0)
+_PORT = Whole(0, 65535)
 _FILE = click.Path(exists=True, dir_okay=False)
 
 # --- The table ----------------------------------------------------------------
@@ -167,9 +63,9 @@ def _shown(field: str, type: Any) -> str:
         return ""
     if value is True:
         return "on"
-    if isinstance(type, _Mode):
+    if isinstance(type, Mode):
         return f"{value:o}"
-    if isinstance(type, _Size) and value and value % 1024 == 0:
+    if isinstance(type, Size) and value and value % 1024 == 0:
         return f"{value >> 20}M" if value % (1 << 20) == 0 else f"{value >> 10}K"
     if isinstance(value, tuple):
         return ", ".join(value)
@@ -177,18 +73,18 @@ def _shown(field: str, type: Any) -> str:
 
 
 def _metavar(type: Any) -> str | None:
-    if isinstance(type, click.IntRange):
+    if isinstance(type, Whole):
         return "NUMBER"
-    if isinstance(type, click.FloatRange):
+    if isinstance(type, Number):
         return "SECONDS"
-    if isinstance(type, _Item):
+    if isinstance(type, Item):
         return type.name.upper()
-    return type.name if isinstance(type, _Loop) else None
+    return type.name if isinstance(type, Loop) else None
 
 
 def _flatten(_: Any, param: click.Parameter, value: Any) -> Any:
     """a,b -c d, each of them one of the choices."""
-    assert isinstance(param.type, _Item)
+    assert isinstance(param.type, Item)
     words = [word for part in value for word in param.type.split_envvar_value(part)]
     for word in words:
         if param.type.choices and word not in param.type.choices:
@@ -212,7 +108,7 @@ def _option(
     long = name.split("/")[0].strip()
     named = long.removeprefix("--").replace("-", "_")
     field = field or named
-    if isinstance(type, _Item):
+    if isinstance(type, Item):
         more["multiple"] = True
     if name.count("/"):
         more["is_flag"] = True
@@ -235,18 +131,19 @@ _WHERE = [
     _option("--host", "Listen on this host."),
     _option("--port", "Listen on this port; 0 picks a free one.", _PORT),
     _option("--uds", "Listen on a Unix socket instead.", click.Path()),
-    _option("--uds-permissions", "Permissions of Unix sockets.", _Mode()),
+    _option("--uds-permissions", "Permissions of Unix sockets.", Mode()),
     _option("--fd", "Listen on this inherited descriptor instead.", _COUNT),
     _option(
         "--bind",
-        "HOST:PORT, unix:PATH or fd://NUMBER, instead of all these; may be repeated.",
-        _Item(),
+        "HOST:PORT, [IPV6]:PORT, unix:PATH, fd://NUMBER or, of systemd, fd://NAME, "
+        "instead of all these; may be repeated.",
+        Item(),
     ),
     _option(
         "--reuse-port/--no-reuse-port",
         "A socket for each worker; the kernel spreads clients.",
     ),
-    _option("--backlog", "Connections that wait to be accepted.", click.IntRange(1)),
+    _option("--backlog", "Connections that wait to be accepted.", Whole(1)),
 ]
 _WHAT = [
     _option(
@@ -260,22 +157,20 @@ _WHAT = [
     _option(
         "--interface",
         "What TARGET is; WSGI is refused.",
-        _Interface(["auto", "asgi3", "asgi2", "wsgi"]),
+        Interface(["auto", "asgi3", "asgi2", "wsgi"]),
     ),
-    _option("--loop", "Event loop of the application.", _Loop()),
+    _option("--loop", "Event loop of the application.", Loop()),
     _option("--lifespan", "Lifespan protocol.", click.Choice(["auto", "on", "off"])),
     _option("--root-path", "ASGI root_path, for an application below a path."),
     _option("--env-file", "Variables to set first, from this file.", _FILE),
 ]
 _PROCESSES = [
-    _option(
-        "--workers", "Worker processes.", click.IntRange(1), env=["WEB_CONCURRENCY"]
-    ),
+    _option("--workers", "Worker processes.", Whole(1), env=["WEB_CONCURRENCY"]),
     _option("--spare", "Started workers that wait for another one's end.", _COUNT),
     _option(
         "--preload/--no-preload", "Import TARGET once and fork the workers off that."
     ),
-    _option("--io-threads", "I/O threads of each worker.", click.IntRange(1, 256)),
+    _option("--io-threads", "I/O threads of each worker.", Whole(1, 256)),
     _option(
         "--limit-max-requests", "Requests until a worker is replaced; 0: any.", _COUNT
     ),
@@ -283,7 +178,7 @@ _PROCESSES = [
     _option(
         "--limit-memory",
         "Resident memory at which a worker is replaced (512M, 1G); 0: any.",
-        _Size(0),
+        Size(0),
     ),
     _option(
         "--timeout-worker-healthcheck",
@@ -297,25 +192,29 @@ _PROCESSES = [
     ),
 ]
 _RELOAD = [
-    _option("--reload", "Restart when files change.", is_flag=True),
+    _option(
+        "--reload",
+        "Follow the sources, Python and C, as `inlay dev` does.",
+        is_flag=True,
+    ),
     _option(
         "--reload-dir",
         "Folder to watch instead of the current one; may be repeated.",
-        _Item(),
+        Item(),
         field="reload_dirs",
         env=["INLAY_RELOAD_DIRS"],
     ),
     _option(
         "--reload-include",
         "Pattern of files to watch besides *.py; may be repeated.",
-        _Item(),
+        Item(),
         field="reload_includes",
         env=["INLAY_RELOAD_INCLUDES"],
     ),
     _option(
         "--reload-exclude",
         "Pattern of files not to watch; may be repeated.",
-        _Item(),
+        Item(),
         field="reload_excludes",
         env=["INLAY_RELOAD_EXCLUDES"],
     ),
@@ -329,7 +228,10 @@ _LOGS = [
     ),
     _option("--log-config", "Logging configuration: .ini, .json, .yaml.", _FILE),
     _option("--access-log/--no-access-log", "Log each request to stdout."),
-    _option("--access-log-format", "uvicorn, combined, json, or a text with %(name)s."),
+    _option(
+        "--access-log-format",
+        "uvicorn, common, combined, json, or a text with %(name)s.",
+    ),
     _option("--use-colors/--no-use-colors", "Coloured log; by default on a terminal."),
 ]
 _METRICS = [
@@ -345,7 +247,7 @@ _HEADERS = [
     _option(
         "--header",
         'Send this with every answer: "Name: value"; may be repeated.',
-        _Header("\n"),
+        Header("\n"),
         field="headers",
         env=["INLAY_HEADERS"],
     ),
@@ -364,24 +266,24 @@ _HEADERS = [
     ),
 ]
 _FILES = [
-    _option("--static", "Serve files: /PATH=FOLDER; may be repeated.", _Item()),
+    _option("--static", "Serve files: /PATH=FOLDER; may be repeated.", Item()),
     _option("--static-index", "File that stands for a folder; empty: none."),
     _option(
         "--static-max-age",
         "Seconds of cache-control for files; -1: no such header.",
-        click.IntRange(min=-1),
+        Whole(min=-1),
     ),
     _option(
         "--compress",
         "Compress answers: zstd, br, gzip, with commas or repeated.",
-        _Item(choices=_CODINGS),
+        Item(choices=_CODINGS),
         callback=_flatten,
     ),
-    _option("--compress-min-size", "Shorter answers are not.", _Size(0)),
+    _option("--compress-min-size", "Shorter answers are not.", Size(0)),
     _option(
         "--compress-types",
         "Content types that are, with commas or repeated.",
-        _Item(),
+        Item(),
         callback=_flatten,
     ),
 ]
@@ -391,7 +293,7 @@ _WEBSOCKET = [
         "WebSocket: auto, or none. The other names mean auto.",
         click.Choice(["auto", "none", "websockets", "websockets-sansio", "wsproto"]),
     ),
-    _option("--ws-max-size", "Bytes of a message.", _Size()),
+    _option("--ws-max-size", "Bytes of a message.", Size()),
     _option("--ws-max-queue", "Messages that wait for the application.", _COUNT),
     _option("--ws-ping-interval", "Seconds between pings; 0: none.", _SECONDS),
     _option("--ws-ping-timeout", "Seconds for the answer; 0: any time.", _SECONDS),
@@ -421,25 +323,23 @@ _LIMITS = [
     _option(
         "--limit-head-bytes",
         "Request line and headers, together.",
-        _Size(),
+        Size(),
         also="--h11-max-incomplete-event-size",
     ),
-    _option("--limit-header-count", "Headers of a request.", click.IntRange(1)),
+    _option("--limit-header-count", "Headers of a request.", Whole(1)),
     _option(
         "--limit-trailer-bytes",
         "Trailers and chunk extensions of a body, together.",
-        _Size(),
+        Size(),
     ),
     _option(
         "--limit-body-bytes",
         "Body of any request; 0: no limit (ASGI bodies are streamed).",
-        _Size(0),
+        Size(0),
     ),
-    _option("--limit-native-body-bytes", "Body collected for a native route.", _Size()),
-    _option("--limit-request-memory", "Memory that one request may take.", _Size()),
-    _option(
-        "--limit-body-rate", "Bytes a second that a body must come with.", _Size(0)
-    ),
+    _option("--limit-native-body-bytes", "Body collected for a native route.", Size()),
+    _option("--limit-request-memory", "Memory that one request may take.", Size()),
+    _option("--limit-body-rate", "Bytes a second that a body must come with.", Size(0)),
     _option(
         "--limit-connections", "Open connections of a worker; 0: no limit.", _COUNT
     ),
@@ -457,12 +357,12 @@ _LIMITS = [
     _option(
         "--body-window",
         "Body bytes held for the application before the client has to wait.",
-        _Size(),
+        Size(),
     ),
     _option(
         "--write-window",
         "Answer bytes held for the client before the application has to wait.",
-        _Size(),
+        Size(),
     ),
 ]
 # Of uvicorn, without an effect here.
@@ -505,11 +405,18 @@ BY_FIELD = {
     for option in members
     if option.name is not None and option.expose_value
 }
+NAMES = [option.opts[0].removeprefix("--") for option in BY_FIELD.values()]
 # `inlay dev` has one worker, which follows its sources.
 NOT_IN_DEV = frozenset({
     "workers", "spare", "preload", "reload", "reload_dirs", "reload_includes",
     "reload_excludes", "reload_delay", "limit_max_requests",
     "limit_max_requests_jitter", "limit_memory", "reuse_port",
+})  # fmt: skip
+
+# Read by others: the compiler and its cache, the pools, the command's TARGET.
+_OTHER_VARIABLES = frozenset({
+    "INLAY_TARGET", "INLAY_CACHE_DIR", "INLAY_NO_CACHE", "INLAY_CFLAGS",
+    "INLAY_LDFLAGS", "INLAY_POOL_THREADS", "INLAY_POOL_QUEUE", "INLAY_LOOP_THREADS",
 })  # fmt: skip
 
 # --- Values from elsewhere than the command line ------------------------------
@@ -545,8 +452,55 @@ def convert(field: str, value: Any) -> Any:
     return value
 
 
+def like(name: str, known: Iterable[str]) -> str:
+    """ "; did you mean …?", or nothing if none is like it."""
+    found = difflib.get_close_matches(name, known, 1)
+    return f"; did you mean {found[0]}?" if found else ""
+
+
+def unknown_variables(environ: Iterable[str]) -> list[str]:
+    """What to say of INLAY_ variables that nothing reads."""
+    known = {name for option in BY_FIELD.values() for name in option.envvar or ()}
+    known |= _OTHER_VARIABLES
+    return [
+        f"the variable {name} is none of Inlay's{like(name, known)}"
+        for name in sorted(set(environ) - known)
+        if name.startswith("INLAY_")
+    ]
+
+
 def check(config: Config) -> Config:
-    """The record, if its options go together; raises OptionError."""
+    """The record, if its options make sense and go together, with root_path
+    as ASGI has it; raises OptionError."""
+    _check_together(config)
+    _check_texts(config)
+    try:
+        for text in config.bind:
+            sockets.parse(text)
+        settings.check(config)
+    except (sockets.BindError, ValueError, OSError) as error:
+        text = getattr(error, "strerror", None) or str(error)
+        name, colon, reason = text.partition(":")
+        if colon and name in BY_FIELD:
+            text = f"{BY_FIELD[name].opts[0]}:{reason}"
+        raise OptionError(text) from None
+    return dataclasses.replace(config, root_path=config.root_path.rstrip("/"))
+
+
+def _check_texts(config: Config) -> None:
+    for option, path in (
+        ("--health-path", config.health_path),
+        ("--root-path", config.root_path),
+    ):
+        if path and not path.startswith("/"):
+            raise OptionError(f'{option}: "{path}" begins with no "/"')
+        if wrong := re.search(r"[?#\s\0]", path):
+            raise OptionError(f'{option}: "{path}" has "{wrong[0]}", which no path has')
+    if config.app_dir and not os.path.isdir(config.app_dir):
+        raise OptionError(f'--app-dir: there is no folder "{config.app_dir}"')
+
+
+def _check_together(config: Config) -> None:
     conflicts = [
         (config.bind and config.uds is not None, "--bind", "--uds"),
         (config.bind and config.fd is not None, "--bind", "--fd"),
@@ -571,10 +525,3 @@ def check(config: Config) -> Config:
     for wanted, there, one, other in needs:
         if wanted and not there:
             raise OptionError(f"--limit-{one} needs --limit-{other}")
-    if config.health_path and not config.health_path.startswith("/"):
-        raise OptionError(f'--health-path: "{config.health_path}" begins with no "/"')
-    if config.reload and config.workers > 1:
-        # A variable or a file may say so for production.
-        logs.log.warning("--reload has one worker: --workers is ignored")
-        config = dataclasses.replace(config, workers=1)
-    return config

@@ -82,7 +82,11 @@ def _read(path: str, table: dict[str, Any]) -> dict[str, Any]:
             continue
         field = options.field_of(key)
         if field is None:
-            raise OptionError(f'{path}: [tool.inlay] has no option "{key}"')
+            named = key.replace("_", "-")
+            raise OptionError(
+                f'{path}: [tool.inlay] has no option "{key}"'
+                + options.like(named, ["target", *options.NAMES])
+            )
         try:
             values[field] = options.convert(field, _anchored(field, value, folder))
         except OptionError as error:
@@ -110,7 +114,7 @@ def load_env_file(path: str) -> None:
         raise OptionError(
             "--env-file needs python-dotenv: pip install python-dotenv"
         ) from None
-    if not os.path.isfile(path):
+    if not os.path.exists(path) or os.path.isdir(path):
         raise OptionError(f'--env-file: there is no file "{path}"')
     load_dotenv(path)
 

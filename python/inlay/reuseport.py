@@ -1,7 +1,8 @@
 """SO_REUSEPORT: which sockets of a group the kernel gives new clients to.
 
 By itself it takes any, also one that is about to be closed, with whoever
-waits in its queue. A classic BPF program says otherwise.
+waits in its queue. A classic BPF program says otherwise; also of a socket that
+is alone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import ctypes
 import socket
 import struct
 
+_FILTER = 26  # SO_ATTACH_FILTER
 _ATTACH = 51  # SO_ATTACH_REUSEPORT_CBPF
 _DETACH = 68  # SO_DETACH_REUSEPORT_BPF
 _RANDOM = 0xFFFFF000 + 56  # SKF_AD_OFF + SKF_AD_RANDOM
@@ -26,17 +28,13 @@ def shared(sock: socket.socket) -> bool:
 def use_first(sock: socket.socket, count: int) -> None:
     """New clients of the group of `sock` go to the first `count` sockets, in
     the order in which they began to listen; one of them, by lot."""
-    program = b"".join(
-        struct.pack("=HBBI", *step)
-        for step in (
-            (0x20, 0, 0, _RANDOM),  # A = random
-            (0x94, 0, 0, count),  # A %= count
-            (0x16, 0, 0, 0),  # return A
-        )
+    _attach(
+        sock,
+        _ATTACH,
+        (0x20, 0, 0, _RANDOM),  # A = random
+        (0x94, 0, 0, count),  # A %= count
+        (0x16, 0, 0, 0),  # return A
     )
-    memory = ctypes.create_string_buffer(program, len(program))
-    head = struct.pack("HP", len(program) // 8, ctypes.addressof(memory))
-    sock.setsockopt(socket.SOL_SOCKET, _ATTACH, head)
 
 
 def use_all(sock: socket.socket) -> None:
@@ -45,3 +43,16 @@ def use_all(sock: socket.socket) -> None:
         sock.setsockopt(socket.SOL_SOCKET, _DETACH, 0)
     except OSError:
         pass  # there was no such program
+
+
+def use_none(sock: socket.socket) -> None:
+    """No more new clients for this one, which is to be closed soon: they ask
+    again after a second. Who waits in its queue can be accepted."""
+    _attach(sock, _FILTER, (0x06, 0, 0, 0))  # keep 0 bytes of each packet
+
+
+def _attach(sock: socket.socket, kind: int, *steps: tuple[int, int, int, int]) -> None:
+    program = b"".join(struct.pack("=HBBI", *step) for step in steps)
+    memory = ctypes.create_string_buffer(program, len(program))
+    head = struct.pack("HP", len(steps), ctypes.addressof(memory))
+    sock.setsockopt(socket.SOL_SOCKET, kind, head)

@@ -19,9 +19,6 @@ from .logs import TRACE, log
 from .target import ASGIApp, TargetError
 from .tracing import traced
 
-EXIT_FAILED = 1
-EXIT_STARTUP = 3  # as uvicorn: the application's start-up failed
-
 _T = TypeVar("_T")
 _POLL = 0.02  # seconds between looks at what is still running
 
@@ -102,19 +99,22 @@ class Serving:
         for sock in self.sockets:
             sock.close()
         deadline = time.monotonic() + self.config.timeout_graceful_shutdown
-        waiting = max(server.in_flight(), server.connections())
-        if waiting:
+        if running := server.in_flight():
             log.info(
                 "Waiting for running requests to end: %d (CTRL+C to force quit)",
-                waiting,
+                running,
             )
         while server.connections() > 0 or server.in_flight() > 0:
             if time.monotonic() >= deadline or hurry():
-                log.warning(
-                    "Cut, as they did not end within %g s: %d",
-                    self.config.timeout_graceful_shutdown,
-                    max(server.in_flight(), server.connections()),
-                )
+                running = server.in_flight()
+                # Idle ones are closed at once, but by a patient server.
+                cut = running if patient else max(running, server.connections())
+                if cut:
+                    log.warning(
+                        "Cut, as they did not end within %g s: %d",
+                        self.config.timeout_graceful_shutdown,
+                        cut,
+                    )
                 server.cancel()
                 await asyncio.sleep(0)
                 break

@@ -54,6 +54,23 @@ def milliseconds(seconds: float) -> int:
 
 def of(config: Config) -> dict[str, Any]:
     """What the C server is told."""
+    return {**_but_access(config), **logs.access(config)}
+
+
+def check(config: Config) -> None:
+    """Have C read what it is to be told, and forget it again; raises
+    ValueError and OSError, which say what is wrong."""
+    from . import _core  # after `inlay` itself
+
+    told = _but_access(config)
+    told["io_threads"] = 1
+    # Also what is of no use by itself.
+    told["compress"] = config.compress or ("gzip",)
+    told["access_format"] = config.access_log_format
+    _core.check_settings(**told)
+
+
+def _but_access(config: Config) -> dict[str, Any]:
     return {
         **{name: getattr(config, name) for name in _PLAIN},
         **{name: getattr(config, f"limit_{name}") for name in _LIMITS},
@@ -64,7 +81,6 @@ def of(config: Config) -> dict[str, Any]:
         # 0 keeps no connection, as in uvicorn; elsewhere it is no timeout.
         "keep_alive_timeout": milliseconds(config.timeout_keep_alive) or 1,
         "log_level": logs.LEVELS[config.log_level],
-        **logs.access(config),
         "trusted": _split(config.forwarded_allow_ips),
         "static_mounts": config.static,
         "websockets": config.ws != "none",

@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from . import inherited, reuseport
@@ -82,9 +82,14 @@ class Listening:
     """
 
     def __init__(
-        self, sets: list[list[socket.socket]], config: Config, owned: dict[str, int]
+        self,
+        sets: list[list[socket.socket]],
+        config: Config,
+        owned: dict[str, int],
+        adopted: Sequence[socket.socket] = (),
     ) -> None:
         self._sets = sets
+        self._adopted = adopted  # others may have them too
         self._config = config
         self._owned = owned  # path of a socket file -> its inode
 
@@ -135,6 +140,14 @@ class Listening:
                 if sock not in self._sets[0]:
                     sock.close()
 
+    def refuse(self) -> None:
+        """No new clients from now on: all sockets are about to be closed, and
+        nobody is to come between the last accept and that."""
+        for sock in {sock for each in self._sets for sock in each}:
+            if sock.family != socket.AF_UNIX and sock not in self._adopted:
+                with contextlib.suppress(OSError):
+                    reuseport.use_none(sock)
+
     def close(self) -> None:
         """Close them all, and remove the socket files that are still ours."""
         for sock in {sock for each in self._sets for sock in each}:
@@ -162,13 +175,17 @@ def bind(config: Config) -> Listening:
     """
     owned: dict[str, int] = {}
     sockets: list[socket.socket] = []
+    adopted: list[socket.socket] = []
     with contextlib.ExitStack() as on_error:
         on_error.callback(lambda: Listening([sockets], config, owned).close())
         activated = inherited.take()
         for address in _addresses(config, activated):
+            before = len(sockets)
             _bind(address, config, activated, sockets, owned)
+            if address.fd:
+                adopted += sockets[before:]
         on_error.pop_all()
-    return Listening([sockets], config, owned)
+    return Listening([sockets], config, owned, adopted)
 
 
 def _bind(

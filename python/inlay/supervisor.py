@@ -8,15 +8,16 @@ children say, and how they end.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import signal
 import time
 from collections import deque
 
-from . import banner
+from . import banner, sockets
 from .child import Child, Children, describe_exit
-from .config import Config
+from .config import EXIT_FAILED, Config
 from .control import Message
 from .health import Health, Worker
 from .logs import log
@@ -24,10 +25,7 @@ from .metrics import Metrics
 from .notify import Notifier
 from .preload import Launcher, Preloader, Zygote
 from .roster import Roster
-from .sockets import Listening
-
-EXIT_FAILED = 1
-EXIT_STARTUP = 3  # as uvicorn: the application's start-up failed
+from .sockets import BindError, Listening
 
 _SIGNALS = (
     signal.SIGINT,
@@ -137,6 +135,7 @@ class Supervisor:
         log.info("Shutting down")
         self.notifier.send("STOPPING=1")
         # No new connection is queued for workers that no longer accept.
+        self.listening.refuse()
         self.listening.close()
         for child in self.children.all:
             child.stop(self.roster.patience)
@@ -201,6 +200,7 @@ class Supervisor:
         kind = message["type"]
         if kind == "ready":
             self.about = message
+            self.metrics.spare(worker)
         elif kind == "serving":
             self.roster.on_serving(worker)
             if not self.announced and not self.stopping and self.roster.complete:
@@ -255,7 +255,7 @@ class Supervisor:
         self._stop()
 
     def _on_failed_start(self, worker: Worker, code: int) -> None:
-        if self.roster.to_renew and worker.generation == self.roster.generation:
+        if self.reloading and worker.generation == self.roster.generation:
             self._keep_old(worker, code)
             self.roster.pause()
         else:
@@ -266,3 +266,22 @@ class Supervisor:
         self.metrics.restarted("hung" if worker.aborted else died)
         log.error("%s %s; replacing it", worker, describe_exit(code))
         self.roster.pause(time.monotonic() - worker.started if worker.ready else 0.0)
+
+
+def supervise(config: Config) -> int:
+    """Serve by workers until a signal; the process's exit status."""
+    kind = Supervisor
+    if config.dev or config.reload:
+        from .dev import DevSupervisor  # which needs watchfiles
+
+        kind = DevSupervisor
+    try:
+        with contextlib.ExitStack() as on_error:
+            listening = sockets.bind(config)
+            on_error.callback(listening.close)
+            supervisor = kind(config, listening)
+            on_error.pop_all()
+    except BindError as error:  # of the metrics' port too
+        log.error("%s", error)
+        return EXIT_FAILED
+    return supervisor.run()

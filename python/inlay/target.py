@@ -77,6 +77,12 @@ def prepare(found: Any, config: Config) -> ASGIApp:
         raise TargetError(
             f'"{config.target}" is {type(found).__name__}, not an ASGI application'
         )
+    if _is_wsgi(found):
+        raise TargetError(
+            f'"{config.target}" takes two arguments: it seems to be a WSGI '
+            "application, which is not served; wrap it, for example with "
+            "a2wsgi.WSGIMiddleware(app)"
+        )
     if config.interface == "asgi3":
         return found  # type: ignore[no-any-return]
     return _asgi3(found, config.interface == "asgi2")
@@ -136,6 +142,22 @@ def _call_factory(factory: Any, target: str) -> Any:
         raise TargetError(
             f'the factory "{target}" failed:\n\n{traceback.format_exc()}'
         ) from None
+
+
+def _is_wsgi(app: Any) -> bool:
+    """Can it be called with environ and start_response, but not as ASGI?"""
+    if inspect.isclass(app):
+        return False
+    try:
+        signature = inspect.signature(app)
+        signature.bind(0, 0)
+    except (TypeError, ValueError):
+        return False
+    try:
+        signature.bind(0, 0, 0)
+    except TypeError:
+        return True
+    return False
 
 
 def _asgi3(app: Any, double: bool) -> ASGIApp:

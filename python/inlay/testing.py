@@ -8,6 +8,7 @@ The pytest plugin's `inlay_server` makes these.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -24,10 +25,12 @@ from typing import Any
 
 from . import embed, logs, serving, sockets
 from .config import Config
+from .supervisor import supervise
 from .target import ASGIApp
 
 # Tests should not wait for what never ends by itself.
 _GRACE = 1.0
+_TURN = 2.0  # seconds for the loop to turn; an application may block it
 _MARGIN = 10.0  # seconds past that, for the application's shutdown
 
 
@@ -100,6 +103,14 @@ class LiveServer:
     def log(self) -> str:
         """What the server has logged; of a process, all that it has printed."""
         return self._runner.log() if self._runner is not None else self._log
+
+    def wait_for_log(self, text: str, seconds: float = 5.0) -> None:
+        """Return when `log` has this text; AssertionError if it never does."""
+        deadline = time.monotonic() + seconds
+        while text not in self.log:
+            if time.monotonic() > deadline:
+                raise AssertionError(f"no {text!r} in the log:\n{self.log}")
+            time.sleep(0.01)
 
     # --- Its life -------------------------------------------------------------
 
@@ -231,7 +242,26 @@ class _Thread:
         """There is nothing left."""
 
     def log(self) -> str:
+        self._settle()
         return "".join(self.lines.lines)
+
+    def _settle(self) -> None:
+        """What the loop is about to log, of requests that have been answered
+        or by I/O threads, is logged."""
+        loop = self.server._loop
+        if loop is None or threading.get_ident() == self.lines.thread:
+            return
+        turned = threading.Event()
+
+        def turn(more: int) -> None:
+            if more:
+                loop.call_soon(turn, more - 1)
+            else:
+                turned.set()
+
+        with contextlib.suppress(RuntimeError):  # it is closed: all is logged
+            loop.call_soon_threadsafe(turn, 2)
+            turned.wait(_TURN)
 
 
 class _Process:
@@ -326,4 +356,4 @@ def _main() -> None:
     settings = Config.from_json(sys.argv[1])
     threading.Thread(target=follow, daemon=True).start()
     logs.configure(settings)
-    embed.supervise(settings)
+    sys.exit(supervise(settings))

@@ -22,14 +22,13 @@ from typing import Any
 
 from . import control, logs, metrics, private, serving, target
 from .child import STACKS_SIGNAL
-from .config import Config
+from .config import EXIT_FAILED, EXIT_STARTUP, Config
 from .control import Channel
 from .lifespan import LifespanError
 from .logs import log
 from .serving import Serving
 from .target import ASGIApp
 
-EXIT_STARTUP = 3
 _COUNT = 0.1  # seconds between looks at the number of requests
 
 Load = Callable[[], "ASGIApp | None"]
@@ -229,7 +228,7 @@ def run(start: Start, load: Load) -> int:
         return code
     except target.TargetError as error:
         log.error("%s", error)
-        return 1
+        return EXIT_FAILED
     except LifespanError as error:
         for line in str(error).splitlines():
             log.error("%s", line)
@@ -242,7 +241,7 @@ def exit_code(error: SystemExit) -> int:
     """The status of a process whose application has called sys.exit."""
     if isinstance(error.code, str):
         log.error("%s", error.code)
-    return error.code if isinstance(error.code, int) else 1
+    return error.code if isinstance(error.code, int) else EXIT_FAILED
 
 
 def end(code: int) -> None:

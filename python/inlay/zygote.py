@@ -16,6 +16,7 @@ from dataclasses import replace
 from typing import Any
 
 from . import target, worker
+from .config import EXIT_FAILED
 from .control import Channel, Message
 from .logs import log
 
@@ -33,7 +34,7 @@ def _run(start: worker.Start) -> int:
         app = target.load(start.config)
     except target.TargetError as error:
         log.error("%s", error)
-        return 1
+        return EXIT_FAILED
     except SystemExit as error:
         return worker.exit_code(error)
     _warn_of_threads()

@@ -90,10 +90,12 @@ static bool read_form(const char *form,
         char c = text.ptr[i], lower = inlay_ascii_lower(c);
         int *field = field_of(ret, form[i]);
 
-        if (field && c >= '0' && c <= '9')
-            *field = *field * 10 + (c - '0');
-        else if (form[i] == '_' && c == ' ')
+        if (form[i] == '_' && c == ' ')
             continue;
+        if (field && (c < '0' || c > '9'))
+            return false;
+        if (field)
+            *field = *field * 10 + (c - '0');
         else if (form[i] == 'N') /* NNN: looked at once */
             ret->month = form[i + 1] == 'N' && form[i + 2] == 'N'
                              ? month_of(text.ptr + i)

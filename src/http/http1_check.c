@@ -84,14 +84,16 @@ static bool port_valid(struct inlay_str port)
 
     if (port.len == 0)
         return true;
-    if (port.ptr[0] != ':' || port.len > 6)
+    if (port.ptr[0] != ':')
         return false;
     for (size_t i = 1; i < port.len; i++) {
         if (!is_digit(port.ptr[i]))
             return false;
         value = value * 10 + (unsigned)(port.ptr[i] - '0');
+        if (value > 65535)
+            return false;
     }
-    return value <= 65535;
+    return true;
 }
 
 bool inlay_http_authority_valid(struct inlay_str text)

@@ -250,35 +250,41 @@ static bool check_text(struct inlay_websocket *ws,
     return false;
 }
 
-/* Unmasked bytes of a compressed message. */
+/*
+ * Unmasked bytes of a compressed message. What came out before a failure is
+ * looked at first: so the same bytes fail for the same reason in any pieces.
+ */
 static void inflate_some(struct inlay_websocket *ws,
                          struct inlay_str bytes,
                          bool last)
 {
     size_t before = inlay_buf_len(&ws->message);
+    enum inlay_inflate_status status =
+        inlay_websocket_inflate(ws->deflate, bytes, last, &ws->message);
+    struct inlay_str all = inlay_buf_view(&ws->message), fresh = {NULL, 0};
 
-    switch (inlay_websocket_inflate(ws->deflate, bytes, last, &ws->message)) {
+    if (status == INLAY_INFLATE_OK && all.len > ws->limit)
+        status = INLAY_INFLATE_TOO_BIG;
+    if (all.len > before)
+        fresh = inlay_str_make(all.ptr + before,
+                               inlay_min(all.len, ws->limit) - before);
+    if (!check_text(ws, fresh, last && status == INLAY_INFLATE_OK))
+        return;
+    switch (status) {
     case INLAY_INFLATE_OK:
+        if (last)
+            deliver(ws, all);
         break;
     case INLAY_INFLATE_BROKEN:
         fail(ws, INLAY_WEBSOCKET_BAD_DATA, "the compressed data is broken");
-        return;
+        break;
     case INLAY_INFLATE_TOO_BIG:
         fail_size(ws);
-        return;
+        break;
     case INLAY_INFLATE_NO_MEMORY:
         fail(ws, INLAY_WEBSOCKET_INTERNAL_ERROR, "out of memory");
-        return;
+        break;
     }
-    struct inlay_str all = inlay_buf_view(&ws->message);
-    if (all.len > ws->limit) {
-        fail_size(ws);
-        return;
-    }
-    struct inlay_str fresh = inlay_str_make(
-        all.len > before ? all.ptr + before : NULL, all.len - before);
-    if (check_text(ws, fresh, last) && last)
-        deliver(ws, all);
 }
 
 /* `count` bytes of the frame, the first that are not yet unmasked. */

@@ -26,8 +26,7 @@ struct inlay_chunk *inlay_chunk_create(size_t len)
         return NULL;
     struct inlay_chunk *chunk = inlay_malloc(sizeof(*chunk) + len);
     if (chunk)
-        *chunk =
-            (struct inlay_chunk){.len = len, .fd = -1, .data = chunk->own};
+        *chunk = (struct inlay_chunk){.len = len, .fd = -1, .data = chunk->own};
     return chunk;
 }
 
@@ -230,7 +229,7 @@ static void read_some(struct inlay_conn *conn)
 
     if (conn->ops->on_room && !conn->closing)
         to = conn->ops->on_room(conn, &room);
-    if (!to) {
+    if (!to || !room) { /* of no room recv's 0 would look like the end */
         to = conn->loop->scratch;
         room = INLAY_LOOP_SCRATCH;
     }
@@ -592,7 +591,7 @@ int inlay_conn_init(struct inlay_conn *conn,
         .ops = ops,
         .flush.run = on_later,
     };
-    inlay_buf_init(&conn->in, INLAY_LOOP_SCRATCH); /* the rest of one read */
+    inlay_buf_init(&conn->in, SIZE_MAX / 2); /* the rest of one read */
     inlay_buf_init(&conn->out, OUT_LIMIT);
     inlay_buf_init(&conn->tail, OUT_LIMIT);
     conn->chunks_last = &conn->chunks;

@@ -65,7 +65,8 @@ struct inlay_conn_ops {
     size_t (*on_data)(struct inlay_conn *conn, const char *data, size_t len);
     /*
      * NULL is allowed. Where what is read next shall land, and `*len_ret`
-     * bytes at most; on_data then gets it there. NULL: in the loop's scratch.
+     * bytes at most; on_data then gets it there. NULL, or room for 0 bytes:
+     * in the loop's scratch.
      */
     char *(*on_room)(struct inlay_conn *conn, size_t *len_ret);
     /*

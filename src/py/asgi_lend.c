@@ -31,8 +31,8 @@ static void give_back(struct inlay_chunk *chunk)
     size_t waiting = atomic_fetch_add(&bridge->returned_bytes, len);
 
     chunk->next = atomic_load(&bridge->returned);
-    while (!atomic_compare_exchange_weak(&bridge->returned, &chunk->next,
-                                         chunk))
+    while (
+        !atomic_compare_exchange_weak(&bridge->returned, &chunk->next, chunk))
         ;
     if (waiting < RETURNED_MOST && waiting + len >= RETURNED_MOST)
         inlay_bridge_ring(bridge);

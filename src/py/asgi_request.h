@@ -122,16 +122,16 @@ struct inlay_asgi_request {
     bool finished;           /* the application is done */
 
     /* An HTTP answer, or a WebSocket's refusal. */
-    int64_t expected; /* body bytes still announced; -1: not known */
+    int64_t expected;  /* body bytes still announced; -1: not known */
     uint64_t received; /* bytes of the request's body */
     uint32_t room;     /* bytes to be offered next for more of it */
     bool offered;      /* they have been */
-    bool started;     /* http.response.start was given */
-    bool bodiless;    /* HEAD, 204, 304: lengths are not compared */
-    bool body_over;   /* receive() gave the last part of the body */
-    bool trailers;    /* they will follow the body, and the client reads them */
-    bool trailing;    /* the body was sent: nothing but they may follow */
-    bool mixed;       /* a part of the body was sent: no pathsend any more */
+    bool started;      /* http.response.start was given */
+    bool bodiless;     /* HEAD, 204, 304: lengths are not compared */
+    bool body_over;    /* receive() gave the last part of the body */
+    bool trailers; /* they will follow the body, and the client reads them */
+    bool trailing; /* the body was sent: nothing but they may follow */
+    bool mixed;    /* a part of the body was sent: no pathsend any more */
 
     /* A WebSocket. */
     bool accepted;

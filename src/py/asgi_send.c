@@ -169,8 +169,7 @@ static enum inlay_relay_status relay_part(struct inlay_asgi_request *request,
 {
     if (!object || bytes.len <= INLAY_ASGI_LENT)
         return inlay_relay_send(request->relay, bytes, more);
-    struct inlay_chunk *chunk =
-        inlay_asgi_lend(request->relay->bridge, object);
+    struct inlay_chunk *chunk = inlay_asgi_lend(request->relay->bridge, object);
     return chunk ? inlay_relay_send_chunk(request->relay, chunk, more)
                  : INLAY_RELAY_FULL;
 }
@@ -189,8 +188,7 @@ static PyObject *hand_over(struct inlay_asgi_request *request,
         bytes.len = 0;
     request->mixed = true;
     return inlay_asgi_sent_part(
-        request,
-        relay_part(request, object, bytes, more || request->trailers),
+        request, relay_part(request, object, bytes, more || request->trailers),
         more);
 }
 

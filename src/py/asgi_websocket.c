@@ -183,7 +183,7 @@ static PyObject *send_accept(struct inlay_asgi_request *request,
 /* websocket.close instead of an accept. */
 static PyObject *refuse(struct inlay_asgi_request *request)
 {
-    if (request->left || inlay_relay_left(request->relay))
+    if (request->left || inlay_relay_gone(request->relay))
         return Py_NewRef(inlay_asgi_state(request)->ready_none);
     if (request->scope)
         inlay_asgi_metrics_route(request);

@@ -11,6 +11,7 @@
  *           included, of so many I/O threads each. ValueError, OSError"""
  *       def started(self, slot, pid):
  *           """A worker's process runs; one at a time per slot."""
+ *       def spare(self, slot): """It has started up and waits."""
  *       def ready(self, slot): """It serves."""
  *       def give_back(self, slot):
  *           """Its process has ended: what it counted stays, the next worker
@@ -140,17 +141,29 @@ static PyObject *metrics_started(PyObject *object, PyObject *args)
     Py_RETURN_NONE;
 }
 
-static PyObject *metrics_ready(PyObject *object, PyObject *args)
+static PyObject *set_state(PyObject *object,
+                           PyObject *args,
+                           enum inlay_metrics_state state)
 {
     unsigned slot;
 
-    if (!PyArg_ParseTuple(args, "I:ready", &slot))
+    if (!PyArg_ParseTuple(args, "I", &slot))
         return NULL;
     struct inlay_metrics_area *area = area_with(object, slot);
     if (!area)
         return NULL;
-    inlay_metrics_area_ready(area, slot);
+    inlay_metrics_area_set_state(area, slot, state);
     Py_RETURN_NONE;
+}
+
+static PyObject *metrics_spare(PyObject *object, PyObject *args)
+{
+    return set_state(object, args, INLAY_METRICS_SPARE);
+}
+
+static PyObject *metrics_ready(PyObject *object, PyObject *args)
+{
+    return set_state(object, args, INLAY_METRICS_READY);
 }
 
 static PyObject *metrics_give_back(PyObject *object, PyObject *args)
@@ -297,6 +310,7 @@ static PyGetSetDef metrics_getset[] = {
 
 static PyMethodDef metrics_methods[] = {
     {"started", metrics_started, METH_VARARGS, NULL},
+    {"spare", metrics_spare, METH_VARARGS, NULL},
     {"ready", metrics_ready, METH_VARARGS, NULL},
     {"give_back", metrics_give_back, METH_VARARGS, NULL},
     {"restarted", metrics_restarted, METH_O, NULL},

@@ -90,11 +90,11 @@ struct inlay_relay {
     uint8_t http_major, http_minor;
     bool https, has_body, expects_continue;
     int64_t content_length; /* -1: none */
-    bool websocket;      /* it asks for one */
-    bool upgrade;        /* it asks for one, but that is not followed */
-    bool wants_trailers; /* te: trailers */
-    bool timed;          /* its time in the queue is wanted */
-    uint64_t began;      /* of the request; 0: not timed */
+    bool websocket;         /* it asks for one */
+    bool upgrade;           /* it asks for one, but that is not followed */
+    bool wants_trailers;    /* te: trailers */
+    bool timed;             /* its time in the queue is wanted */
+    uint64_t began;         /* of the request; 0: not timed */
 
     /* The Python thread's own. */
     void *owner;            /* its object for this relay, or NULL */
@@ -125,10 +125,10 @@ struct inlay_relay {
      * if all before them were taken; what comes after `landed` goes to `body`.
      */
     struct inlay_chunk *room, *landed; /* `sent` bytes of it; or NULL */
-    bool body_last;        /* nothing will follow */
-    bool hungry;           /* receive() waits: tell Python of new bytes */
-    bool gone;             /* the client went away */
-    bool eof;              /* it ended its side: it may have gone */
+    bool body_last;                    /* nothing will follow */
+    bool hungry; /* receive() waits: tell Python of new bytes */
+    bool gone;   /* the client went away */
+    bool eof;    /* it ended its side: it may have gone */
     bool start, end, abort, want_body, resume;
     struct inlay_chunk *chunks, **chunks_last;
     struct inlay_buf records; /* to the I/O thread */
@@ -218,7 +218,7 @@ bool inlay_relay_left(struct inlay_relay *relay);
 
 enum inlay_relay_status {
     INLAY_RELAY_OK,
-    INLAY_RELAY_WAIT, /* the relay will be in the queue when it's time */
+    INLAY_RELAY_WAIT,   /* the relay will be in the queue when it's time */
     INLAY_RELAY_LANDED, /* of body_begin; the lock is not held */
     INLAY_RELAY_GONE,
     INLAY_RELAY_FULL, /* no memory, or past a limit */

@@ -37,6 +37,9 @@
  *           module, file, line"""
  *       def openapi(self) -> bytes: """OpenAPI of the native routes, JSON"""
  *
+ *   def check_settings(**settings): """Those of Server; ValueError or OSError,
+ *       without asyncio: for a process that serves nothing itself."""
+ *
  * A worker: lifespan startup; server.start(); wait for the signal; drain();
  * until the deadline wait for connections() == in_flight() == 0; then
  * cancel(); stop(); lifespan shutdown. Messages of the core go to
@@ -261,9 +264,8 @@ static int server_init(PyObject *object, PyObject *args, PyObject *kwargs)
     asgi->lifespan_state =
         options.state == Py_None ? NULL : Py_NewRef(options.state);
     asgi->debug = options.debug == Py_None ? NULL : Py_NewRef(options.debug);
-    self->access_sink = options.access_sink == Py_None
-                            ? NULL
-                            : Py_NewRef(options.access_sink);
+    self->access_sink =
+        options.access_sink == Py_None ? NULL : Py_NewRef(options.access_sink);
     if (asgi->root_path && inlay_asgi_scope_init(asgi) == 0)
         status = init_parts(self, &options.config, options.native);
     inlay_server_options_free(&options);
@@ -682,9 +684,51 @@ static PyType_Spec server_spec = {
     .slots = server_slots,
 };
 
+/* --- Settings without a server -------------------------------------------- */
+
+static struct inlay_error *check(const struct inlay_server_config *config)
+{
+    struct inlay_handler *files = NULL;
+    struct inlay_server *server;
+    struct inlay_error *error = inlay_server_create(config, &server);
+
+    if (error)
+        return error;
+    error = inlay_static_create(&server->config, &files);
+    if (files)
+        files->ops->destroy(files);
+    inlay_server_destroy(server);
+    return error;
+}
+
+static PyObject *check_settings(PyObject *module inlay_unused,
+                                PyObject *args,
+                                PyObject *kwargs)
+{
+    struct inlay_server_options options;
+
+    if (inlay_server_settings_read(&options, args, kwargs) < 0)
+        return NULL;
+    struct inlay_error *error = check(&options.config);
+    inlay_server_options_free(&options);
+    if (error) {
+        inlay_py_raise(error);
+        return NULL;
+    }
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef functions[] = {
+    {"check_settings", (PyCFunction)(void (*)(void))check_settings,
+     METH_VARARGS | METH_KEYWORDS, NULL},
+    {NULL, NULL, 0, NULL},
+};
+
 int inlay_asgi_server_init(PyObject *module, struct inlay_asgi_state *state)
 {
     if (inlay_asgi_type_create(module, &server_spec, &state->server_type) < 0)
+        return -1;
+    if (PyModule_AddFunctions(module, functions) < 0)
         return -1;
     return PyModule_AddObjectRef(module, "Server",
                                  (PyObject *)state->server_type);

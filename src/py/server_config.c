@@ -301,37 +301,62 @@ static int read_keyword(struct inlay_server_options *options,
     return 0;
 }
 
-static int read_all(struct inlay_server_options *options,
-                    PyObject *args,
-                    PyObject *kwargs)
+static int read_keywords(struct inlay_server_options *options, PyObject *kwargs)
 {
-    PyObject *fds, *name, *value;
+    PyObject *name, *value;
     Py_ssize_t at = 0;
 
-    if (!PyArg_ParseTuple(args, "OO:Server", &options->app, &fds))
-        return -1;
     while (kwargs && PyDict_Next(kwargs, &at, &name, &value)) {
         if (read_keyword(options, name, value) < 0)
             return -1;
     }
     if (options->config.limits.body_window == 0)
         options->config.limits.body_window = 1;
-    if (check(options) < 0)
+    return 0;
+}
+
+static int read_all(struct inlay_server_options *options,
+                    PyObject *args,
+                    PyObject *kwargs)
+{
+    PyObject *fds;
+
+    if (!PyArg_ParseTuple(args, "OO:Server", &options->app, &fds) ||
+        read_keywords(options, kwargs) < 0 || check(options) < 0)
         return -1;
     return read_fds(options, fds);
+}
+
+static void init(struct inlay_server_options *options)
+{
+    *options = (struct inlay_server_options){.app = Py_None,
+                                             .state = Py_None,
+                                             .debug = Py_None,
+                                             .access_sink = Py_None,
+                                             .native = true};
+    inlay_server_config_default(&options->config);
+    options->config.log.level = INLAY_LOG_INFO;
+    inlay_arena_init(&options->memory, MEMORY_MOST);
 }
 
 int inlay_server_options_read(struct inlay_server_options *options,
                               PyObject *args,
                               PyObject *kwargs)
 {
-    *options = (struct inlay_server_options){
-        .state = Py_None, .debug = Py_None, .access_sink = Py_None,
-        .native = true};
-    inlay_server_config_default(&options->config);
-    options->config.log.level = INLAY_LOG_INFO;
-    inlay_arena_init(&options->memory, MEMORY_MOST);
+    init(options);
     if (read_all(options, args, kwargs) == 0)
+        return 0;
+    inlay_server_options_free(options);
+    return -1;
+}
+
+int inlay_server_settings_read(struct inlay_server_options *options,
+                               PyObject *args,
+                               PyObject *kwargs)
+{
+    init(options);
+    if (PyArg_ParseTuple(args, ":check_settings") &&
+        read_keywords(options, kwargs) == 0)
         return 0;
     inlay_server_options_free(options);
     return -1;

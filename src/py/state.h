@@ -43,8 +43,8 @@
     X(PyTypeObject, module_type) /* NativeModule */                            \
     X(PyTypeObject, call_type)   /* inlay.Call */                              \
     X(PyTypeObject, metrics_type)                                              \
-    X(PyTypeObject, lane_type)   /* async.c */                                 \
-    X(PyObject, lanes)           /* WeakKeyDictionary: loop -> lane */         \
+    X(PyTypeObject, lane_type) /* async.c */                                   \
+    X(PyObject, lanes)         /* WeakKeyDictionary: loop -> lane */           \
     X(PyObject, get_running_loop)                                              \
     X(PyObject, async_marks) /* attributes of coroutine functions */           \
     X(PyObject, module_list) /* list of NativeModule */                        \

@@ -19,9 +19,10 @@
 #define LAST_WAIT_MS 200 /* for the last lines of a thread */
 
 /*
- * O_NONBLOCK on descriptor 1 itself would be seen by whoever shares it, Python's
- * print and other processes too. A pipe or terminal opened anew has its own;
- * a file never blocks, and opened anew it would have a place of its own.
+ * O_NONBLOCK on descriptor 1 itself would be seen by whoever shares it,
+ * Python's print and other processes too. A pipe or terminal opened anew has
+ * its own; a file never blocks, and opened anew it would have a place of its
+ * own.
  */
 void inlay_access_out_open(struct inlay_access_out *out)
 {

@@ -21,6 +21,7 @@ struct inlay_compress {
     uint64_t written; /* bytes that came out */
     bool plain;       /* decided: as it is */
     bool ended;
+    bool failed; /* something is missing: it must not end as if whole */
 };
 
 /* --- What may be compressed ---------------------------------------------- */
@@ -362,7 +363,7 @@ static int write_whole(struct inlay_request *request,
     return status;
 }
 
-int inlay_compress_write(struct inlay_request *request, struct inlay_str bytes)
+static int write_body(struct inlay_request *request, struct inlay_str bytes)
 {
     struct inlay_compress *compress = request->compress;
 
@@ -377,6 +378,15 @@ int inlay_compress_write(struct inlay_request *request, struct inlay_str bytes)
             return request->stream->write(request, bytes);
     }
     return write_stream(request, compress, bytes, INLAY_ENCODE_FLUSH);
+}
+
+int inlay_compress_write(struct inlay_request *request, struct inlay_str bytes)
+{
+    struct inlay_compress *compress = request->compress;
+
+    if (!compress->failed)
+        compress->failed = write_body(request, bytes) < 0;
+    return compress->failed ? -1 : 0;
 }
 
 static int write_file(struct inlay_request *request, struct inlay_chunk *chunk)
@@ -400,11 +410,13 @@ static int write_file(struct inlay_request *request, struct inlay_chunk *chunk)
 int inlay_compress_write_chunk(struct inlay_request *request,
                                struct inlay_chunk *chunk)
 {
-    int status;
+    struct inlay_compress *compress = request->compress;
 
-    if (chunk->fd >= 0)
-        return write_file(request, chunk);
-    status =
+    if (chunk->fd >= 0 && !compress->failed) {
+        compress->failed = write_file(request, chunk) < 0;
+        return compress->failed ? -1 : 0;
+    }
+    int status =
         inlay_compress_write(request, inlay_str_make(chunk->data, chunk->len));
     inlay_chunk_destroy(chunk);
     return status;
@@ -414,12 +426,15 @@ int inlay_compress_end(struct inlay_request *request)
 {
     struct inlay_compress *compress = request->compress;
 
-    if (compress->ended || compress->plain)
-        return 0;
-    compress->ended = true;
-    if (!compress->encoder)
-        return start_plain(request, compress);
-    return write_stream(request, compress, INLAY_STR(""), INLAY_ENCODE_FINISH);
+    if (!compress->failed && !compress->ended && !compress->plain) {
+        compress->ended = true;
+        int status = compress->encoder
+                         ? write_stream(request, compress, INLAY_STR(""),
+                                        INLAY_ENCODE_FINISH)
+                         : start_plain(request, compress);
+        compress->failed = status < 0;
+    }
+    return compress->failed ? -1 : 0;
 }
 
 uint64_t inlay_compress_sent(const struct inlay_request *request)

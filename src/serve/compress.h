@@ -55,7 +55,8 @@ int inlay_compress_write(struct inlay_request *request, struct inlay_str bytes);
 int inlay_compress_write_chunk(struct inlay_request *request,
                                struct inlay_chunk *chunk);
 
-/* The body has ended: before trailers and end; twice is once. 0 or -1. */
+/* The body has ended: before trailers and end; twice is once. 0; or -1, also
+ * when anything failed before: abort. */
 int inlay_compress_end(struct inlay_request *request);
 
 /* Body bytes that went out. */

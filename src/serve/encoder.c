@@ -9,8 +9,7 @@
 
 #include "base/banned.h"
 
-#define SPARES 4      /* of each coding, per thread */
-#define USED_MOST 256 /* at once, per thread */
+#define SPARES 4 /* of each coding, per thread */
 #define GZIP_LEVEL 5
 #define BR_QUALITY 4
 #define ZSTD_LEVEL 3
@@ -198,7 +197,7 @@ struct inlay_encoder *inlay_encoder_take(struct inlay_encoders *encoders,
 {
     struct inlay_encoder *encoder = encoders->spare[coding];
 
-    if (encoders->used >= USED_MOST)
+    if (encoders->used >= INLAY_ENCODERS_USED)
         return NULL;
     if (encoder) {
         encoders->spare[coding] = encoder->next;

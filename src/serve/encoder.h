@@ -13,6 +13,7 @@
 #include "http/accept_encoding.h"
 
 #define INLAY_ENCODER_BLOCK 16384 /* what a call gives at least, if there is */
+#define INLAY_ENCODERS_USED 64    /* at once, per thread: up to 1 MB each */
 
 struct inlay_encoder;
 
@@ -32,7 +33,7 @@ enum inlay_encode {
 
 /*
  * For one stream, of exactly `size` bytes (-1: not known). NULL: no memory, or
- * as many as a thread may use at once are used. What it gave goes back by
+ * INLAY_ENCODERS_USED are used. What it gave goes back by
  * inlay_encoder_give, from any state.
  */
 struct inlay_encoder *inlay_encoder_take(struct inlay_encoders *encoders,

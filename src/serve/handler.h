@@ -64,8 +64,9 @@ struct inlay_handler_ops {
     void (*on_eof)(struct inlay_handler *handler,
                    struct inlay_request *request);
     /*
-     * NULL: never accepts, and is not asked for one. A whole message of an accepted WebSocket
-     * (serve/websocket.h), text being valid UTF-8; valid during the call.
+     * NULL: never accepts, and is not asked for one. A whole message of an
+     * accepted WebSocket (serve/websocket.h), text being valid UTF-8; valid
+     * during the call.
      */
     void (*on_message)(struct inlay_handler *handler,
                        struct inlay_request *request,
@@ -75,7 +76,8 @@ struct inlay_handler_ops {
      * An accepted WebSocket has ended, in place of on_abort: exactly once,
      * and not after inlay_websocket_close. The peer's code (RFC 6455 7.4):
      * 1005 when it gave none, 1006 when the connection was lost, ours when
-     * we failed it (1012: the server drains). `request` is not to be used afterwards.
+     * we failed it (1012: the server drains). `request` is not to be used
+     * afterwards.
      */
     void (*on_websocket_end)(struct inlay_handler *handler,
                              struct inlay_request *request,

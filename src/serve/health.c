@@ -1,7 +1,8 @@
 /*
- * config.health_path, answered on the I/O thread: 200 while this worker takes
- * requests, 503 when it drains. It says nothing about the application. Probes
- * come every few seconds and have no line in the access log.
+ * config.health_path, with or without the root path, answered on the I/O
+ * thread: 200 while this worker takes requests, 503 when it drains. It says
+ * nothing about the application. Probes come every few seconds and have no
+ * line in the access log.
  */
 #include "base/mem.h"
 #include "serve/response.h"
@@ -19,7 +20,7 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
     bool draining = request->thread->draining;
 
     (void)handler;
-    if (!inlay_str_equal(request->path,
+    if (!inlay_str_equal(inlay_request_local_path(request),
                          request->thread->server->config.health_path) ||
         (request->method_id != INLAY_METHOD_GET &&
          request->method_id != INLAY_METHOD_HEAD))

@@ -124,9 +124,11 @@ void inlay_metrics_area_started(struct inlay_metrics_area *area,
     atomic_store(&place->used, true);
 }
 
-void inlay_metrics_area_ready(struct inlay_metrics_area *area, unsigned slot)
+void inlay_metrics_area_set_state(struct inlay_metrics_area *area,
+                                  unsigned slot,
+                                  enum inlay_metrics_state state)
 {
-    atomic_store(&area->head->places[slot].state, INLAY_METRICS_READY);
+    atomic_store(&area->head->places[slot].state, state);
 }
 
 /* What was begun by a process that is no more has ended. */

@@ -47,8 +47,10 @@ void inlay_metrics_area_destroy(struct inlay_metrics_area *area);
 void inlay_metrics_area_started(struct inlay_metrics_area *area,
                                 unsigned slot,
                                 pid_t pid);
-/* It serves. */
-void inlay_metrics_area_ready(struct inlay_metrics_area *area, unsigned slot);
+/* It is one of these now: SPARE, or READY. */
+void inlay_metrics_area_set_state(struct inlay_metrics_area *area,
+                                  unsigned slot,
+                                  enum inlay_metrics_state state);
 /* Its process has ended: what it had counted stays, what it held is gone. */
 void inlay_metrics_area_give_back(struct inlay_metrics_area *area,
                                   unsigned slot);

@@ -189,7 +189,9 @@ enum inlay_metrics_restart {
 enum inlay_metrics_state {
     INLAY_METRICS_FREE,
     INLAY_METRICS_STARTING,
+    INLAY_METRICS_SPARE, /* started up, waits for a place to serve in */
     INLAY_METRICS_READY, /* it serves */
+    INLAY_METRICS_NSTATES
 };
 
 /* What the supervisor says of a slot; written by it alone. */

@@ -38,8 +38,13 @@ static void render_program(struct inlay_metrics_page *page,
         INLAY_METRICS_RESTARTS(REASON)
 #undef REASON
     };
+    static const char *const states[INLAY_METRICS_NSTATES] = {
+        [INLAY_METRICS_STARTING] = "starting",
+        [INLAY_METRICS_SPARE] = "spare",
+        [INLAY_METRICS_READY] = "ready",
+    };
     struct inlay_metrics_labels labels = {0};
-    uint64_t states[] = {0, 0, 0};
+    uint64_t counts[INLAY_METRICS_NSTATES] = {0};
 
     inlay_metrics_label(&labels, "version", area->info.version);
     inlay_metrics_label(&labels, "python", area->info.python);
@@ -53,18 +58,15 @@ static void render_program(struct inlay_metrics_page *page,
     for (unsigned i = 0; i < area->head->nslots; i++) {
         unsigned state = atomic_load(&area->head->places[i].state);
 
-        states[inlay_min(state, 2u)]++;
+        counts[inlay_min(state, INLAY_METRICS_NSTATES - 1u)]++;
     }
     inlay_metrics_family(page, "inlay_workers", INLAY_METRICS_GAUGE,
                          "Worker processes.");
-    labels.len = 0;
-    label(&labels, "state", "starting");
-    inlay_metrics_sample(page, "inlay_workers", "", &labels,
-                         states[INLAY_METRICS_STARTING]);
-    labels.len = 0;
-    label(&labels, "state", "ready");
-    inlay_metrics_sample(page, "inlay_workers", "", &labels,
-                         states[INLAY_METRICS_READY]);
+    for (size_t i = INLAY_METRICS_STARTING; i < INLAY_METRICS_NSTATES; i++) {
+        labels.len = 0;
+        label(&labels, "state", states[i]);
+        inlay_metrics_sample(page, "inlay_workers", "", &labels, counts[i]);
+    }
     inlay_metrics_family(page, "inlay_restarts", INLAY_METRICS_COUNTER,
                          "Workers that were replaced, by reason.");
     for (size_t i = 0; i < INLAY_METRICS_NRESTARTS; i++) {

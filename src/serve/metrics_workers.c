@@ -189,8 +189,8 @@ static const struct {
     bool of_process; /* of one that runs only */
 } facts[] = {
     {"inlay_worker_up", "1: its process runs.", UP, INLAY_METRICS_GAUGE, false},
-    {"inlay_worker_ready", "1: it serves; 0: it is starting.", READY,
-     INLAY_METRICS_GAUGE, false},
+    {"inlay_worker_ready", "1: it serves; 0: it is starting, or a spare.",
+     READY, INLAY_METRICS_GAUGE, false},
     {"inlay_worker_start_time_seconds", "When it was started, since 1970.",
      START_TIME, INLAY_METRICS_GAUGE, true},
     {"inlay_worker_cpu_seconds", "CPU time of its process.", CPU,

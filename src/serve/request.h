@@ -53,9 +53,9 @@ struct inlay_request {
     struct inlay_str native_allow;
 
     /* For logs and metrics. */
-    uint64_t began;      /* inlay_clock_ns of its dispatch; 0: not wanted */
-    uint64_t queue_ns;   /* of it, until the Python thread took it */
-    struct inlay_str id; /* its x-request-id; "": none (request_id.h) */
+    uint64_t began;         /* inlay_clock_ns of its dispatch; 0: not wanted */
+    uint64_t queue_ns;      /* of it, until the Python thread took it */
+    struct inlay_str id;    /* its x-request-id; "": none (request_id.h) */
     struct inlay_str route; /* the pattern of its native route; "" none */
     bool unlogged;          /* no line in the access log */
     bool counted;           /* its end is in the metrics */

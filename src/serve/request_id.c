@@ -92,6 +92,11 @@ int inlay_request_id_assign(struct inlay_request *request)
               : make_id(request);
     if (!id.len)
         return -1;
+    /* Whichever of several a reader takes. */
+    for (size_t i = at; i < count; i++) {
+        if (inlay_str_equal(request->headers[i].name, name))
+            request->headers[i].value = id;
+    }
     if (at == count) {
         struct inlay_header *headers =
             inlay_arena_alloc(&request->arena, (count + 1) * sizeof(*headers));
@@ -100,10 +105,10 @@ int inlay_request_id_assign(struct inlay_request *request)
             return -1;
         if (count)
             memcpy(headers, request->headers, count * sizeof(*headers));
+        headers[at] = (struct inlay_header){name, id};
         request->headers = headers;
         request->nheaders++;
     }
-    request->headers[at] = (struct inlay_header){name, id};
     request->id = id;
     return 0;
 }

@@ -24,7 +24,8 @@ void inlay_random_init(struct inlay_random *random);
 uint64_t inlay_random_next(struct inlay_random *random);
 
 /*
- * Sets request->id, and makes it the first x-request-id of request->headers.
+ * Sets request->id, and makes it every x-request-id of request->headers, one
+ * at least: the client's first when that is usable, else ours.
  * 0, or -1 without memory: the request goes on without.
  */
 int inlay_request_id_assign(struct inlay_request *request);

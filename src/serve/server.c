@@ -78,11 +78,11 @@ static struct inlay_error *init_answers(struct inlay_server *server)
     if (!error && config->metrics_fd >= 0)
         error = inlay_metrics_open(config->metrics_fd, config->metrics_slot,
                                    config->io_threads, &server->metrics);
-    server->timed |=
-        server->metrics || config->server_timing || (server->access && server->access->timed);
-    server->dresses |=
-        config->server_timing || config->request_id || server->compression ||
-        (server->access && server->access->nanswer_headers);
+    server->timed |= server->metrics || config->server_timing ||
+                     (server->access && server->access->timed);
+    server->dresses |= config->server_timing || config->request_id ||
+                       server->compression ||
+                       (server->access && server->access->nanswer_headers);
     return error;
 }
 

@@ -153,8 +153,8 @@ struct inlay_io_thread {
                                * by the first, freed with the thread */
     struct inlay_exchange *spare; /* requests to use again */
     unsigned nspare;
-    struct inlay_common common;   /* what every answer's head has */
-    uint64_t common_at;           /* loop's time of it */
+    struct inlay_common common; /* what every answer's head has */
+    uint64_t common_at;         /* loop's time of it */
     struct inlay_mail drain_mail, stop_mail;
     atomic_bool drain_posted;
     unsigned index;
@@ -172,20 +172,20 @@ struct inlay_server {
     size_t nhandlers;
     struct inlay_io_thread *threads;
     unsigned nthreads;
-    atomic_size_t open_connections; /* of all threads */
-    atomic_size_t requests;         /* answered or aborted, ever */
-    atomic_bool patient;            /* inlay_server_retire was called */
-    struct inlay_handler *fallback; /* the last of the chain: 404, 405 */
+    atomic_size_t open_connections;  /* of all threads */
+    atomic_size_t requests;          /* answered or aborted, ever */
+    atomic_bool patient;             /* inlay_server_retire was called */
+    struct inlay_handler *fallback;  /* the last of the chain: 404, 405 */
     struct inlay_handler *admission; /* of the chain; NULL: no limit */
     struct inlay_networks trusted;   /* config.trusted */
     struct inlay_address_counts *addresses; /* NULL: no limit */
-    struct inlay_access_format *access; /* NULL: no access log */
-    struct inlay_compression *compression; /* NULL: off */
+    struct inlay_access_format *access;     /* NULL: no access log */
+    struct inlay_compression *compression;  /* NULL: off */
     struct inlay_access_out access_out;
     struct inlay_metrics *metrics; /* NULL: off */
-    bool timed;   /* requests get the time of their dispatch */
-    bool dresses; /* heads of answers go through answer.c */
-    struct inlay_arena memory;      /* of config */
+    bool timed;                    /* requests get the time of their dispatch */
+    bool dresses;                  /* heads of answers go through answer.c */
+    struct inlay_arena memory;     /* of config */
     bool running;
 };
 

@@ -477,8 +477,7 @@ void inlay_session_finish(struct inlay_session *session, bool cut_off)
     struct inlay_request *request = &exchange->request;
     struct inlay_server *server = session->thread->server;
     bool until_close = ends_by_close(request);
-    bool close =
-        request->close || (session->receiving && !can_drain(session));
+    bool close = request->close || (session->receiving && !can_drain(session));
 
     if (server->access)
         inlay_access_log_add(request, 500);

@@ -42,9 +42,9 @@ struct inlay_session {
     struct inlay_exchange *exchange; /* the request not yet answered; or NULL */
     struct inlay_proxy_protocol *proxy; /* its header is awaited; or NULL */
     struct inlay_websocket_session *websocket; /* accepted; else NULL */
-    struct inlay_timer timer;        /* the phase's deadline */
-    struct inlay_timer write_timer;  /* runs while something is queued */
-    uint64_t written;                /* bytes ever given to conn */
+    struct inlay_timer timer;                  /* the phase's deadline */
+    struct inlay_timer write_timer; /* runs while something is queued */
+    uint64_t written;               /* bytes ever given to conn */
     uint64_t write_mark; /* of them sent when write_timer was started */
     uint64_t body_seen;  /* body bytes of the current message */
     int64_t body_length; /* announced, -1: chunked or none */

@@ -189,6 +189,18 @@ static int start(struct reply *reply, int status, uint64_t len)
                                 reply->nheaders, (int64_t)len);
 }
 
+/* Somebody may be writing it: then what is read is neither the old nor the
+ * new. */
+static bool read_part(const struct reply *reply,
+                      uint64_t offset,
+                      size_t len,
+                      char room[READ_MOST],
+                      struct inlay_str *ret)
+{
+    *ret = inlay_str_make(room, len);
+    return pread(reply->file->fd, room, len, (off_t)offset) == (ssize_t)len;
+}
+
 /* One range, or all of it. */
 static void send_part(struct reply *reply,
                       int status,
@@ -196,24 +208,19 @@ static void send_part(struct reply *reply,
                       uint64_t len)
 {
     struct inlay_request *request = reply->request;
-    char bytes[READ_MOST];
+    struct inlay_str bytes;
+    char room[READ_MOST];
     bool read = len <= READ_MOST && request->method_id != INLAY_METHOD_HEAD;
 
-    /* Somebody is writing it: what was read is neither the old nor the new. */
-    if (read && pread(reply->file->fd, bytes, (size_t)len, (off_t)offset) !=
-                    (ssize_t)len) {
-        fail(reply, 500);
-        return;
-    }
-    if (start(reply, status, len) < 0) {
+    if ((read && !read_part(reply, offset, (size_t)len, room, &bytes)) ||
+        start(reply, status, len) < 0) {
         fail(reply, 500);
         return;
     }
     int fd = reply->file->fd, sent;
     if (read) {
         close(fd);
-        sent =
-            inlay_response_write(request, inlay_str_make(bytes, (size_t)len));
+        sent = inlay_response_write(request, bytes);
     } else {
         sent = inlay_response_write_file(request, fd, offset, len);
     }
@@ -309,22 +316,33 @@ static int make_parts(struct reply *reply,
     return parts->tail.ptr ? 0 : -1;
 }
 
+/* A small one is read: many ranges must not be as many descriptors, which
+ * stay open until they are sent. */
+static int write_part(struct reply *reply, struct inlay_range range)
+{
+    struct inlay_request *request = reply->request;
+    struct inlay_str bytes;
+
+    if (range.len <= READ_MOST) {
+        char room[READ_MOST];
+
+        if (!read_part(reply, range.start, (size_t)range.len, room, &bytes))
+            return -1;
+        return inlay_response_write(request, bytes);
+    }
+    int fd = fcntl(reply->file->fd, F_DUPFD_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    return inlay_response_write_file(request, fd, range.start, range.len);
+}
+
 static int write_parts(struct reply *reply, const struct parts *parts)
 {
     struct inlay_request *request = reply->request;
 
     for (int i = 0; i < parts->count; i++) {
-        const struct inlay_range *range = &parts->ranges[i];
-        int fd = fcntl(reply->file->fd, F_DUPFD_CLOEXEC, 0);
-
-        if (fd < 0)
-            return -1;
-        if (inlay_response_write(request, parts->heads[i]) < 0) {
-            close(fd);
-            return -1;
-        }
-        if (inlay_response_write_file(request, fd, range->start, range->len) <
-            0)
+        if (inlay_response_write(request, parts->heads[i]) < 0 ||
+            write_part(reply, parts->ranges[i]) < 0)
             return -1;
     }
     return inlay_response_write(request, parts->tail);

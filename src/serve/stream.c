@@ -198,8 +198,8 @@ static int trailers(struct inlay_request *request,
                     const struct inlay_header *headers,
                     size_t nheaders)
 {
-    return write_fields(inlay_session_of(request), INLAY_STR("0\r\n"),
-                        headers, nheaders);
+    return write_fields(inlay_session_of(request), INLAY_STR("0\r\n"), headers,
+                        nheaders);
 }
 
 static void end(struct inlay_request *request)
@@ -274,7 +274,8 @@ void inlay_session_refuse(struct inlay_session *session,
         inlay_metrics_refused(session->thread->metrics, status);
     if (session->thread->server->access && !session->told)
         inlay_access_log_refused(session->thread, &session->client, status);
-    if (!out || inlay_buf_reserve(out, 384 + session->thread->common.len + text.len) < 0) {
+    if (!out || inlay_buf_reserve(out, 384 + session->thread->common.len +
+                                           text.len) < 0) {
         inlay_conn_close(&session->conn);
         return;
     }

@@ -78,7 +78,8 @@ static bool is_open(const struct inlay_websocket_session *ws)
     return ws && ws->phase < INLAY_WEBSOCKET_CLOSING;
 }
 
-/* 1: it was sent compressed; 0: it is to be sent as it is; or -1. */
+/* 1: it was sent compressed; 0: it is to be sent as it is; or -1, and the
+ * connection ends: later messages would refer to what the client never got. */
 static int put_compressed(struct inlay_websocket_session *ws,
                           enum inlay_websocket_kind kind,
                           struct inlay_str bytes)
@@ -96,6 +97,8 @@ static int put_compressed(struct inlay_websocket_session *ws,
                      ? -1
                      : 1;
     inlay_buf_deinit(&packed);
+    if (status < 0)
+        inlay_conn_close(&ws->session->conn);
     return status;
 }
 

@@ -13,7 +13,7 @@
 
 #include "base/banned.h"
 
-#define WAIT_MS 2000
+#define WAIT_MS 10000
 
 #define must(condition)                                                        \
     do {                                                                       \
@@ -60,8 +60,8 @@ void create_server(struct fixture *fixture)
     fixture->config.listen_fds = &fixture->listen_fd;
     fixture->config.nlisten_fds = 1;
     must(!inlay_server_create(&fixture->config, &fixture->server));
-    must(!inlay_server_add_application(fixture->server,
-                                       &fixture->test.handler));
+    must(
+        !inlay_server_add_application(fixture->server, &fixture->test.handler));
     if (fixture->more)
         must(!inlay_server_add_handler(fixture->server, fixture->more));
 }

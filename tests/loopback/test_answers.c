@@ -111,8 +111,11 @@ static void health(void **state)
     struct fixture *fixture = *state;
 
     fixture->config.health_path = INLAY_STR("/health");
+    fixture->config.root_path = INLAY_STR("/api");
     start_server(fixture);
     int fd = open_client(fixture);
+    has(exchange(fd, GET("/api/health"), "}"), " 200 ");
+    has(exchange(fd, GET("/apis/health"), "}"), " 404 ");
     const char *text = exchange(fd, GET("/health"), "}");
     has(text, "HTTP/1.1 200 OK");
     has(text, "\r\ncache-control: no-store\r\n");

@@ -128,7 +128,7 @@ static int setup_with(void **state, bool walk)
     prepare(fixture);
     fixture->config.static_mounts = (struct inlay_strs){mounts, 3};
     fixture->config.static_max_age = 60;
-    fixture->config.root_path = INLAY_STR("/root");
+    fixture->config.root_path = INLAY_STR("/outer");
     assert_null(inlay_static_create(&fixture->config, &fixture->more));
     ((struct inlay_static *)fixture->more)->walk |= walk;
     start_server(fixture);
@@ -213,7 +213,7 @@ static void found(void **state)
     has(text, "\r\nvary: accept-encoding\r\n");
     has(text, "\r\ncache-control: public, max-age=60\r\n");
     has(get(files, "/s/b%20c.txt?v=1", "", "blank"), "200 OK");
-    has(get(files, "/root/s/a.txt", "", "0123456789"), "200 OK");
+    has(get(files, "/outer/s/a.txt", "", "0123456789"), "200 OK");
     /* The longest prefix wins; "/" is one as well. */
     has(get(files, "/s/other/a.txt", "", "other"), "200 OK");
     has(get(files, "/a.txt", "", "other"), "200 OK");
@@ -318,7 +318,7 @@ static void folders(void **state)
     text = get(files, "/s/docs?a=b&c", "", "\r\n\r\n");
     has(text, "\r\nlocation: ./docs/?a=b&c\r\n");
     has(get(files, "/s", "", "\r\n\r\n"), "\r\nlocation: ./s/\r\n");
-    has(get(files, "/root/s%2fdocs", "", "\r\n\r\n"),
+    has(get(files, "/outer/s%2fdocs", "", "\r\n\r\n"),
         "\r\nlocation: ./s%2fdocs/\r\n");
     has(get(files, "/s/docs/", "", "<docs>"), "text/html; charset=utf-8");
     has(get(files, "/s/", "", "<top>"), "200 OK");
@@ -583,6 +583,34 @@ static void gives_descriptors_back(void **state)
     assert_int_equal(open_descriptors(), before);
 }
 
+/* Who asks for many small parts and reads none holds no descriptor for
+ * each. */
+static void small_parts(void **state)
+{
+    struct files *files = *state;
+    char request[1024], *at = request, *end = request + sizeof(request);
+
+    has(get(files, "/s/a.txt", "", "0123456789"), "200 OK");
+    at += snprintf(at, (size_t)(end - at),
+                   "GET /s/big.bin HTTP/1.1\r\n" HOST "Range: bytes=0-0");
+    for (int i = 1; i < 31; i++)
+        at += snprintf(at, (size_t)(end - at), ",%d-%d", 2 * i, 2 * i);
+    snprintf(at, (size_t)(end - at), "\r\n\r\n");
+    int fd = open_client(&files->fixture), small = 4096;
+    size_t before = open_descriptors(), len = strlen(request);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+    for (int i = 0; i < 20000; i++) {
+        if (send(fd, request, len, MSG_DONTWAIT) != (ssize_t)len)
+            break;
+    }
+    for (int i = 0; i < 20; i++) {
+        assert_true(open_descriptors() < before + 10);
+        sleep_ms(5);
+    }
+    has(exchange(fd, "", "--\r\n"), "\r\n\r\n\x01\r\n--");
+    close(fd);
+}
+
 /* A folder that was made anew is found. */
 static void replaced_folder(void **state)
 {
@@ -716,6 +744,7 @@ int main(void)
         test(several_ranges),
         test(big_files),
         test(gives_descriptors_back),
+        test(small_parts),
         test(replaced_folder),
         test(shrinking_file),
         test(unreadable),

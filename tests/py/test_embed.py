@@ -15,7 +15,7 @@ import time
 
 import inlay
 import pytest
-from inlay import embed
+from inlay import embed, target
 from inlay.lifespan import LifespanError
 from inlay.options import OptionError
 
@@ -118,6 +118,43 @@ def test_in_a_running_loop():
 
     asyncio.run(main())
     assert app.seen[-1] == "lifespan.shutdown"
+
+
+def test_names_of_the_command_line():
+    config = inlay.Config(
+        App(), header=["X-A: 1", ("x-b", "2")], reload_dir="a", log_config=None
+    )
+    assert config.headers == config.header == ("x-a: 1", "x-b: 2")
+    assert config.reload_dirs == ("a",)
+    with pytest.raises(TypeError, match="by two names"):
+        inlay.Config(App(), header=["a: 1"], headers=["b: 1"])
+    with pytest.raises(TypeError, match="did you mean workers"):
+        inlay.Config(App(), worker=2)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("static", ["/s=/no/such/folder"]),
+        ("access_log_format", "%(nope)s"),
+        ("forwarded_allow_ips", "1.2.3"),
+        ("bind", ["foo"]),
+        ("root_path", "x"),
+    ],
+)
+def test_wrong_values_are_found_at_once(option, value):
+    with pytest.raises(ValueError, match=f"--{option.replace('_', '-')}|no address"):
+        inlay.Config(App(), log_config=None, **{option: value})
+
+
+def test_wsgi_is_refused(caplog):
+    class Flask:
+        def __call__(self, environ, start_response): ...
+
+    for app in (Flask(), Flask().__call__, lambda environ, start_response: []):
+        config = inlay.Config(app, log_config=None)
+        with pytest.raises(target.TargetError, match="a2wsgi"):
+            config.load()
 
 
 def test_several_in_one_loop():

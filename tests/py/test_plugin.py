@@ -84,6 +84,21 @@ def test_it_serves_until_it_is_stopped(served, process):
         get(server)
 
 
+def test_the_log_has_what_an_answer_follows_from(served):
+    with LiveServer(f"{served}:app") as server:
+        for count in range(1, 50):
+            assert get(server, "/fail")[0] == 500
+            assert server.log.count("ValueError: broken on purpose") == count
+
+
+def test_waiting_for_the_log(served):
+    with LiveServer(f"{served}:app", process=True) as server:
+        assert get(server, "/fail")[0] == 500
+        server.wait_for_log("broken on purpose")
+        with pytest.raises(AssertionError, match="no 'never there' in the log"):
+            server.wait_for_log("never there", 0.05)
+
+
 @pytest.mark.parametrize("process", [False, True])
 def test_unix_socket(served, process, tmp_path):
     path = str(tmp_path / "sock")

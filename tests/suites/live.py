@@ -10,17 +10,29 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
+import pytest
+
 SERVER = os.environ.get("LIVE_SERVER", "inlay")
+_ports: list[int] = []
 
 
-def listen() -> socket.socket:
-    """A socket on a free port of the loopback."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+def listen(port: int = 0) -> socket.socket:
+    """A socket on a port of the loopback, or on a free one."""
+    listener = socket.create_server(("127.0.0.1", port), backlog=128)
     listener.setblocking(False)
+    _ports.append(listener.getsockname()[1])
     return listener
+
+
+@pytest.fixture(autouse=True)
+def _served(record_property: Callable[[str, object], None]) -> Iterator[None]:
+    """How many servers it had: a test that has none is not about one."""
+    before = len(_ports)
+    yield
+    record_property("servers", len(_ports) - before)
 
 
 class InlayServer:
@@ -40,6 +52,9 @@ class InlayServer:
             date_header=False,
             server_header=False,
             log_level=30,
+            io_threads=1,
+            proxy_headers=True,
+            trusted=["127.0.0.1"],
             **settings,
         )
         self.server.start()
@@ -68,7 +83,8 @@ class UvicornServer:
             root_path=root_path,
             date_header=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=True,
+            forwarded_allow_ips="127.0.0.1",
             log_config=None,
             access_log=False,
         )

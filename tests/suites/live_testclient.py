@@ -2,8 +2,10 @@
 
 Everything else of the TestClient stays: the loop in a thread, lifespan on it,
 exceptions of the application raised in the test, background tasks that have
-ended when the answer is there. Tests on trio are skipped: both servers run on
-asyncio.
+ended when the answer is there. What only a call within one process can tell,
+the harness carries past the wire: exceptions, the addresses that the URL and
+`client` say, the code of a WebSocket that is closed instead of accepted.
+Tests on trio are skipped: both servers run on asyncio.
 """
 
 from __future__ import annotations
@@ -14,48 +16,70 @@ import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 import live
 import pytest
+from live import _served  # noqa: F401 - a fixture
+from live_http import PATIENCE, Exchange
 from starlette import testclient
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 httpx = testclient.httpx
 
-TIMEOUT = 5.0
-_HEADER = "x-live-call"  # names a call of the application; it never sees it
+_HEADER = b"x-live-call"  # names a call of the application; it never sees it
 _calls = itertools.count(1)
 
 
 class Calls:
     """The application, as the server calls it; tells how each call ended."""
 
-    def __init__(self, app: Any) -> None:
+    def __init__(self, app: Any, addresses: dict[str, Any]) -> None:
         self.app = app
+        self.addresses = addresses
+        self.hidden: tuple[bytes, ...] = (_HEADER,)
+        self.begun: set[bytes] = set()
         self.ended: dict[bytes, threading.Event] = {}
         self.errors: dict[bytes, BaseException] = {}
-        self.debug: dict[bytes, dict[str, Any]] = {}
+        self.debug: dict[str, Any] | None = None
+        self.refusal: dict[str, Any] = {}
 
-    def begin(self) -> str:
-        key = str(next(_calls))
-        self.ended[key.encode()] = threading.Event()
-        return key
+    def begin(self, url: Any) -> tuple[bytes, list[tuple[bytes, bytes]]]:
+        """A call's key, and the headers that go with it."""
+        key = str(next(_calls)).encode()
+        self.ended[key] = threading.Event()
+        headers = [(_HEADER, key)]
+        if url.scheme in ("https", "wss"):
+            headers.append((b"x-forwarded-proto", b"https"))
+            self.hidden += (b"x-forwarded-proto",)
+        return key, headers
 
-    def result(self, key: str) -> None:
-        """Wait for its end; raises what the application raised."""
-        name = key.encode()
-        self.ended[name].wait(TIMEOUT)
-        if name in self.errors:
-            raise self.errors[name]
+    def result(self, key: bytes) -> None:
+        """Wait for its end, if the server has called it at all; raises what
+        the application raised."""
+        if key in self.begun:
+            self.ended[key].wait(PATIENCE)
+        if key in self.errors:
+            raise self.errors.pop(key)
+
+    def _note(self, info: dict[str, Any]) -> None:
+        self.debug = info
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        headers = [(name, value) for name, value in scope["headers"]]
-        key = next((v for n, v in headers if n == _HEADER.encode()), b"")
-        scope["headers"] = [(n, v) for n, v in headers if n != _HEADER.encode()]
+        headers = scope["headers"]
+        key = next((value for name, value in headers if name == _HEADER), b"")
+        scope["headers"] = [pair for pair in headers if pair[0] not in self.hidden]
+        scope.update(self.addresses)
+        self.begun.add(key)
+
+        async def send_noting(message: Any) -> None:
+            if message["type"] == "websocket.close":
+                self.refusal = message
+            await send(message)
+
         try:
-            await self.app(scope, receive, send)
+            websocket = scope["type"] == "websocket"
+            await self.app(scope, receive, send_noting if websocket else send)
         except BaseException as error:
             self.errors[key] = error
             raise
@@ -95,81 +119,91 @@ class LiveTransport(httpx.BaseTransport):
         self.portal_factory = portal_factory
         self.raise_server_exceptions = raise_server_exceptions
         self.root_path = root_path
+        self.client = client
         self.app_state = app_state
         self.open: set[contextlib.ExitStack] = set()
 
     @contextlib.contextmanager
-    def _serve(self, calls: Calls) -> Iterator[int]:
+    def serve(self, calls: Calls) -> Iterator[int]:
         with self.portal_factory() as portal:
-            settings = {"root_path": self.root_path}
-            if live.SERVER == "inlay":
-                settings["debug"] = lambda info: calls.debug.update({b"": info})
-            server = portal.call(lambda: live.serve(calls, self.app_state, **settings))
+            server = portal.call(
+                lambda: live.serve(
+                    calls,
+                    self.app_state,
+                    root_path=self.root_path.rstrip("/"),
+                    debug=calls._note,
+                )
+            )
             try:
                 yield server.port
             finally:
                 portal.call(server.stop)
 
+    def target(self, url: Any) -> bytes:
+        """As a proxy sends it, which takes the root path away."""
+        raw = bytes(url.raw_path)
+        root = self.root_path.rstrip("/").encode()
+        return raw[len(root) :] if root and raw.startswith(root + b"/") else raw
+
     def handle_request(self, request: Any) -> Any:
-        calls = Calls(self.app)
-        if request.url.scheme in ("ws", "wss"):
+        url = request.url
+        port = url.port or {"http": 80, "ws": 80, "https": 443, "wss": 443}[url.scheme]
+        addresses = {"client": self.client, "server": (url.host, port)}
+        calls = Calls(self.app, addresses)
+        if url.scheme in ("ws", "wss"):
             raise testclient._Upgrade(LiveSession(self, calls, request))
-        key = calls.begin()
+        key, extra = calls.begin(url)
+        if "te" not in request.headers:
+            extra.append((b"te", b"trailers"))
+            calls.hidden += (b"te",)
         with contextlib.ExitStack() as stack:
-            port = stack.enter_context(self._serve(calls))
-            transport = stack.enter_context(httpx.HTTPTransport())
-            sent = httpx.Request(
-                request.method,
-                request.url.copy_with(scheme="http", host="127.0.0.1", port=port),
-                headers=[*request.headers.raw, (_HEADER.encode(), key.encode())],
-                stream=request.stream,
-                extensions={
-                    "timeout": {"read": TIMEOUT, "connect": TIMEOUT},
-                    "target": request.url.raw_path,
-                },
-            )
+            exchange = Exchange(stack.enter_context(self.serve(calls)))
+            stack.callback(exchange.close)
+            # Blanks around a value are not part of it (RFC 9110 5.5).
+            headers = [(k, v.strip(b" \t")) for k, v in request.headers.raw]
             try:
-                answer = transport.handle_request(sent)
+                exchange.send(
+                    request.method, self.target(url), headers + extra, request.stream
+                )
+                answer = exchange.head()
             except httpx.TransportError:
                 if self.raise_server_exceptions:
                     calls.result(key)
                 raise
             if answer.status_code == 500 and self.raise_server_exceptions:
-                answer.read()
                 calls.result(key)
             kept = stack.pop_all()
         self.open.add(kept)
         response = httpx.Response(
             answer.status_code,
-            headers=answer.headers.raw,
-            stream=Body(self._parts(answer, calls, key, kept), kept),
+            headers=answer.headers.raw_items(),
+            stream=Body(self._parts(exchange, calls, key, kept), kept),
             request=request,
+            extensions={"http.response.trailers": exchange.trailers},
         )
-        self._tell_debug(response, calls)
+        if calls.debug is not None:
+            response.extensions["http.response.debug"] = calls.debug
+            for name in {"template", "context"} & calls.debug.keys():
+                setattr(response, name, calls.debug[name])
         return response
 
-    def _parts(self, answer: Any, calls: Calls, key: str, kept: Any) -> Iterator[bytes]:
+    def _parts(
+        self, exchange: Exchange, calls: Calls, key: bytes, kept: Any
+    ) -> Iterator[bytes]:
         try:
-            yield from answer.iter_raw()
+            yield from exchange.body()
         except httpx.TransportError:
             if self.raise_server_exceptions:
                 calls.result(key)
             raise
         finally:
             self.open.discard(kept)
-        if self.raise_server_exceptions:
-            with kept:
+        with kept:
+            try:
                 calls.result(key)
-        kept.close()
-
-    def _tell_debug(self, response: Any, calls: Calls) -> None:
-        info = calls.debug.get(b"")
-        if info is None:
-            return
-        response.extensions["http.response.debug"] = info
-        for name in ("template", "context"):
-            if name in info:
-                setattr(response, name, info[name])
+            except BaseException:
+                if self.raise_server_exceptions:
+                    raise
 
     def close(self) -> None:
         while self.open:
@@ -195,15 +229,15 @@ class LiveSession:
         self.extra_headers: list[tuple[bytes, bytes]] | None = None
 
     def __enter__(self) -> LiveSession:
-        self.key = self.calls.begin()
+        self.key, extra = self.calls.begin(self.request.url)
         with contextlib.ExitStack() as stack:
-            port = stack.enter_context(self.transport._serve(self.calls))
+            port = stack.enter_context(self.transport.serve(self.calls))
             stack.callback(self._finish)
-            self.peer = stack.enter_context(self._connect(port))
+            self.peer = stack.enter_context(self._connect(port, extra))
             self.stack = stack.pop_all()
         self.accepted_subprotocol = self.peer.subprotocol
         self.extra_headers = [
-            (name.lower().encode(), value.encode())
+            (name.encode(), value.encode())
             for name, value in self.peer.response.headers.raw_items()
             if not name.lower().startswith("sec-websocket-")
             and name.lower() not in ("connection", "upgrade")
@@ -216,31 +250,36 @@ class LiveSession:
         return None
 
     def _finish(self) -> None:
-        self.calls.result(self.key)
+        try:
+            self.calls.result(self.key)
+        except testclient.WebSocketDisconnect as error:
+            # It went on sending while we closed: a TestClient has it cancelled.
+            if not isinstance(error.__context__, OSError):
+                raise
 
     @contextlib.contextmanager
-    def _connect(self, port: int) -> Iterator[Any]:
+    def _connect(self, port: int, extra: list[tuple[bytes, bytes]]) -> Iterator[Any]:
         handshake = ("connection", "upgrade", "host")
         headers = [
             (name, value)
             for name, value in self.request.headers.multi_items()
             if name not in handshake and not name.startswith("sec-websocket-")
         ]
+        headers += [(name.decode(), value.decode()) for name, value in extra]
         offered = self.request.headers.get("sec-websocket-protocol")
-        target = urlsplit(str(self.request.url))
-        query = f"?{target.query}" if target.query else ""
+        subprotocols = [p.strip() for p in offered.split(",")] if offered else None
+        authority = self.request.url.netloc.decode()
+        target = self.transport.target(self.request.url).decode()
         try:
             peer = connect(
-                f"ws://{target.netloc}{target.path or '/'}{query}",
+                f"ws://{authority}{target}",
                 sock=socket.create_connection(("127.0.0.1", port)),
-                additional_headers=[*headers, (_HEADER, self.key)],
-                subprotocols=[p.strip() for p in offered.split(",")]
-                if offered
-                else None,
+                additional_headers=headers,
+                subprotocols=subprotocols,
                 user_agent_header=None,
                 proxy=None,
-                open_timeout=TIMEOUT,
-                close_timeout=TIMEOUT,
+                open_timeout=PATIENCE,
+                close_timeout=PATIENCE,
             )
         except InvalidStatus as error:
             self._refused(error.response)
@@ -249,12 +288,12 @@ class LiveSession:
             yield peer
 
     def _refused(self, answer: Any) -> None:
-        if answer.status_code == 403 and not answer.body:
-            raise testclient.WebSocketDisconnect(code=1000, reason="")
+        if answer.status_code == 403 and self.calls.refusal:
+            self._raise_on_close(self.calls.refusal)
         raise testclient.WebSocketDenialResponse(
             status_code=answer.status_code,
             headers=list(answer.headers.raw_items()),
-            content=answer.body or b"",
+            content=bytes(answer.body or b""),
         )
 
     def send(self, message: dict[str, Any]) -> None:
@@ -263,11 +302,14 @@ class LiveSession:
             self.peer.send(message["bytes"] if data is None else data)
 
     def close(self, code: int = 1000, reason: str | None = None) -> None:
-        self.peer.close(code, reason or "")
+        if code == 1006:  # a connection that is lost
+            self.peer.socket.shutdown(socket.SHUT_RDWR)
+        else:
+            self.peer.close(code, reason or "")
 
     def receive(self) -> dict[str, Any]:
         try:
-            data = self.peer.recv(timeout=TIMEOUT)
+            data = self.peer.recv(timeout=PATIENCE)
         except ConnectionClosed as error:
             close = error.rcvd
             return {

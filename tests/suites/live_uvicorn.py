@@ -1,26 +1,32 @@
 """A pytest plugin: uvicorn's own protocol tests, against a running Inlay.
 
 Its tests of HTTP hand bytes to a protocol object and look at what that wrote;
-`get_connected_protocol` gives them a socket instead. Its tests of WebSocket
-and of proxy headers use real clients; `run_server` gives them our server.
-Only one of uvicorn's implementations is asked for, as they stand for ours.
+`get_connected_protocol` gives them a socket instead, and `run_one` lets the
+application begin, as theirs does. Its tests of WebSocket and of proxy headers
+use real clients; `run_server` gives them our server. Only one of uvicorn's
+implementations is asked for, as they stand for ours.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import select
+import logging
 import socket
-from collections.abc import AsyncIterator
+import time
+from asyncio.selector_events import _SelectorTransport
+from collections.abc import Iterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import live
+import live_peer
 import pytest
+from live import _served  # noqa: F401 - a fixture
 
+# Members of uvicorn's Config that have another name here.
 _NAMES = {"h11_max_incomplete_event_size": "limit_head_bytes"}
-_QUIET = 0.05  # seconds without a byte that end an answer
-_PATIENCE = 2.0
+# Those whose values are of another kind.
+_ELSEWHERE = ("ws", "http", "access_log", "log_level", "log_config", "app")
 
 
 def settings_of(given: dict[str, Any]) -> dict[str, Any]:
@@ -28,7 +34,6 @@ def settings_of(given: dict[str, Any]) -> dict[str, Any]:
     from inlay import settings
     from inlay.config import Config
 
-    fields = Config.__dataclass_fields__
     known = {}
     for name, value in given.items():
         name = _NAMES.get(name, name)
@@ -36,10 +41,18 @@ def settings_of(given: dict[str, Any]) -> dict[str, Any]:
             value = tuple(f"{key}: {text}" for key, text in value)
         if name == "forwarded_allow_ips" and isinstance(value, list):
             value = ",".join(value)
-        if name in fields and value is not None and name not in ("ws", "http"):
+        if name == "ws_ping_interval" and value is None:
+            value = 0.0
+        if name in Config.__dataclass_fields__ and name not in _ELSEWHERE:
             known[name] = value
+    known = {name: value for name, value in known.items() if value is not None}
+    if given.get("ws") == "none":
+        known["ws"] = "none"
     made = settings.of(Config("", **{"access_log": False, **known}))
-    made.pop("log_level")
+    made["log_level"] = logging.WARNING
+    if "log_config" in given:  # the test is about the log
+        made["access_format"] = "uvicorn"
+        made["access_sink"] = logging.getLogger("uvicorn.access").info
     return made
 
 
@@ -47,17 +60,18 @@ class Server:
     """Ours on the running loop, with what uvicorn's tests use of a Server."""
 
     def __init__(self, app: Any, listener: socket.socket, state: Any, **given: Any):
-        from inlay import _core, target
+        from inlay import _core
+        from inlay.config import Config
+        from inlay.target import prepare
 
         self.listener = listener
         listener.setblocking(False)
         self.server = _core.Server(
-            target._asgi3(app),
+            prepare(app, Config("")),
             [listener.fileno()],
             loop=asyncio.get_running_loop(),
             state=state,
             native=False,
-            log_level=30,
             **settings_of(given),
         )
         self.server.start()
@@ -65,91 +79,89 @@ class Server:
 
     async def shutdown(self, sockets: Any = None) -> None:
         self.server.drain()
-        for _ in range(50):
-            if not self.server.connections() and not self.server.in_flight():
+        end = time.monotonic() + live_peer.PATIENCE
+        while self.server.connections() or self.server.in_flight():
+            if time.monotonic() > end:
                 break
             await asyncio.sleep(0.02)
+        self.stop()
+
+    def stop(self) -> None:
         self.server.cancel()
-        await asyncio.sleep(0)
         self.server.stop()
         self.listener.close()
 
 
-class Transport:
-    """The client's end of a connection, looked at as a mock transport is."""
-
-    def __init__(self, port: int) -> None:
-        self.peer = socket.create_connection(("127.0.0.1", port))
-        self.taken = b""
-        self.ended = False
-
-    def fill(self, patience: float) -> None:
-        while not self.ended and select.select([self.peer], [], [], patience)[0]:
-            try:
-                data = self.peer.recv(1 << 20)
-            except ConnectionResetError:
-                data = b""
-            self.ended = not data
-            self.taken += data
-
-    @property
-    def buffer(self) -> bytes:
-        self.fill(0.3 if not self.taken else 0)
-        return self.taken
-
-    def clear_buffer(self) -> None:
-        self.taken = b""
-
-    def is_closing(self) -> bool:
-        self.fill(0.3)
-        return self.ended
-
-
 class Loop:
-    """`run_one` returns when the next call of the application has ended."""
+    """`run_one` is the next call of the application, from begin to end."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: live_peer.Transport) -> None:
+        self.turns: asyncio.Queue[None] = asyncio.Queue()
         self.ended: asyncio.Queue[None] = asyncio.Queue()
         self.transport = transport
 
     async def run_one(self) -> None:
-        await asyncio.wait_for(self.ended.get(), _PATIENCE)
-        for _ in range(10):
-            before = len(self.transport.taken)
-            await asyncio.sleep(_QUIET / 5)
-            self.transport.fill(0)
-            if len(self.transport.taken) == before and before:
-                return
+        self.turns.put_nowait(None)
+        with suppress(asyncio.TimeoutError):  # it may have been refused
+            await asyncio.wait_for(self.ended.get(), live_peer.PATIENCE)
+        end = time.monotonic() + live_peer.PATIENCE
+        while not self.transport.quiet() and time.monotonic() < end:
+            await asyncio.sleep(0.01)
+
+    def run_later(self, with_delay: float) -> None:
+        time.sleep(with_delay + 0.2)
 
 
 class Protocol:
     """What tests use of uvicorn's protocol classes."""
 
     def __init__(self, app: Any, state: Any, given: dict[str, Any]) -> None:
-        listener = live.listen()
-        self.transport = Transport(listener.getsockname()[1])
-        self.loop = Loop(self.transport)
+        from inlay.config import Config
+        from inlay.target import prepare
 
-        async def call(scope: Any, receive: Any, send: Any) -> None:
+        listener = live.listen()
+        self.transport = live_peer.Transport(listener.getsockname()[1])
+        self.loop = Loop(self.transport)
+        self.scope: dict[str, Any] = {}
+        app = prepare(app, Config(""))
+
+        async def call(scope: Any, receive: Any, send: Any) -> Any:
+            self.scope = scope
+            await self.loop.turns.get()
             try:
-                await app(scope, receive, send)
+                return await app(scope, receive, send)
             finally:
                 self.loop.ended.put_nowait(None)
 
         self.server = Server(call, listener, state, **given)
 
     def data_received(self, data: bytes) -> None:
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self.transport.peer.sendall(data)
+        self.transport.send(data)
 
     def eof_received(self) -> None:
         self.transport.peer.shutdown(socket.SHUT_WR)
 
+    def connection_lost(self, error: Exception | None) -> None:
+        self.transport.close()
+
     def shutdown(self) -> None:
         self.server.server.drain()
 
+    def close(self) -> None:
+        self.transport.close()
+        self.server.stop()
 
-_open: list[Protocol] = []
+
+_open: list[Any] = []
+
+
+def _abort(self: Any, abort: Any = _SelectorTransport.abort) -> None:
+    # Of CPython until 3.12: fails on one that has just been closed.
+    if self._loop is not None:
+        abort(self)
+
+
+_SelectorTransport.abort = _abort
 
 
 def get_connected_protocol(
@@ -162,17 +174,15 @@ def get_connected_protocol(
     return protocol
 
 
-@contextlib.asynccontextmanager
-async def run_server(config: Any, sockets: Any = None) -> AsyncIterator[Server]:
+@asynccontextmanager
+async def run_server(config: Any, sockets: Any = None) -> Any:
     """In place of tests.utils': the application and options of a Config."""
     from inlay.lifespan import Lifespan
 
-    if sockets:
-        listener = sockets[0]
-    else:
-        listener = socket.create_server((config.host, config.port))
+    listener = sockets[0] if sockets else live.listen(config.port)
     lifespan = Lifespan(config.app, config.lifespan)
-    await lifespan.startup()
+    if config.lifespan == "on":
+        await lifespan.startup()
     given = {
         name: getattr(config, name)
         for name in (
@@ -196,10 +206,54 @@ async def run_server(config: Any, sockets: Any = None) -> AsyncIterator[Server]:
         yield server
     finally:
         await server.shutdown()
-        await lifespan.shutdown()
+        if config.lifespan == "on":
+            await lifespan.shutdown()
 
 
-_WANTED = ("httptools", "websockets-sansio")
+class ThreadServer:
+    """In place of uvicorn.Server, where a test runs that in a thread."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.should_exit = False
+
+    def run(self) -> None:
+        asyncio.run(self._run())
+
+    async def _run(self) -> None:
+        async with run_server(self.config):
+            while not self.should_exit:
+                await asyncio.sleep(0.02)
+
+
+def make_httpx2_client(trusted_hosts: Any, client: Any = ("127.0.0.1", 123)) -> Any:
+    """In place of tests.middleware.test_proxy_headers'; it is at 127.0.0.1."""
+    import httpx2
+    from tests.middleware.test_proxy_headers import default_app
+
+    assert client[0] == "127.0.0.1"
+    listener = live.listen()
+    port = listener.getsockname()[1]
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["client"][0] == client[0] and scope["client"][1]:
+            scope["client"] = client
+        await default_app(scope, receive, send)
+
+    server = Server(app, listener, {}, forwarded_allow_ips=trusted_hosts)
+    _open.append(server)
+    server.close = server.stop  # type: ignore[attr-defined]
+
+    async def strip(request: Any) -> None:
+        # Blanks around a value are not part of it (RFC 9110 5.5).
+        raw = request.headers.raw
+        request.headers = httpx2.Headers([(k, v.strip()) for k, v in raw])
+
+    return httpx2.AsyncClient(
+        base_url=f"http://127.0.0.1:{port}", event_hooks={"request": [strip]}
+    )
+
+
 _OTHERS = ("h11", "zttp", "wsproto")
 
 
@@ -210,18 +264,24 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
         words = item.name.partition("[")[2].rstrip("]").split("-")
         others = any(word in _OTHERS for word in words)
         (dropped if others else kept).append(item)
-        for name in ("get_connected_protocol", "run_server"):
-            if hasattr(item.module, name):
-                setattr(item.module, name, globals()[name])
+        module = item.module
+        for name in ("get_connected_protocol", "run_server", "make_httpx2_client"):
+            if hasattr(module, name):
+                setattr(module, name, globals()[name])
+        if hasattr(module, "get_connected_protocol"):
+            module.Server = ThreadServer
+        if hasattr(module, "MockWebSocketConnection"):
+            mock = module.MockWebSocketConnection
+            if not issubclass(mock, live_peer.Connection):
+                bases = (live_peer.Connection, mock)
+                members = {"connect": staticmethod(get_connected_protocol)}
+                module.MockWebSocketConnection = type("Connection", bases, members)
     config.hook.pytest_deselected(items=dropped)
     items[:] = kept
 
 
 @pytest.fixture(autouse=True)
-def _close_all() -> Any:
+def _close_all() -> Iterator[None]:
     yield
     while _open:
-        protocol = _open.pop()
-        protocol.transport.peer.close()
-        protocol.server.server.stop()
-        protocol.server.listener.close()
+        _open.pop().close()

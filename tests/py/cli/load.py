@@ -22,8 +22,9 @@ class Load:
         self.failures: list[str] = []
         self.refused = 0
         self.done = threading.Event()
+        self.asked = [0] * clients  # by each, answered or not
         self.threads = [
-            threading.Thread(target=self._ask, args=(number % 2 == 0,), daemon=True)
+            threading.Thread(target=self._ask, args=(number,), daemon=True)
             for number in range(clients)
         ]
 
@@ -50,10 +51,15 @@ class Load:
 
     def go_on(self) -> None:
         """Until each has asked some more."""
-        before = self.total
-        self.wait(lambda: self.total > before + 5 * len(self.threads))
+        before = self.asked.copy()
+        self.wait(
+            lambda: all(
+                now >= then + 5 for now, then in zip(self.asked, before, strict=True)
+            )
+        )
 
-    def _ask(self, keep: bool) -> None:
+    def _ask(self, number: int) -> None:
+        keep = number % 2 == 0
         connection: http.client.HTTPConnection | None = None
         while not self.done.is_set():
             if connection is None:
@@ -67,6 +73,7 @@ class Load:
                     connection = None
                     time.sleep(0.01)
                     continue
+            self.asked[number] += 1
             try:
                 connection.request("GET", self.path)
                 answer = connection.getresponse()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import importlib.util
 import json
+import logging
 import re
 import shutil
 import socket
 import subprocess
+import sys
 
 import pytest
 from inlay import logs
+from inlay.config import Config
 
 APP = """
 import asyncio
@@ -218,8 +221,9 @@ def test_a_wrong_format_is_an_error(inlay_run, write_app):
         "app:app", "--access-log-format", "%(nothing)s",
         app_dir=write_app(APP), wait=False,
     )  # fmt: skip
-    assert server.process.wait(20) != 0
-    assert "access_log_format: there is no such name" in server.log
+    assert server.process.wait(20) == 2
+    assert "--access-log-format: there is no such name" in server.log
+    assert "Waiting for application startup" not in server.log
 
 
 def test_trace_shows_messages(inlay_run, write_app):
@@ -298,9 +302,71 @@ def test_a_wrong_config_is_an_error(
     server = inlay_run(
         "app:app", "--log-config", str(config), app_dir=write_app(APP), wait=False
     )
-    assert server.process.wait(20) == 1
-    assert message in server.log
+    assert server.process.wait(20) == 2
+    assert message in " ".join(server.log.split())
     assert "Traceback" not in server.log
+
+
+@pytest.mark.parametrize("ours", [False, True], ids=["uvicorn", "stand-in"])
+def test_lines_for_uvicorns_access_formatter(monkeypatch, capsys, ours):
+    kind = logs if ours else pytest.importorskip("uvicorn.logging")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(kind.AccessFormatter("ACC %(client_addr)s %(request_line)s"))
+    logger = logging.getLogger("uvicorn.access")
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    for name in ("json", "uvicorn"):
+        config = Config("app:app", access_log_format=name)
+        sink = logs.access(config)["access_sink"]
+        sink("c:1\tGET\t/x\t1.1\t200\n" if name == "uvicorn" else '{"a": 1}\n')
+    out, err = capsys.readouterr()
+    assert out == '{"a": 1}\nACC c:1 GET /x HTTP/1.1\n'
+    assert err == ""
+
+
+def test_a_config_made_for_uvicorn_with_another_format(inlay_run, write_app, tmp_path):
+    config = tmp_path / "logs.json"
+    config.write_text(json.dumps(UVICORN_CONFIG))
+    server = inlay_run(
+        "app:app", "--log-config", str(config), "--access-log-format", "%(m)s %(U)s!",
+        app_dir=write_app(APP),
+    )  # fmt: skip
+    server.get("/x")
+    server.wait_for_log("\nGET /x!\n")
+    assert "Logging error" not in server.log
+
+
+def test_applications_that_write_to_uvicorns_loggers(inlay_run, write_app):
+    server = inlay_run(
+        "app:app",
+        app_dir=write_app(
+            "import logging\n"
+            "logging.getLogger('uvicorn.error').info('imported')\n"
+            "logging.getLogger('uvicorn').debug('not seen')\n" + APP
+        ),
+    )
+    assert "INFO:     imported\n" in server.log
+    assert "not seen" not in server.log
+    server.get("/x")
+    server.wait_for_log('"GET /x HTTP/1.1" 200 OK')
+    assert server.log.count("GET /x") == 1
+
+
+def test_loggers_of_uvicorn_that_have_been_configured(monkeypatch):
+    logger = logging.getLogger("uvicorn")
+    config = Config("app:app")
+    monkeypatch.setattr(logging.getLogger("inlay"), "handlers", [])
+    logs.configure(config)
+    logs.configure(config)
+    assert len(logger.handlers) == 1
+    logs._release()
+    logger.setLevel(logging.ERROR)
+    try:
+        logs.configure(config)
+        assert (logger.handlers, logger.level) == ([], logging.ERROR)
+    finally:
+        logger.setLevel(logging.NOTSET)
 
 
 def test_uvicorns_formatters_stand_in(monkeypatch):

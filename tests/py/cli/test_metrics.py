@@ -198,6 +198,14 @@ def test_workers_one_by_one(metered):
         assert abs(started - time.time()) < 60
 
 
+def test_a_spare_is_no_worker_that_starts(metered):
+    server = metered("--workers", "2", "--spare", "1")
+    page = server.wait(lambda page: page.get("inlay_workers", state="spare") == 1)
+    assert page.get("inlay_workers", state="ready") == 2
+    assert page.get("inlay_workers", state="starting") == 0
+    assert page.sum("inlay_worker_ready") == 2
+
+
 def test_counts_outlive_a_killed_worker(metered):
     server = metered("--workers", "2")
     with contextlib.ExitStack() as clients:

@@ -46,7 +46,7 @@ WRITTEN = {
     "metrics_host": ("::1", "::1"),
     "metrics_port": ("9100", 9100),
     "health_path": ("/healthz", "/healthz"),
-    "headers": (["X-A: b c", "x-d:e"], ("X-A: b c", "x-d:e")),
+    "headers": (["X-A: b c", "x-d:e"], ("x-a: b c", "x-d:e")),
     "forwarded_allow_ips": ("10.0.0.0/8,unix", "10.0.0.0/8,unix"),
     "static": (["/s={tmp}/s", "/t={tmp}/t=u"], ("/s={tmp}/s", "/t={tmp}/t=u")),
     "static_index": ("home.html", "home.html"),
@@ -91,7 +91,7 @@ def arguments(field: str, text: object) -> list[str]:
 @pytest.fixture
 def run(monkeypatch, tmp_path):
     """run(*arguments, env=…) -> the Config that would be served."""
-    for name in ("a", "b", "s", "sub"):
+    for name in ("a", "b", "s", "sub", "t=u"):
         (tmp_path / name).mkdir()
     (tmp_path / "env").write_text("")
     (tmp_path / "log.json").write_text("{}")
@@ -199,8 +199,18 @@ def test_precedence(run, tmp_path):
 )
 def test_variables_of_others(run, variable, field, text, value):
     assert getattr(run("app:app", env={variable: text}), field) == value
-    env = {variable: text, f"INLAY_{field.upper()}": "9"}
-    assert str(getattr(run("app:app", env=env), field)) == "9"
+    other = "9" if field == "workers" else "::9"
+    env = {variable: text, f"INLAY_{field.upper()}": other}
+    assert str(getattr(run("app:app", env=env), field)) == other
+
+
+def test_unknown_variables():
+    said = options.unknown_variables(
+        ["INLAY_WORKER", "INLAY_CACHE_DIR", "INLAY_PORT", "INLAY_RELOAD_DIR", "PATH"]
+    )
+    assert said == [
+        "the variable INLAY_WORKER is none of Inlay's; did you mean INLAY_WORKERS?"
+    ]
 
 
 def test_variables_of_uvicorn_are_not_read(run):
@@ -233,7 +243,7 @@ def test_paths_of_pyproject_are_relative_to_it(run, tmp_path, monkeypatch):
     toml(
         tmp_path,
         target="main:app",
-        static=["/s=s", "/t=/abs"],
+        static=["/s=s", "/t=/usr"],
         bind=["unix:sock", "unix:@abstract", "h:1"],
         reload_dir=["a"],
         log_config="log.json",
@@ -242,7 +252,7 @@ def test_paths_of_pyproject_are_relative_to_it(run, tmp_path, monkeypatch):
     config = run()
     assert config.target == "main:app"
     assert config.app_dir == str(tmp_path)
-    assert config.static == (f"/s={tmp_path}/s", "/t=/abs")
+    assert config.static == (f"/s={tmp_path}/s", "/t=/usr")
     assert config.bind == (f"unix:{tmp_path}/sock", "unix:@abstract", "h:1")
     assert config.reload_dirs == (f"{tmp_path}/a",)
     assert config.log_config == f"{tmp_path}/log.json"
@@ -263,8 +273,12 @@ def test_the_next_table_counts(run, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("prot = 1", 'no option "prot"'),
-        ('port = "x"', "port: 'x' is not a valid integer"),
+        ("prot = 1", 'no option "prot"; did you mean port?'),
+        ("reload_dirz = 1", 'no option "reload_dirz"; did you mean reload-dir?'),
+        ('port = "x"', "port: 'x' is not a whole number"),
+        ("port = 18102.5", "port: 18102.5 is not a whole number"),
+        ("port = true", "port: True is not a whole number"),
+        ("timeout-body = nan", "timeout-body: nan is not a number"),
         ("port = [1]", "port: [1] is a list"),
         ("port = {a = 1}", "port: {'a': 1} is a table"),
         ('header = ["x"]', "header: 'x' is no header"),
@@ -304,6 +318,21 @@ def test_a_wrong_table(run, tmp_path, text, message):
         ("--interface wsgi", "a2wsgi"),
         ("--loop trio", "'trio' is not one of"),
         ("--env-file nowhere", "nowhere"),
+        ("--workers two", "'two' is not a whole number"),
+        ("--timeout-body x", "'x' is not a number"),
+        ("--app-dir nowhere", '--app-dir: there is no folder "nowhere"'),
+        ("--health-path /x?y", '--health-path: "/x?y" has "?"'),
+        ("--root-path api", '--root-path: "api" begins with no "/"'),
+        ("--root-path /api?x", '--root-path: "/api?x" has "?"'),
+        ("--bind foo", '"foo" is no address'),
+        ("--static /s", '--static: "/s" is not of the form /path=folder'),
+        ("--static /s=nowhere", "nowhere"),
+        ("--access-log-format %(nope)s", "--access-log-format: "),
+        ("--no-access-log --access-log-format %(x)s", "--access-log-format: "),
+        ("--forwarded-allow-ips 1.2.3", '--forwarded-allow-ips: "1.2.3"'),
+        ("--header Transfer-Encoding:x", "--header: transfer-encoding can't be set"),
+        ("--compress-types text", '--compress-types: "text" is no media type'),
+        ("-w 4", "--workers"),
         ("--ssl-keyfile x", "option of uvicorn that Inlay does not have yet"),
         ("--http2", "option of uvicorn that Inlay does not have yet"),
     ],
@@ -325,16 +354,21 @@ def test_lists_may_come_as_one(run):
     assert config.compress == ("zstd", "br", "gzip")
 
 
-def test_reload_has_one_worker(run):
-    config = run("app:app", "--reload", env={"WEB_CONCURRENCY": "4"})
-    assert (config.reload, config.workers) == (True, 1)
+def test_slashes_at_the_end_of_root_path(run):
+    assert run("app:app", "--root-path", "/api/").root_path == "/api"
+    assert run("app:app", "--root-path", "/").root_path == ""
+
+
+def test_an_env_file_need_not_be_a_plain_one(run):
+    assert run("app:app", "--env-file", "/dev/null").env_file == "/dev/null"
 
 
 def test_dev_takes_what_makes_sense_there(run, tmp_path):
     toml(tmp_path, workers=4, backlog=9)
     config = run("app:app", command="dev")
     assert (config.dev, config.workers, config.backlog) == (True, 1, 9)
-    assert "--workers" in run("app:app", "--workers", "2", command="dev").output
+    output = run("app:app", "--workers", "2", command="dev").output
+    assert "--workers is an option of `inlay run`: `inlay dev` has one" in output
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_the_worker_is_restarted(inlay_run, tmp_path):
         *("--reload-delay", "0.05"),
         app_dir=tmp_path,
     )
-    assert "--workers is ignored" in server.log
+    assert "WARNING:  --reload has one worker: --workers is ignored" in server.log
     assert server.get("/").text == "one1"
 
     def becomes(text):

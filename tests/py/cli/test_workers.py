@@ -8,9 +8,12 @@ import resource
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
+from inlay import health
+from inlay.config import Config
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -194,6 +197,42 @@ def test_a_worker_is_replaced_for_its_memory(run, options):
     assert (load.failures, load.refused) == ([], 0)
 
 
+def test_memory_that_no_worker_can_do_with(run):
+    server = run("--limit-memory", "1M")
+    server.wait_for_log("1 MiB, is too low for this application")
+    assert "WARNING:  Worker " in server.log
+
+
+def test_each_such_worker_gets_more_time(monkeypatch):
+    now, used, replaced = 100.0, 2 << 20, []
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(health, "resident", lambda pid: used)
+    config = Config("app:app", limit_memory=1 << 20, timeout_worker_healthcheck=0)
+    looker = health.Health(config, lambda worker, why: replaced.append(why))
+
+    def lives():
+        """Seconds until a new worker is replaced."""
+        nonlocal now
+        worker = health.Worker.__new__(health.Worker)
+        worker.__dict__.update(name="Worker", pid=1, ready=True, kill_at=None)
+        worker.serving = True
+        began, count = now, len(replaced)
+        while len(replaced) == count and now - began < 2000:
+            looker.look([worker])
+            now += 1
+        return now - began - 1
+
+    try:
+        assert [lives() for _ in range(3)] == [10, 20, 40]
+        assert [lives() for _ in range(6)][-2:] == [600, 600]
+        used = 1 << 20
+        assert lives() == 1999  # for ever
+        used = 2 << 20
+        assert lives() == 10
+    finally:
+        looker.stacks.close()
+
+
 @pytest.mark.slow
 def test_a_new_worker_that_fails_leaves_the_old_ones(run, tmp_path):
     for options in ([], ["--preload"]):
@@ -209,6 +248,19 @@ def test_a_new_worker_that_fails_leaves_the_old_ones(run, tmp_path):
         server.wait_for_log("All workers have been replaced")
         assert server.get("/version").text == "22"
         assert server.stop() == 0
+
+
+@pytest.mark.slow
+def test_a_successor_that_fails_is_tried_again(run, tmp_path):
+    server = run("--limit-max-requests", "20")
+    old = int(server.get("/").text)
+    (tmp_path / "app.py").write_text("raise RuntimeError('not now')\n")
+    for _ in range(20):
+        assert int(server.get("/").text) == old
+    wait_until(lambda: server.log.count("exited with status 1; replacing it") >= 2)
+    assert int(server.get("/").text) == old
+    (tmp_path / "app.py").write_text(APP)
+    wait_until(lambda: int(server.get("/").text) != old)
 
 
 @pytest.mark.slow

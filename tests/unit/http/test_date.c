@@ -67,6 +67,8 @@ static void test_read(void **state)
 static void test_not_a_date(void **state)
 {
     static const char *const bad[] = {
+        "Sun, 06 Nov 1994 hh:mm:ss GMT",
+        "Sun, 06 Nov 1994 08:49:3s GMT",
         "",
         "0",
         "Sun, 06 Nov 1994 08:49:37",

@@ -1,6 +1,7 @@
 /* Compressed answers above a protocol that notes what it is told; what comes
  * out is undone by the libraries' own decoders. */
 #include <brotli/decode.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -32,6 +33,7 @@ static char heads[2048], *body, *plain;
 static size_t heads_len, body_len;
 static int64_t told; /* content-length, -1: chunked */
 static int started, ended, aborted;
+static bool refuses; /* what is written: no memory */
 
 /* --- The protocol -------------------------------------------------------- */
 
@@ -54,6 +56,8 @@ static int note_write(struct inlay_request *of inlay_unused,
                       struct inlay_str bytes)
 {
     assert_int_equal(started, 1);
+    if (refuses)
+        return -1;
     assert_true(bytes.len > 0 && bytes.len < ROOM - body_len);
     memcpy(body + body_len, bytes.ptr, bytes.len);
     body_len += bytes.len;
@@ -174,6 +178,7 @@ static void reset(void)
     heads_len = body_len = 0;
     heads[0] = '\0';
     started = ended = aborted = 0;
+    refuses = false;
     told = -2;
 }
 
@@ -533,7 +538,7 @@ static void many_streams(void **state)
 
     (void)state;
     reset();
-    thread.encoders.used = 256;
+    thread.encoders.used = INLAY_ENCODERS_USED;
     inlay_response_start(&request, 200, &type, 1, -1);
     inlay_response_write(&request, INLAY_STR("plain"));
     inlay_response_end(&request);
@@ -559,6 +564,41 @@ static void trailers(void **state)
     inlay_response_end(&request);
     assert_int_equal(body_len, len); /* all of it came before them */
     assert_int_equal(undo_gzip(), 5);
+    reset();
+}
+
+/* What was lost stays lost, whatever comes behind it. */
+static void failed_writes(void **state)
+{
+    struct inlay_header type = header("content-type", "text/plain");
+    struct inlay_header sum = header("x-sum", "1");
+    struct inlay_str text = INLAY_STR("hello");
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        reset();
+        ask(codings[i % 3].name);
+        inlay_response_start(&request, 200, &type, 1, -1);
+        assert_int_equal(inlay_response_write(&request, text), 0);
+        refuses = true;
+        if (i < 3)
+            assert_int_equal(inlay_response_trailers(&request, &sum, 1), -1);
+        else
+            assert_int_equal(inlay_response_write(&request, text), -1);
+        refuses = false;
+        size_t len = body_len;
+        assert_int_equal(inlay_response_write(&request, text), -1);
+        struct inlay_chunk *chunk = inlay_chunk_create(5);
+        memcpy(chunk->data, text.ptr, 5);
+        assert_int_equal(inlay_response_write_chunk(&request, chunk), -1);
+        assert_int_equal(
+            inlay_response_write_file(
+                &request, open("/dev/null", O_RDONLY | O_CLOEXEC), 0, 5),
+            -1);
+        assert_int_equal(inlay_response_trailers(&request, &sum, 1), -1);
+        inlay_response_end(&request);
+        assert_true(aborted == 1 && !ended && body_len == len);
+    }
     reset();
 }
 
@@ -674,6 +714,7 @@ int main(void)
         cmocka_unit_test(files),
         cmocka_unit_test(many_streams),
         cmocka_unit_test(trailers),
+        cmocka_unit_test(failed_writes),
         cmocka_unit_test(out_of_memory),
         cmocka_unit_test(refuses_config),
     };

@@ -564,7 +564,8 @@ static void golden(void **state)
         fill(workers[i], (unsigned)i + 1);
         atomic_store(&area->head->places[i].started, 1700000001500);
     }
-    inlay_metrics_area_ready(area, 0);
+    inlay_metrics_area_set_state(area, 0, INLAY_METRICS_READY);
+    inlay_metrics_area_set_state(area, 1, INLAY_METRICS_SPARE);
     for (int i = 0; i < 2; i++) {
         char *page = render(area, i == 1);
 

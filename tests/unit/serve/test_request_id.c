@@ -13,7 +13,7 @@
 
 static struct inlay_io_thread thread;
 static struct inlay_request request;
-static struct inlay_header headers[2];
+static struct inlay_header headers[4];
 
 static void set(const char *name, const char *value)
 {
@@ -67,6 +67,28 @@ static void replaces_bad_ids(void **state)
     set("x-request-id", longest);
     inlay_request_id_assign(&request);
     assert_int_equal(request.id.len, INLAY_REQUEST_ID_MOST);
+}
+
+/* Whoever reads another than the first must not get what was refused. */
+static void replaces_all_ids(void **state)
+{
+    static const char *const firsts[] = {"<a>", "good"};
+
+    (void)state;
+    for (size_t i = 0; i < inlay_array_size(firsts); i++) {
+        set("x-request-id", firsts[i]);
+        headers[2] = (struct inlay_header){INLAY_STR("accept"), INLAY_STR("b")};
+        headers[3] =
+            (struct inlay_header){headers[1].name, INLAY_STR("other\"")};
+        request.nheaders = 4;
+        assert_int_equal(inlay_request_id_assign(&request), 0);
+        assert_int_equal(request.nheaders, 4);
+        assert_int_equal(request.id.len, i ? 4 : 32);
+        assert_true(inlay_str_is(request.id, "good") == (i == 1));
+        assert_true(inlay_str_equal(request.headers[1].value, request.id));
+        assert_true(inlay_str_is(request.headers[2].value, "b"));
+        assert_true(inlay_str_equal(request.headers[3].value, request.id));
+    }
 }
 
 static void makes_ids(void **state)
@@ -154,6 +176,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(keeps_good_ids),
         cmocka_unit_test(replaces_bad_ids),
+        cmocka_unit_test(replaces_all_ids),
         cmocka_unit_test(makes_ids),
         cmocka_unit_test(does_without_memory),
         cmocka_unit_test(reads_traceparent),
