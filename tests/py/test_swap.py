@@ -537,6 +537,7 @@ def test_out_of_memory_anywhere(live):
     assert failures > 50
 
 
+@pytest.mark.slow
 def test_threads_that_call_and_swap(live):
     """Keywords, methods, constructors, while all of them change."""
     versions = [

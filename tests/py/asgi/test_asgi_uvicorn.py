@@ -154,6 +154,7 @@ def test_early_response(served):
         assert b"200 OK" in until(connection, b"Hello, world")
 
 
+@pytest.mark.slow
 def test_early_disconnect(served):
     post = b"POST /disconnect HTTP/1.1\r\nHost: x\r\nContent-Length: 18\r\n\r\n"
     served.get("/seen/waiting")

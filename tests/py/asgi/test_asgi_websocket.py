@@ -526,6 +526,7 @@ def test_shutdown_closes(name, serve):
 # --- Limits ----------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_slow_application_holds_the_client_back(serve):
     server = serve(APP, ws_queue=4, body_window=65536)
     connection, _ = raw(server, "/slow")

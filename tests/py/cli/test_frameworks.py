@@ -81,7 +81,10 @@ application = ProtocolTypeRouter(
 SOCKETIO = """
 import socketio
 
-sio = socketio.AsyncServer(async_mode="asgi", cors_allowed_origins="*")
+# The client of long polling sees its own end only with the next ping.
+sio = socketio.AsyncServer(
+    async_mode="asgi", cors_allowed_origins="*", ping_interval=0.5
+)
 app = socketio.ASGIApp(sio)
 
 

@@ -235,6 +235,7 @@ def test_counts_outlive_a_killed_worker(metered):
     assert_never_back(after, page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [[], ["--preload"]])
 def test_counts_outlive_a_reload(metered, options):
     server = metered("--workers", "2", *options)
@@ -251,6 +252,7 @@ def test_counts_outlive_a_reload(metered, options):
     assert_never_back(after, page)
 
 
+@pytest.mark.slow
 def test_worker_that_hangs_hides_nothing(metered):
     server = metered()
     blocked = threading.Thread(target=server.running.get, args=("/block/2",))
@@ -271,12 +273,14 @@ def test_worker_that_hangs_hides_nothing(metered):
     assert page.get("inlay_worker_loop_blocked_seconds", worker="0") < 0.3
 
 
+@pytest.mark.slow
 def test_idle_loop_is_measured(metered):
     server = metered()
     page = server.wait(lambda page: page.get("inlay_loop_lag_seconds_count") >= 2)
     assert page.sum("inlay_requests_total") == 0
 
 
+@pytest.mark.slow
 def test_wait_for_the_gil(metered):
     server = metered()
     name = "inlay_gil_wait_seconds"

@@ -180,6 +180,7 @@ def test_systemd_is_told(inlay_run, write_app, tmp_path, abstract):
     assert server.process.wait(20) == 0
 
 
+@pytest.mark.slow
 def test_the_watchdog_is_not_fed_without_a_worker(inlay_run, write_app, tmp_path):
     path = str(tmp_path / "notify")
     systemd = Systemd(path)

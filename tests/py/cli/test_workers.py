@@ -278,6 +278,7 @@ def test_a_spare_takes_over_at_once(run):
     wait_until(lambda: len(server.children()) == 2)
 
 
+@pytest.mark.slow
 def test_a_worker_that_hangs_is_replaced(run):
     server = run("--timeout-worker-healthcheck", "0.6", "--workers", "2")
     seen = {server.get("/").text for _ in range(10)}
