@@ -15,6 +15,8 @@ import time
 import pytest
 from inlay.testing import LiveServer, StartError
 
+pytestmark = pytest.mark.slow
+
 pytest_plugins = ["pytester"]
 
 APP = """

@@ -9,6 +9,8 @@ import urllib.parse
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 APP = "asgi_raw:app"
 GET = b"GET /reply?%s HTTP/1.1\r\nHost: example.org\r\n%s\r\n"
 UPGRADE = (

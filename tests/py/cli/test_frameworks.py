@@ -7,6 +7,8 @@ import threading
 import pytest
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 CHANNELS = '''
 import json
 

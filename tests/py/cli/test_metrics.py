@@ -17,6 +17,8 @@ from prometheus_client.openmetrics import parser as openmetrics
 from prometheus_client.parser import text_string_to_metric_families
 from websockets.sync.client import connect
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio, threading, time
 from fastapi import FastAPI, WebSocket

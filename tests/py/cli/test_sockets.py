@@ -17,6 +17,8 @@ import pytest
 
 from .conftest import INLAY, free_port
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import os
 
