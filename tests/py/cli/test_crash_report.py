@@ -6,6 +6,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+pytestmark = pytest.mark.slow
+
 INPUT = Path(__file__).parents[2] / "unit" / "load" / "crash_input.c"
 ROUTES = """
 INLAY_GET("/null", null_write);

@@ -16,6 +16,8 @@ import pytest
 from inlay import logs
 from inlay.config import Config
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio
 

@@ -13,6 +13,8 @@ import pytest
 
 from .conftest import Running, StartServer
 
+pytestmark = pytest.mark.slow
+
 APP = """
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse

@@ -19,6 +19,8 @@ from websockets.sync.client import connect
 
 from .load import Load
 
+pytestmark = pytest.mark.slow
+
 APP = """
 import asyncio, os, sys, time
 
