@@ -35,6 +35,8 @@ static inline bool inlay_str_equal(struct inlay_str a, struct inlay_str b)
 
 /* a == a string literal. */
 #define inlay_str_is(a, literal) inlay_str_equal((a), INLAY_STR(literal))
+#define inlay_str_is_nocase(a, literal)                                        \
+    inlay_str_equal_nocase((a), INLAY_STR(literal))
 
 static inline bool inlay_str_starts(struct inlay_str s, struct inlay_str with)
 {

@@ -82,7 +82,7 @@ static int32_t *place_of(struct weights *weights, struct inlay_str name)
                                    inlay_coding_name((enum inlay_coding)i)))
             return &weights->of[i];
     }
-    if (inlay_str_equal_nocase(name, INLAY_STR("x-gzip")))
+    if (inlay_str_is_nocase(name, "x-gzip"))
         return &weights->of[INLAY_CODING_GZIP];
     return inlay_str_equal(name, INLAY_STR("*")) ? &weights->others : NULL;
 }

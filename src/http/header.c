@@ -25,6 +25,17 @@ bool inlay_header_name_valid(struct inlay_str name)
     return name.len > 0;
 }
 
+bool inlay_header_name_among(struct inlay_str name,
+                             const struct inlay_str *names,
+                             size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (inlay_str_equal_nocase(name, names[i]))
+            return true;
+    }
+    return false;
+}
+
 bool inlay_header_value_valid(struct inlay_str value)
 {
     for (size_t i = 0; i < value.len; i++) {

@@ -15,6 +15,11 @@ bool inlay_token_char(char c);
 /* RFC 9110 5.6.2: a token of one or more characters. */
 bool inlay_header_name_valid(struct inlay_str name);
 
+/* Is it one of these, without case? */
+bool inlay_header_name_among(struct inlay_str name,
+                             const struct inlay_str *names,
+                             size_t count);
+
 /* RFC 9110 5.5: no CR, LF, NUL or other control but tab. */
 bool inlay_header_value_valid(struct inlay_str value);
 

@@ -207,7 +207,7 @@ static void read_header(struct framing *framing, struct inlay_header *header)
     case 6:
         if (!inlay_str_is(header->name, "expect"))
             break;
-        if (inlay_str_equal_nocase(header->value, INLAY_STR("100-continue")))
+        if (inlay_str_is_nocase(header->value, "100-continue"))
             framing->expects = true;
         else
             framing->expects_other = true;
@@ -275,7 +275,7 @@ static struct inlay_http1_error refuse_coding(struct inlay_str list)
         const char *comma = memchr(at, ',', (size_t)(end - at));
         struct inlay_str item = inlay_str_trim(
             inlay_str_make(at, (size_t)((comma ? comma : end) - at)));
-        if (inlay_str_equal_nocase(item, INLAY_STR("chunked"))) {
+        if (inlay_str_is_nocase(item, "chunked")) {
             /* Last, and so after others: those are what we cannot read. */
             if (comma || !unknown)
                 return refuse(400, "chunked is not the last transfer coding");
@@ -303,7 +303,7 @@ static struct inlay_http1_error read_framing(struct inlay_http1_head *head,
             return refuse(400, "Transfer-Encoding in HTTP/1.0");
         if (framing->codings > 1)
             return refuse(400, "more than one Transfer-Encoding");
-        if (!inlay_str_equal_nocase(framing->coding, INLAY_STR("chunked")))
+        if (!inlay_str_is_nocase(framing->coding, "chunked"))
             return refuse_coding(framing->coding);
         head->chunked = true;
     }

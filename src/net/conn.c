@@ -66,13 +66,18 @@ void inlay_chunk_destroy(struct inlay_chunk *chunk)
     inlay_free(chunk);
 }
 
-static void drop_chunks(struct inlay_conn *conn)
+void inlay_chunks_destroy(struct inlay_chunk *first)
 {
-    while (conn->chunks) {
-        struct inlay_chunk *chunk = conn->chunks;
-        conn->chunks = chunk->next;
+    for (struct inlay_chunk *chunk; (chunk = first);) {
+        first = chunk->next;
         inlay_chunk_destroy(chunk);
     }
+}
+
+static void drop_chunks(struct inlay_conn *conn)
+{
+    inlay_chunks_destroy(conn->chunks);
+    conn->chunks = NULL;
     conn->chunks_last = &conn->chunks;
     conn->chunk_bytes = 0;
 }

@@ -48,6 +48,7 @@ void inlay_chunk_lend(struct inlay_chunk *chunk,
  */
 struct inlay_chunk *inlay_chunk_of_file(int fd, uint64_t offset, size_t len);
 void inlay_chunk_destroy(struct inlay_chunk *chunk);
+void inlay_chunks_destroy(struct inlay_chunk *first); /* of a list */
 
 struct inlay_conn;
 

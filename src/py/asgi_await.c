@@ -229,7 +229,6 @@ static PyObject *wait_look(struct inlay_asgi_wait *wait)
     case INLAY_RELAY_GONE:
         return inlay_asgi_raise_disconnected(inlay_asgi_state(request));
     case INLAY_RELAY_OK:
-    case INLAY_RELAY_LANDED:
     case INLAY_RELAY_FULL:
     case INLAY_RELAY_OVER:
         break;

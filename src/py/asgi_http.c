@@ -39,45 +39,57 @@ static PyObject *disconnect(struct inlay_asgi_request *request)
     return PyDict_Copy(inlay_asgi_state(request)->disconnect_message);
 }
 
-/* What landed in the room offered. */
-static PyObject *landed_message(struct inlay_asgi_request *request)
+/* The bytes that landed in the room offered; ends the chunk. */
+static PyObject *take_landed(struct inlay_asgi_request *request,
+                             struct inlay_chunk *chunk)
 {
-    bool last;
-    struct inlay_chunk *chunk = inlay_relay_body_landed(request->relay, &last);
-
     request->offered = false;
     request->received += chunk->sent;
     /* The client is fast: it fills what it is given. */
     if (chunk->sent == chunk->len && request->room < ROOM_MOST)
         request->room *= 2;
-    request->body_over = last;
-    return part(request, inlay_asgi_landed(chunk), last);
+    return inlay_asgi_landed(chunk);
 }
 
-/* Much of the body is still to come: it may land where it will be. */
-static int offer_room(struct inlay_asgi_request *request)
+/* The same of bytes in the relay, whose lock is held and given up. */
+static PyObject *take_copied(struct inlay_asgi_request *request,
+                             struct inlay_str bytes)
+{
+    /* The I/O thread may wait for the lock: nothing that runs Python. */
+    PyObject *body =
+        bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
+                  : Py_NewRef(inlay_asgi_state(request)->empty_bytes);
+
+    request->received += bytes.len;
+    inlay_relay_body_end(request->relay);
+    return body;
+}
+
+/* Much of the body is still to come: it may land where it will be. Without
+ * memory an exception is pending. */
+static void offer_room(struct inlay_asgi_request *request)
 {
     struct inlay_relay *relay = request->relay;
 
     if (request->offered || relay->content_length < 0)
-        return 0;
+        return;
     uint64_t left = (uint64_t)relay->content_length - request->received;
     if (left < ROOM_LEAST)
-        return 0;
+        return;
     if (request->room == 0)
         request->room = ROOM_FIRST;
     struct inlay_chunk *chunk = inlay_asgi_room(
         relay->bridge, (size_t)inlay_min(left, (uint64_t)request->room));
     if (!chunk)
-        return -1;
+        return;
     request->offered = true;
     inlay_relay_body_room(relay, chunk);
-    return 0;
 }
 
 static PyObject *next_message(struct inlay_asgi_request *request)
 {
     struct inlay_relay *relay = request->relay;
+    struct inlay_chunk *landed;
     struct inlay_str bytes;
     bool last;
 
@@ -90,13 +102,11 @@ static PyObject *next_message(struct inlay_asgi_request *request)
     }
     if (request->body_over)
         return inlay_relay_left(relay) ? disconnect(request) : NULL;
-    switch (inlay_relay_body_begin(relay, &bytes, &last)) {
+    switch (inlay_relay_body_begin(relay, &landed, &bytes, &last)) {
     case INLAY_RELAY_OK:
         break;
     case INLAY_RELAY_GONE:
         return disconnect(request);
-    case INLAY_RELAY_LANDED:
-        return landed_message(request);
     case INLAY_RELAY_WAIT:
         offer_room(request);
         return NULL;
@@ -104,14 +114,11 @@ static PyObject *next_message(struct inlay_asgi_request *request)
     case INLAY_RELAY_OVER:
         return NULL;
     }
-    /* The I/O thread may wait for the lock: nothing that runs Python. */
-    PyObject *body =
-        bytes.len ? PyBytes_FromStringAndSize(bytes.ptr, (Py_ssize_t)bytes.len)
-                  : Py_NewRef(inlay_asgi_state(request)->empty_bytes);
-    request->received += bytes.len;
-    inlay_relay_body_end(relay);
     request->body_over = last;
-    return part(request, body, last);
+    return part(request,
+                landed ? take_landed(request, landed)
+                       : take_copied(request, bytes),
+                last);
 }
 
 /* --- send() -------------------------------------------------------------- */

@@ -1,8 +1,9 @@
 /*
  * asgi_lend.c - long bodies go out from where the application's bytes objects
- * are, and come in to where they will be, without a copy. The reference that keeps one alive can only be dropped
- * with the GIL, which the I/O thread that has sent it never takes: it is put
- * on a stack, and the Python thread drops it on its next round.
+ * are, and come in to where they will be, without a copy. The reference that
+ * keeps one alive can only be dropped with the GIL, which the I/O thread that
+ * has sent it never takes: it is put on a stack, and the Python thread drops
+ * it on its next round.
  */
 #include "py/py.h"
 

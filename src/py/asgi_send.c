@@ -145,7 +145,6 @@ PyObject *inlay_asgi_sent_part(struct inlay_asgi_request *request,
     case INLAY_RELAY_OVER:
         return inlay_asgi_raise_over(request);
     case INLAY_RELAY_OK:
-    case INLAY_RELAY_LANDED:
     case INLAY_RELAY_WAIT:
         break;
     }

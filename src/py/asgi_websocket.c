@@ -83,7 +83,6 @@ static PyObject *next_message(struct inlay_asgi_request *request)
     case INLAY_RELAY_GONE:
         return ended(request);
     case INLAY_RELAY_WAIT:
-    case INLAY_RELAY_LANDED:
     case INLAY_RELAY_FULL:
     case INLAY_RELAY_OVER:
         break;
@@ -105,18 +104,14 @@ static bool is_handshake(struct inlay_str name)
         INLAY_STR("upgrade"),
     };
 
-    for (size_t i = 0; i < inlay_array_size(names); i++) {
-        if (inlay_str_equal_nocase(name, names[i]))
-            return true;
-    }
-    return false;
+    return inlay_header_name_among(name, names, inlay_array_size(names));
 }
 
 static int add_header(struct inlay_asgi_request *request,
                       struct inlay_str name,
                       struct inlay_str value)
 {
-    if (inlay_str_equal_nocase(name, INLAY_STR("sec-websocket-protocol"))) {
+    if (inlay_str_is_nocase(name, "sec-websocket-protocol")) {
         PyErr_SetString(PyExc_RuntimeError,
                         "a header 'sec-websocket-protocol' is not allowed: "
                         "use the key 'subprotocol' of 'websocket.accept'");

@@ -296,17 +296,22 @@ void inlay_relay_want_body(struct inlay_relay *relay)
 }
 
 enum inlay_relay_status inlay_relay_body_begin(struct inlay_relay *relay,
+                                               struct inlay_chunk **landed_ret,
                                                struct inlay_str *bytes_ret,
                                                bool *last_ret)
 {
+    *landed_ret = NULL;
     pthread_mutex_lock(&relay->lock);
     if (relay->gone) {
         pthread_mutex_unlock(&relay->lock);
         return INLAY_RELAY_GONE;
     }
     if (relay->landed) {
+        *landed_ret = relay->landed;
+        *last_ret = relay->body_last && inlay_buf_len(&relay->body) == 0;
+        relay->landed = NULL;
         pthread_mutex_unlock(&relay->lock);
-        return INLAY_RELAY_LANDED;
+        return INLAY_RELAY_OK;
     }
     if (inlay_buf_len(&relay->body) > 0 || relay->body_last) {
         *bytes_ret = inlay_buf_view(&relay->body);
@@ -332,25 +337,11 @@ void inlay_relay_body_end(struct inlay_relay *relay)
         inlay_relay_post(relay);
 }
 
-struct inlay_chunk *inlay_relay_body_landed(struct inlay_relay *relay,
-                                            bool *last_ret)
-{
-    pthread_mutex_lock(&relay->lock);
-    struct inlay_chunk *chunk = relay->landed;
-    relay->landed = NULL;
-    *last_ret = relay->body_last && inlay_buf_len(&relay->body) == 0;
-    pthread_mutex_unlock(&relay->lock);
-    return chunk;
-}
-
 void inlay_relay_body_room(struct inlay_relay *relay, struct inlay_chunk *chunk)
 {
     pthread_mutex_lock(&relay->lock);
-    struct inlay_chunk *before = relay->room;
     relay->room = chunk;
     pthread_mutex_unlock(&relay->lock);
-    if (before)
-        inlay_chunk_destroy(before);
 }
 
 void inlay_relay_start(struct inlay_relay *relay, int status)

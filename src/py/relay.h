@@ -218,8 +218,7 @@ bool inlay_relay_left(struct inlay_relay *relay);
 
 enum inlay_relay_status {
     INLAY_RELAY_OK,
-    INLAY_RELAY_WAIT,   /* the relay will be in the queue when it's time */
-    INLAY_RELAY_LANDED, /* of body_begin; the lock is not held */
+    INLAY_RELAY_WAIT, /* the relay will be in the queue when it's time */
     INLAY_RELAY_GONE,
     INLAY_RELAY_FULL, /* no memory, or past a limit */
     INLAY_RELAY_OVER, /* INLAY_RELAY_UNSENT bytes wait already: not taken */
@@ -229,21 +228,19 @@ enum inlay_relay_status {
 void inlay_relay_want_body(struct inlay_relay *relay);
 
 /*
- * OK: a view of all bytes that have arrived, at least one unless `last_ret`;
- * the lock is held until inlay_relay_body_end, which takes them.
+ * OK: the next part of the body, the last one if `last_ret`. Either bytes that
+ * landed in the room made for them: `landed_ret` is the caller's, `sent` bytes
+ * of it. Or, with NULL there, a view of all others that have arrived; then the
+ * lock is held until inlay_relay_body_end, which takes them.
  */
 enum inlay_relay_status inlay_relay_body_begin(struct inlay_relay *relay,
+                                               struct inlay_chunk **landed_ret,
                                                struct inlay_str *bytes_ret,
                                                bool *last_ret);
 void inlay_relay_body_end(struct inlay_relay *relay);
 
-/* After LANDED: the bytes where room was made for them, `sent` of them. The
- * chunk is the caller's. */
-struct inlay_chunk *inlay_relay_body_landed(struct inlay_relay *relay,
-                                            bool *last_ret);
-
-/* Makes room for the next bytes of the body. Takes the chunk, which comes
- * back by body_landed, or is destroyed. */
+/* Makes room for the next bytes of the body; once, until they have landed.
+ * Takes the chunk. */
 void inlay_relay_body_room(struct inlay_relay *relay,
                            struct inlay_chunk *chunk);
 

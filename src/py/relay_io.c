@@ -57,10 +57,7 @@ static void drop_room(struct inlay_relay *relay)
 void inlay_relay_free(struct inlay_relay *relay)
 {
     drop_room(relay);
-    for (struct inlay_chunk *chunk; (chunk = relay->chunks);) {
-        relay->chunks = chunk->next;
-        inlay_chunk_destroy(chunk);
-    }
+    inlay_chunks_destroy(relay->chunks);
     inlay_buf_deinit(&relay->body);
     inlay_buf_deinit(&relay->answer);
     inlay_buf_deinit(&relay->inbox);
@@ -372,20 +369,12 @@ static void open_box(struct inlay_relay *relay, struct inlay_letter *ret)
     pthread_mutex_unlock(&relay->lock);
 }
 
-static void drop_chunks(struct inlay_chunk *chunks)
-{
-    for (struct inlay_chunk *chunk; (chunk = chunks);) {
-        chunks = chunk->next;
-        inlay_chunk_destroy(chunk);
-    }
-}
-
 /* Frees what was not used, but for some memory of the records. */
 static void drop_letter(struct inlay_relay *relay, struct inlay_letter *letter)
 {
     struct inlay_lane *lane = lane_of(relay);
 
-    drop_chunks(letter->chunks);
+    inlay_chunks_destroy(letter->chunks);
     if (!letter->records.data)
         return;
     inlay_buf_shrink(&letter->records, INLAY_RELAY_KEPT);

@@ -8,15 +8,16 @@
 
 #include "base/banned.h"
 
-static bool has(const struct inlay_header *headers,
-                size_t nheaders,
-                struct inlay_str name)
+/* The first of that name, or NULL. */
+static const struct inlay_header *find(const struct inlay_header *headers,
+                                       size_t nheaders,
+                                       struct inlay_str name)
 {
     for (size_t i = 0; i < nheaders; i++) {
         if (inlay_str_equal_nocase(headers[i].name, name))
-            return true;
+            return &headers[i];
     }
-    return false;
+    return NULL;
 }
 
 /* "queue;dur=0.12, app;dur=3.4" (W3C Server Timing), in milliseconds. */
@@ -43,11 +44,11 @@ static void keep_logged(struct inlay_request *request,
     if (!values)
         return;
     for (size_t i = 0; i < format->nanswer_headers; i++) {
-        for (size_t j = 0; j < nheaders && !values[i].ptr; j++) {
-            if (inlay_str_equal_nocase(headers[j].name,
-                                       format->answer_headers[i]))
-                values[i] = inlay_arena_copy(&request->arena, headers[j].value);
-        }
+        const struct inlay_header *header =
+            find(headers, nheaders, format->answer_headers[i]);
+
+        if (header)
+            values[i] = inlay_arena_copy(&request->arena, header->value);
     }
     request->logged = values;
 }
@@ -66,7 +67,7 @@ int inlay_answer_start(struct inlay_request *request,
         return -1;
     if (nheaders)
         memcpy(more, headers, nheaders * sizeof(*more));
-    if (request->id.len && !has(headers, nheaders, id))
+    if (request->id.len && !find(headers, nheaders, id))
         more[count++] = (struct inlay_header){id, request->id};
     if (server->config.server_timing && request->began) {
         struct inlay_str text = timing(request);

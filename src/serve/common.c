@@ -5,17 +5,6 @@
 
 #define HEADERS_MOST 65536
 
-static bool is_any(struct inlay_str name,
-                   const struct inlay_str *names,
-                   size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (inlay_str_equal_nocase(name, names[i]))
-            return true;
-    }
-    return false;
-}
-
 static struct inlay_error *split(struct inlay_str line,
                                  struct inlay_header *ret)
 {
@@ -43,7 +32,7 @@ static struct inlay_error *split(struct inlay_str line,
             INLAY_ERROR_VALUE,
             "headers: the value of %.*s has a control character",
             inlay_str_arg(ret->name));
-    if (is_any(ret->name, ours, inlay_array_size(ours)))
+    if (inlay_header_name_among(ret->name, ours, inlay_array_size(ours)))
         return inlay_error_create(
             INLAY_ERROR_VALUE,
             "headers: %.*s can't be set, it says how the server sends answers",
@@ -77,9 +66,9 @@ static struct inlay_error *read_headers(const struct inlay_strs *lines,
         if (add_line(rest, header) < 0)
             return inlay_error_create(
                 INLAY_ERROR_VALUE, "headers: more than %d bytes", HEADERS_MOST);
-        if (inlay_str_equal_nocase(header.name, INLAY_STR("date")))
+        if (inlay_str_is_nocase(header.name, "date"))
             *date = false;
-        if (inlay_str_equal_nocase(header.name, INLAY_STR("server")))
+        if (inlay_str_is_nocase(header.name, "server"))
             *server = false;
     }
     return NULL;

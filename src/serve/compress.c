@@ -32,40 +32,37 @@ struct view {
     bool fixed;                  /* must go as it is */
 };
 
-#define name_is(name, literal)                                                 \
-    inlay_str_equal_nocase((name), INLAY_STR(literal))
-
 static void look(struct view *view, const struct inlay_header *header)
 {
     struct inlay_str name = header->name;
 
     switch (name.len) {
     case 4:
-        if (name_is(name, "vary") && !view->vary.ptr)
+        if (inlay_str_is_nocase(name, "vary") && !view->vary.ptr)
             view->vary = header->value;
         break;
     case 6:
-        view->fixed |= name_is(name, "digest");
+        view->fixed |= inlay_str_is_nocase(name, "digest");
         break;
     case 11:
-        view->fixed |=
-            name_is(name, "content-md5") || name_is(name, "repr-digest");
+        view->fixed |= inlay_str_is_nocase(name, "content-md5") ||
+                       inlay_str_is_nocase(name, "repr-digest");
         break;
     case 12:
-        if (name_is(name, "content-type"))
+        if (inlay_str_is_nocase(name, "content-type"))
             view->type = header->value;
         break;
     case 13:
         view->fixed |=
-            name_is(name, "content-range") ||
-            (name_is(name, "cache-control") &&
+            inlay_str_is_nocase(name, "content-range") ||
+            (inlay_str_is_nocase(name, "cache-control") &&
              inlay_header_has_token(header->value, INLAY_STR("no-transform")));
         break;
     case 14:
-        view->fixed |= name_is(name, "content-digest");
+        view->fixed |= inlay_str_is_nocase(name, "content-digest");
         break;
     case 16:
-        view->fixed |= name_is(name, "content-encoding");
+        view->fixed |= inlay_str_is_nocase(name, "content-encoding");
         break;
     default:
         break;
@@ -192,9 +189,9 @@ static int mark_coded(struct inlay_request *request,
     for (size_t i = 0; i < compress->nheaders; i++) {
         struct inlay_header header = headers[i];
 
-        if (name_is(header.name, "accept-ranges"))
+        if (inlay_str_is_nocase(header.name, "accept-ranges"))
             continue;
-        if (name_is(header.name, "etag") && header.value.len &&
+        if (inlay_str_is_nocase(header.name, "etag") && header.value.len &&
             header.value.ptr[0] == '"') {
             header.value = inlay_arena_format(&request->arena, "W/%.*s",
                                               inlay_str_arg(header.value));

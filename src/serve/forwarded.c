@@ -87,8 +87,7 @@ static struct node read_node(struct inlay_str text)
         return node;
     node.is_ip = false;
     node.name = host;
-    return is_identifier(host) ||
-                   inlay_str_equal_nocase(host, INLAY_STR("unknown"))
+    return is_identifier(host) || inlay_str_is_nocase(host, "unknown")
                ? node
                : unknown;
 }
@@ -120,11 +119,10 @@ static int set_client(struct inlay_request *request, const struct node *node)
 
 static void set_scheme(struct inlay_request *request, struct inlay_str text)
 {
-    if (inlay_str_equal_nocase(text, INLAY_STR("https")) ||
-        inlay_str_equal_nocase(text, INLAY_STR("wss")))
+    if (inlay_str_is_nocase(text, "https") || inlay_str_is_nocase(text, "wss"))
         request->scheme = INLAY_STR("https");
-    else if (inlay_str_equal_nocase(text, INLAY_STR("http")) ||
-             inlay_str_equal_nocase(text, INLAY_STR("ws")))
+    else if (inlay_str_is_nocase(text, "http") ||
+             inlay_str_is_nocase(text, "ws"))
         request->scheme = INLAY_STR("http");
 }
 

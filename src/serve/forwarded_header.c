@@ -111,11 +111,11 @@ static int take_pair(struct inlay_str *rest,
     if ((take(rest, '"') ? take_quoted(rest, arena, &value)
                          : take_bare(rest, &value)) < 0)
         return -1;
-    if (inlay_str_equal_nocase(name, INLAY_STR("for")))
+    if (inlay_str_is_nocase(name, "for"))
         return keep(&element->node, value);
-    if (inlay_str_equal_nocase(name, INLAY_STR("host")))
+    if (inlay_str_is_nocase(name, "host"))
         return keep(&element->host, value);
-    if (inlay_str_equal_nocase(name, INLAY_STR("proto")))
+    if (inlay_str_is_nocase(name, "proto"))
         return keep(&element->proto, value);
     return 0; /* by, and whatever else there may be */
 }

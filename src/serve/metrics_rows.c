@@ -109,6 +109,26 @@ static int compare_u(unsigned a, unsigned b)
     return (a > b) - (a < b);
 }
 
+/* Calls `add` for each worker's I/O threads. 0, or -1: it failed. */
+static int add_all(const struct inlay_metrics_area *area,
+                   int (*add)(const struct inlay_metrics_slot *,
+                              const struct inlay_metrics_io *,
+                              struct inlay_buf *),
+                   struct inlay_buf *ret)
+{
+    for (unsigned i = 0; i < area->head->nslots; i++) {
+        if (!inlay_metrics_used(area, i))
+            continue;
+        struct inlay_metrics_slot *slot = inlay_metrics_slot_of(area, i);
+
+        for (unsigned t = 0; t < area->head->nthreads; t++) {
+            if (add(slot, inlay_metrics_io_of(slot, t), ret) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
 /* --- Counts -------------------------------------------------------------- */
 
 static int compare_rows(const void *left, const void *right)
@@ -168,16 +188,8 @@ static void merge_rows(struct inlay_buf *buf)
 int inlay_metrics_rows(const struct inlay_metrics_area *area,
                        struct inlay_buf *ret)
 {
-    for (unsigned i = 0; i < area->head->nslots; i++) {
-        if (!inlay_metrics_used(area, i))
-            continue;
-        struct inlay_metrics_slot *slot = inlay_metrics_slot_of(area, i);
-
-        for (unsigned t = 0; t < area->head->nthreads; t++) {
-            if (add_rows(slot, inlay_metrics_io_of(slot, t), ret) < 0)
-                return -1;
-        }
-    }
+    if (add_all(area, add_rows, ret) < 0)
+        return -1;
     merge_rows(ret);
     return 0;
 }
@@ -241,16 +253,8 @@ static void merge_timed(struct inlay_buf *buf)
 int inlay_metrics_timed(const struct inlay_metrics_area *area,
                         struct inlay_buf *ret)
 {
-    for (unsigned i = 0; i < area->head->nslots; i++) {
-        if (!inlay_metrics_used(area, i))
-            continue;
-        struct inlay_metrics_slot *slot = inlay_metrics_slot_of(area, i);
-
-        for (unsigned t = 0; t < area->head->nthreads; t++) {
-            if (add_timed(slot, inlay_metrics_io_of(slot, t), ret) < 0)
-                return -1;
-        }
-    }
+    if (add_all(area, add_timed, ret) < 0)
+        return -1;
     merge_timed(ret);
     return 0;
 }

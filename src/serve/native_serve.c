@@ -228,7 +228,7 @@ static bool is_json(struct inlay_str type)
         !inlay_str_equal_nocase(inlay_str_make(type.ptr, before.len), before))
         return false;
     type = inlay_str_make(type.ptr + before.len, type.len - before.len);
-    return inlay_str_equal_nocase(type, INLAY_STR("json")) ||
+    return inlay_str_is_nocase(type, "json") ||
            ends_nocase(type, INLAY_STR("+json"));
 }
 
@@ -238,7 +238,7 @@ static bool is_encoded(const struct inlay_request *request)
     struct inlay_str coding =
         inlay_request_header(request, INLAY_STR("content-encoding"));
 
-    return coding.len && !inlay_str_equal_nocase(coding, INLAY_STR("identity"));
+    return coding.len && !inlay_str_is_nocase(coding, "identity");
 }
 
 static void answer_encoded(struct inlay_request *request)

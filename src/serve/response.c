@@ -23,29 +23,30 @@ enum field {
     FIELD_ALLOW,
 };
 
-#define name_is(name, literal)                                                 \
-    inlay_str_equal_nocase((name), INLAY_STR(literal))
-
 static enum field classify(struct inlay_str name)
 {
     switch (name.len) {
     case 4:
-        return name_is(name, "date") ? FIELD_DATE : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "date") ? FIELD_DATE : FIELD_OTHER;
     case 5:
-        return name_is(name, "allow") ? FIELD_ALLOW : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "allow") ? FIELD_ALLOW : FIELD_OTHER;
     case 6:
-        return name_is(name, "server") ? FIELD_SERVER : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "server") ? FIELD_SERVER : FIELD_OTHER;
     case 7:
-        return name_is(name, "upgrade") ? FIELD_DROPPED : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "upgrade") ? FIELD_DROPPED
+                                                    : FIELD_OTHER;
     case 10:
-        if (name_is(name, "connection"))
+        if (inlay_str_is_nocase(name, "connection"))
             return FIELD_CONNECTION;
-        return name_is(name, "keep-alive") ? FIELD_DROPPED : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "keep-alive") ? FIELD_DROPPED
+                                                       : FIELD_OTHER;
     case 14:
-        return name_is(name, "content-length") ? FIELD_CONTENT_LENGTH
-                                               : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "content-length")
+                   ? FIELD_CONTENT_LENGTH
+                   : FIELD_OTHER;
     case 17:
-        return name_is(name, "transfer-encoding") ? FIELD_DROPPED : FIELD_OTHER;
+        return inlay_str_is_nocase(name, "transfer-encoding") ? FIELD_DROPPED
+                                                              : FIELD_OTHER;
     default:
         return FIELD_OTHER;
     }
@@ -334,11 +335,7 @@ bool inlay_response_may_trail(struct inlay_str name)
         INLAY_STR("www-authenticate"),
     };
 
-    for (size_t i = 0; i < inlay_array_size(never); i++) {
-        if (inlay_str_equal_nocase(name, never[i]))
-            return false;
-    }
-    return true;
+    return !inlay_header_name_among(name, never, inlay_array_size(never));
 }
 
 int inlay_response_trailers(struct inlay_request *request,

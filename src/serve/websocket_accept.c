@@ -105,15 +105,14 @@ static int judge(struct inlay_request *request, struct inlay_header header)
     if (!inlay_header_name_valid(header.name) ||
         !inlay_header_value_valid(header.value) ||
         starts_nocase(header.name, INLAY_STR("sec-websocket-")) ||
-        inlay_str_equal_nocase(header.name, INLAY_STR("upgrade")) ||
-        inlay_str_equal_nocase(header.name, INLAY_STR("connection")))
+        inlay_str_is_nocase(header.name, "upgrade") ||
+        inlay_str_is_nocase(header.name, "connection"))
         return -1;
-    for (size_t i = 0; i < inlay_array_size(framing); i++)
-        if (inlay_str_equal_nocase(header.name, framing[i]))
-            return 0;
-    request->has_date |= inlay_str_equal_nocase(header.name, INLAY_STR("date"));
-    request->has_server |=
-        inlay_str_equal_nocase(header.name, INLAY_STR("server"));
+    if (inlay_header_name_among(header.name, framing,
+                                inlay_array_size(framing)))
+        return 0;
+    request->has_date |= inlay_str_is_nocase(header.name, "date");
+    request->has_server |= inlay_str_is_nocase(header.name, "server");
     return 1;
 }
 

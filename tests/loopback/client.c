@@ -54,6 +54,23 @@ void prepare(struct fixture *fixture)
     fixture->config.log.level = INLAY_LOG_ERROR;
 }
 
+struct fixture *create_fixture(void)
+{
+    struct fixture *fixture = malloc(sizeof(*fixture));
+
+    must(fixture != NULL);
+    prepare(fixture);
+    return fixture;
+}
+
+int destroy_fixture(void **state)
+{
+    exchange(-1, NULL, NULL);
+    stop_server(*state);
+    free(*state);
+    return 0;
+}
+
 void create_server(struct fixture *fixture)
 {
     fixture->listen_fd = listen_somewhere(&fixture->port);

@@ -13,8 +13,18 @@ struct fixture {
     int port;
 };
 
+#define HOST "Host: x\r\n"
+#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
+
+/* For cmocka's tests. */
+#define has(text, part) assert_non_null(strstr((text), (part)))
+#define lacks(text, part) assert_null(strstr((text), (part)))
+
 /* Defaults that a test may change before start_server. */
 void prepare(struct fixture *fixture);
+/* Such a one, allocated; what ends it and the server, as a teardown. */
+struct fixture *create_fixture(void);
+int destroy_fixture(void **state);
 void create_server(struct fixture *fixture); /* it listens */
 void start_server(struct fixture *fixture);
 void stop_server(struct fixture *fixture);

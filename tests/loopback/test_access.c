@@ -14,9 +14,6 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-
 struct lines {
     struct fixture fixture; /* first */
     pthread_mutex_t lock;

@@ -11,28 +11,12 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
 #define GET_WITH(path, header)                                                 \
     "GET " path " HTTP/1.1\r\n" HOST header "\r\n\r\n"
-#define has(text, part) assert_non_null(strstr((text), (part)))
-#define lacks(text, part) assert_null(strstr((text), (part)))
 
 static int setup(void **state)
 {
-    struct fixture *fixture = malloc(sizeof(*fixture));
-
-    assert_non_null(fixture);
-    prepare(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange(-1, NULL, NULL);
-    stop_server(*state);
-    free(*state);
+    *state = create_fixture();
     return 0;
 }
 
@@ -213,7 +197,7 @@ static void refuses(void **state)
     start_server(fixture);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, destroy_fixture)
 
 int main(void)
 {

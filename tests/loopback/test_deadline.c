@@ -13,31 +13,16 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define has(text, part) assert_non_null(strstr((text), (part)))
-#define lacks(text, part) assert_null(strstr((text), (part)))
-
 static int setup(void **state)
 {
-    struct fixture *fixture = malloc(sizeof(*fixture));
+    struct fixture *fixture = create_fixture();
 
-    assert_non_null(fixture);
-    prepare(fixture);
     fixture->config.limits.header_timeout = 50;
     fixture->config.limits.body_timeout = 50;
     fixture->config.limits.keep_alive_timeout = 50;
     fixture->config.limits.write_timeout = 50;
     start_server(fixture);
     *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange(-1, NULL, NULL);
-    stop_server(*state);
-    free(*state);
     return 0;
 }
 
@@ -150,7 +135,7 @@ static void slow_but_moving(void **state)
     close(fd);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, destroy_fixture)
 
 int main(void)
 {

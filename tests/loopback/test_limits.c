@@ -14,26 +14,9 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define has(text, part) assert_non_null(strstr((text), (part)))
-#define lacks(text, part) assert_null(strstr((text), (part)))
-
 static int setup(void **state)
 {
-    struct fixture *fixture = malloc(sizeof(*fixture));
-
-    assert_non_null(fixture);
-    prepare(fixture);
-    *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange(-1, NULL, NULL);
-    stop_server(*state);
-    free(*state);
+    *state = create_fixture();
     return 0;
 }
 
@@ -532,7 +515,7 @@ static void never_reading(void **state)
     assert_true(connections_become(fixture, 0));
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, destroy_fixture)
 
 int main(void)
 {

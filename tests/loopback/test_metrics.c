@@ -14,11 +14,6 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define has(text, part) assert_non_null(strstr((text), (part)))
-#define lacks(text, part) assert_null(strstr((text), (part)))
-
 struct measured {
     struct fixture fixture; /* first */
     struct inlay_metrics_area *area;

@@ -16,27 +16,12 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path) "GET " path " HTTP/1.1\r\n" HOST "\r\n"
-#define has(text, part) assert_non_null(strstr((text), (part)))
-#define lacks(text, part) assert_null(strstr((text), (part)))
-
 static int setup(void **state)
 {
-    struct fixture *fixture = malloc(sizeof(*fixture));
+    struct fixture *fixture = create_fixture();
 
-    assert_non_null(fixture);
-    prepare(fixture);
     start_server(fixture);
     *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange(-1, NULL, NULL);
-    stop_server(*state);
-    free(*state);
     return 0;
 }
 
@@ -509,7 +494,7 @@ static int setup_none(void **state)
     return *state ? 0 : -1;
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, destroy_fixture)
 
 int main(void)
 {
@@ -528,10 +513,13 @@ int main(void)
         cmocka_unit_test_setup(stopped_while_busy, setup),
         test(no_memory),
         test(small_when_idle),
-        cmocka_unit_test_setup_teardown(access_log, setup_none, teardown),
-        cmocka_unit_test_setup_teardown(drained_queue, setup_none, teardown),
-        cmocka_unit_test_setup_teardown(several_threads, setup_none, teardown),
-        cmocka_unit_test_setup_teardown(capped, setup_none, teardown),
+        cmocka_unit_test_setup_teardown(access_log, setup_none,
+                                        destroy_fixture),
+        cmocka_unit_test_setup_teardown(drained_queue, setup_none,
+                                        destroy_fixture),
+        cmocka_unit_test_setup_teardown(several_threads, setup_none,
+                                        destroy_fixture),
+        cmocka_unit_test_setup_teardown(capped, setup_none, destroy_fixture),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

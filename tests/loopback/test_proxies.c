@@ -12,10 +12,8 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
-#define GET(path, headers) "GET " path " HTTP/1.1\r\n" HOST headers "\r\n"
-#define WHO(headers) GET("/who", headers)
-#define has(text, part) assert_non_null(strstr((text), (part)))
+#define GET_WITH(path, headers) "GET " path " HTTP/1.1\r\n" HOST headers "\r\n"
+#define WHO(headers) GET_WITH("/who", headers)
 #define V1 "PROXY TCP4 192.0.2.7 192.0.2.8 1111 2222\r\n"
 
 /* GET /who: "client:port local:port scheme host root." */
@@ -43,20 +41,10 @@ static struct inlay_handler who = {.ops = &who_ops};
 
 static int setup(void **state)
 {
-    struct fixture *fixture = malloc(sizeof(*fixture));
+    struct fixture *fixture = create_fixture();
 
-    assert_non_null(fixture);
-    prepare(fixture);
     fixture->more = &who;
     *state = fixture;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange(-1, NULL, NULL);
-    stop_server(*state);
-    free(*state);
     return 0;
 }
 
@@ -97,7 +85,7 @@ static void trusted_later(void **state)
 
     start_trusting(fixture, "*");
     int fd = open_client(fixture);
-    send_text(fd, GET("/later", FORWARDED));
+    send_text(fd, GET_WITH("/later", FORWARDED));
     assert_true(becomes(&fixture->test.pending, 1));
     test_handler_release(&fixture->test, fixture->server);
     has(exchange(fd, "", "|1"), "|example.com|1");
@@ -264,7 +252,7 @@ static void wrong_settings(void **state)
     start_server(fixture);
 }
 
-#define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define test(name) cmocka_unit_test_setup_teardown(name, setup, destroy_fixture)
 
 int main(void)
 {

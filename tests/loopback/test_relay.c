@@ -43,11 +43,12 @@ struct relay_fixture {
 
 static bool read_body(struct app *app)
 {
+    struct inlay_chunk *landed;
     struct inlay_str bytes;
 
     while (!app->body_over) {
-        if (inlay_relay_body_begin(app->relay, &bytes, &app->body_over) !=
-            INLAY_RELAY_OK)
+        if (inlay_relay_body_begin(app->relay, &landed, &bytes,
+                                   &app->body_over) != INLAY_RELAY_OK)
             return false;
         inlay_relay_body_end(app->relay);
     }

@@ -19,10 +19,7 @@
 
 #include "base/banned.h"
 
-#define HOST "Host: x\r\n"
 #define BIG ((size_t)3000000)
-#define has(text, part) assert_non_null(strstr((text), (part)))
-#define lacks(text, part) assert_null(strstr((text), (part)))
 
 struct files {
     struct fixture fixture;
