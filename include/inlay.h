@@ -36,6 +36,40 @@ typedef struct inlay_bytes {
     size_t len;
 } inlay_bytes;
 
+/* A calendar day; 0001-01-01 to 9999-12-31. Text: "2026-11-21". */
+typedef struct inlay_date {
+    int16_t year;
+    uint8_t month, day; /* from 1 */
+} inlay_date;
+
+/* A moment; text: "2026-11-21T10:00:00.5+01:00" (RFC 3339, and more). */
+typedef struct inlay_datetime {
+    int64_t us;     /* microseconds since 1970-01-01T00:00:00, of UTC, or of
+                       the local clock when `offset` is INLAY_NAIVE */
+    int32_t offset; /* seconds east of UTC that it was given with */
+} inlay_datetime;
+#define INLAY_NAIVE INT32_MIN
+
+/* RFC 9562; text: "f81d4fae-7dec-11d0-a765-00a0c91e6bf6". */
+typedef struct inlay_uuid {
+    uint8_t bytes[16];
+} inlay_uuid;
+
+/* A file of a form: a parameter with INLAY_FORM. Large ones lie in a
+ * temporary file that is mapped; it goes with the call. */
+typedef struct inlay_upload {
+    inlay_str name; /* as the client calls it: never a path to trust */
+    inlay_str type; /* "image/png"; "" when the client gives none */
+    inlay_bytes data;
+} inlay_upload;
+
+/*
+ * The request in hand, and a WebSocket: as parameters they are given to the
+ * functions of routes, guards and providers. Such a function may wait.
+ */
+typedef struct inlay_request inlay_request;
+typedef struct inlay_socket inlay_socket;
+
 /*
  * Markers: a struct whose member has this type is a slice, an array that
  * owns its memory, or an optional.
@@ -98,6 +132,12 @@ enum inlay_error_kind {
 #undef INLAY_ERROR_ENUM_
 };
 
+/* A whole message of a WebSocket. */
+typedef struct inlay_message {
+    inlay_str data; /* UTF-8 when it is text; valid until the next wait */
+    bool binary;
+} inlay_message;
+
 /* --- Services: a table the loader fills in; no undefined symbols -------- */
 
 #define INLAY_ABI 1
@@ -126,6 +166,65 @@ struct inlay_api {
         void *ctx,
         void *result,
         size_t size);
+    /* The answer */
+    void (*status)(int status);
+    void (*header_set)(const char *name, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+    void (*header_add)(const char *name, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+    void (*trailer_set)(const char *name, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+    void (*cookie_set)(const char *name,
+                       inlay_str value,
+                       const char *attributes);
+    void (*redirect)(int status, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+    void (*send_file)(const char *path);
+    void (*next)(inlay_request *request);
+    /* The request */
+    inlay_str (*part)(const inlay_request *request, int part);
+    inlay_str (*header)(const inlay_request *request, const char *name);
+    inlay_str (*cookie)(const inlay_request *request, const char *name);
+    int (*answered)(void);
+    /* Waiting */
+    ptrdiff_t (*read)(inlay_request *request, void *buffer, size_t size);
+    bool (*write)(inlay_request *request, inlay_str bytes);
+    bool (*print)(inlay_request *request, const char *format, ...)
+        __attribute__((format(printf, 2, 3)));
+    bool (*event)(inlay_request *request,
+                  const char *name,
+                  const char *format,
+                  ...) __attribute__((format(printf, 3, 4)));
+    bool (*sleep)(uint32_t ms);
+    bool (*accept)(inlay_socket *socket, inlay_str subprotocol);
+    bool (*receive)(inlay_socket *socket, inlay_message *message_ret);
+    bool (*send)(inlay_socket *socket, inlay_message message);
+    void (*close)(inlay_socket *socket, int code, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+    const inlay_request *(*handshake)(const inlay_socket *socket);
+    /* Authentication */
+    bool (*bearer)(inlay_str authorization, inlay_str *token_ret);
+    bool (*basic)(inlay_str authorization,
+                  inlay_str *user_ret,
+                  inlay_str *password_ret);
+    bool (*equal)(inlay_str left, inlay_str right);
+    inlay_str (*sign)(inlay_str key, inlay_str text);
+    bool (*verify)(inlay_str key,
+                   inlay_str signed_text,
+                   uint32_t max_age,
+                   inlay_str *text_ret);
+};
+
+/* What inlay_part asks for. */
+enum inlay_part {
+    INLAY_PART_METHOD,
+    INLAY_PART_PATH,     /* percent-decoded, without the root path */
+    INLAY_PART_RAW_PATH, /* as it was sent */
+    INLAY_PART_QUERY,    /* as it was sent, without '?' */
+    INLAY_PART_SCHEME,   /* "https": a trusted proxy's word */
+    INLAY_PART_CLIENT,   /* its address, without the port */
+    INLAY_PART_ROUTE,    /* "/users/{id}"; "" in guards */
+    INLAY_PART_ID,       /* its x-request-id, with --request-id; or "" */
 };
 
 #ifndef INLAY_CORE
@@ -155,6 +254,88 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
  * same tree for one n and grain. The total is in *result at the end.
  * Both return false when the call has failed.
  */
+/*
+ * The answer of a route; in a guard, of whoever answers the request.
+ * inlay_status(202): its status, in place of the declared one.
+ * inlay_header_set(name, format, ...): this header, in place of others of that
+ * name; inlay_header_add: one more. inlay_trailer_set: after the body.
+ * A bad name, CR, LF, NUL and framing headers fail the call (internal).
+ * inlay_cookie_set("sid", value, "Path=/; HttpOnly; Secure; Max-Age=3600");
+ * a NULL value pointer deletes it.
+ * inlay_redirect(303, "/users/%d", id): status and location, no body.
+ * inlay_send_file(path): the answer is that file, with ranges and ETag; a
+ * relative path is one of the working directory. No such file: not_found.
+ * inlay_next(request): the answer is somebody else's: the next handler in the
+ * chain (the ASGI application) gets the request, with its body.
+ * inlay_answered(): the status of the answer, in INLAY_AFTER; else 0.
+ *
+ * The request, valid as long as it is:
+ * inlay_part(request, INLAY_PART_PATH), inlay_header(request, "accept"),
+ * inlay_cookie(request, "sid"): ptr is NULL when it is not there.
+ *
+ * Waiting. The function sleeps, its thread serves others; arguments stay. All
+ * return false (-1) when the call has failed or the client is gone: return
+ * then. They need an inlay_request * or inlay_socket * parameter, and not
+ * INLAY_ASYNC.
+ * inlay_read(request, buffer, size): the next bytes of the body, 0 at its end;
+ * for routes without body parameters.
+ * inlay_write(request, text): a part of the body, which begins the answer;
+ * inlay_print the same formatted. What is returned in the end is ignored.
+ * inlay_event(request, "tick", "%d", n): a server-sent event; NULL: no name.
+ * inlay_sleep(ms).
+ *
+ * A WebSocket (INLAY_WEBSOCKET) is accepted by the first inlay_receive or
+ * inlay_send, or by inlay_accept(socket, subprotocol); a failure before that
+ * is an HTTP answer. It closes when the function returns (1000), fails (1011;
+ * 1008 for a client's fault), or by inlay_close(socket, code, format, ...).
+ * inlay_receive(socket, &message): false at its end.
+ * inlay_handshake(socket): the request that it was.
+ *
+ * Authentication. inlay_bearer("Bearer x", &token), inlay_basic("Basic …",
+ * &user, &password) read an authorization header; false: it is none.
+ * inlay_equal(a, b) takes as long for any text of a's length.
+ * inlay_sign(key, text) gives "text.time.signature" (HMAC-SHA256), fit for a
+ * cookie; inlay_verify(key, signed, max_age, &text) reads it: false when it
+ * was changed or is older than max_age seconds (0: of any age).
+ */
+#define inlay_status(code) (inlay_api_->status(code))
+#define inlay_header_set(name, ...)                                            \
+    (inlay_api_->header_set((name), __VA_ARGS__))
+#define inlay_header_add(name, ...)                                            \
+    (inlay_api_->header_add((name), __VA_ARGS__))
+#define inlay_trailer_set(name, ...)                                           \
+    (inlay_api_->trailer_set((name), __VA_ARGS__))
+#define inlay_cookie_set(name, value, attributes)                              \
+    (inlay_api_->cookie_set((name), (value), (attributes)))
+#define inlay_redirect(code, ...) (inlay_api_->redirect((code), __VA_ARGS__))
+#define inlay_send_file(path) (inlay_api_->send_file(path))
+#define inlay_next(request) (inlay_api_->next(request))
+#define inlay_answered() (inlay_api_->answered())
+#define inlay_part(request, part) (inlay_api_->part((request), (part)))
+#define inlay_header(request, name) (inlay_api_->header((request), (name)))
+#define inlay_cookie(request, name) (inlay_api_->cookie((request), (name)))
+#define inlay_read(request, buffer, size)                                      \
+    (inlay_api_->read((request), (buffer), (size)))
+#define inlay_write(request, text) (inlay_api_->write((request), (text)))
+#define inlay_print(request, ...) (inlay_api_->print((request), __VA_ARGS__))
+#define inlay_event(request, name, ...)                                        \
+    (inlay_api_->event((request), (name), __VA_ARGS__))
+#define inlay_sleep(ms) (inlay_api_->sleep(ms))
+#define inlay_accept(socket, subprotocol)                                      \
+    (inlay_api_->accept((socket), (subprotocol)))
+#define inlay_receive(socket, message_ret)                                     \
+    (inlay_api_->receive((socket), (message_ret)))
+#define inlay_send(socket, message) (inlay_api_->send((socket), (message)))
+#define inlay_close(socket, code, ...)                                         \
+    (inlay_api_->close((socket), (code), __VA_ARGS__))
+#define inlay_handshake(socket) (inlay_api_->handshake(socket))
+#define inlay_bearer(text, token_ret) (inlay_api_->bearer((text), (token_ret)))
+#define inlay_basic(text, user_ret, password_ret)                              \
+    (inlay_api_->basic((text), (user_ret), (password_ret)))
+#define inlay_equal(left, right) (inlay_api_->equal((left), (right)))
+#define inlay_sign(key, text) (inlay_api_->sign((key), (text)))
+#define inlay_verify(key, text, max_age, text_ret)                             \
+    (inlay_api_->verify((key), (text), (max_age), (text_ret)))
 #define inlay_alloc(size) (inlay_api_->alloc(size))
 #define inlay_fail(kind, ...) (inlay_api_->fail((kind), __VA_ARGS__))
 #define inlay_format(...) (inlay_api_->format(__VA_ARGS__))
@@ -246,6 +427,97 @@ struct inlay_status_record {
     int32_t status;
 };
 
+/* INLAY_HEADER and its like: where a parameter comes from. */
+struct inlay_source_record {
+    void (*func)(void);
+    const char *param;
+    const char *name; /* "x-token"; NULL: the parameter's own */
+    const char *file;
+    uint32_t line;
+    uint32_t kind; /* enum inlay_source_kind */
+};
+
+enum inlay_source_kind {
+    INLAY_SOURCE_HEADER,
+    INLAY_SOURCE_COOKIE,
+    INLAY_SOURCE_FORM,
+    INLAY_SOURCE_QUERY,
+    INLAY_SOURCE_BODY,
+};
+
+/* What values of a type, a field or a parameter must be. */
+struct inlay_constraint_record {
+    const char *what;   /* as written: "struct user", "get_user" */
+    const char *member; /* field or parameter; NULL: all of it */
+    const char *file;
+    uint32_t line;
+    uint32_t kind;        /* enum inlay_constraint_kind */
+    const char *low_text; /* "INLAY_NONE": open */
+    const char *high_text;
+    int64_t low, high; /* LENGTH; RANGE of whole numbers */
+    double low_real, high_real;
+    const char *pattern; /* PATTERN */
+};
+
+struct inlay_check_record {
+    const char *(*check)(const void *value);
+    const char *what; /* "struct user" */
+    const char *file;
+    uint32_t line;
+};
+
+enum inlay_constraint_kind {
+    INLAY_CONSTRAINT_RANGE,
+    INLAY_CONSTRAINT_LENGTH,
+    INLAY_CONSTRAINT_PATTERN,
+    INLAY_CONSTRAINT_STRICT,
+};
+
+/* INLAY_STATE, INLAY_PROVIDE. */
+struct inlay_provide_record {
+    void (*func)(void);
+    const char *file;
+    uint32_t line;
+    uint32_t once;         /* per worker (a state), else per request */
+    void (*close)(void *); /* of a state; NULL: none */
+};
+
+/* INLAY_BEFORE, INLAY_AFTER. */
+struct inlay_guard_record {
+    void (*func)(void);
+    const char *pattern;
+    const char *file;
+    uint32_t line;
+    uint32_t after;
+};
+
+/* Built-in layers: INLAY_RATE_LIMIT and its like. */
+struct inlay_layer_record {
+    const char *name; /* "rate-limit" */
+    const char *pattern;
+    const char *value; /* "100/minute" */
+    const char *file;
+    uint32_t line;
+};
+
+/* What documents say of a route. */
+struct inlay_note_record {
+    void (*func)(void);
+    const char *file;
+    uint32_t line;
+    uint32_t kind;    /* enum inlay_note_kind */
+    int32_t status;   /* ANSWERS */
+    const char *text; /* TAG, SUMMARY, ANSWERS */
+};
+
+enum inlay_note_kind {
+    INLAY_NOTE_TAG,
+    INLAY_NOTE_SUMMARY,
+    INLAY_NOTE_DEPRECATED,
+    INLAY_NOTE_ANSWERS,
+    INLAY_NOTE_REPLACES,
+};
+
 #define INLAY_CONCAT2_(a, b) a##b
 #define INLAY_CONCAT_(a, b) INLAY_CONCAT2_(a, b)
 
@@ -283,6 +555,132 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
 #define INLAY_PUT(path, f) INLAY_ROUTE("PUT", path, f)
 #define INLAY_PATCH(path, f) INLAY_ROUTE("PATCH", path, f)
 #define INLAY_DELETE(path, f) INLAY_ROUTE("DELETE", path, f)
+
+/* A function with an inlay_socket * parameter. */
+#define INLAY_WEBSOCKET(path, f) INLAY_ROUTE("WEBSOCKET", path, f)
+
+/*
+ * Where a parameter of a route, guard or provider comes from, when it is not
+ * the path (by name), the body (structs, slices) or the query (the rest):
+ * INLAY_HEADER(f, token, "x-token"), INLAY_COOKIE(f, session, "sid"),
+ * INLAY_QUERY(f, from_, "from"); INLAY_FORM(f, title) is a field of a form, or
+ * all of them when it is a struct, or an inlay_upload; INLAY_BODY(f, count)
+ * makes a scalar a member of the JSON body.
+ */
+#define INLAY_HEADER(f, param, name)                                           \
+    INLAY_SOURCE_(f, param, name, INLAY_SOURCE_HEADER)
+#define INLAY_COOKIE(f, param, name)                                           \
+    INLAY_SOURCE_(f, param, name, INLAY_SOURCE_COOKIE)
+#define INLAY_QUERY(f, param, name)                                            \
+    INLAY_SOURCE_(f, param, name, INLAY_SOURCE_QUERY)
+#define INLAY_FORM(f, param) INLAY_SOURCE_(f, param, 0, INLAY_SOURCE_FORM)
+#define INLAY_BODY(f, param) INLAY_SOURCE_(f, param, 0, INLAY_SOURCE_BODY)
+#define INLAY_SOURCE_(f, param, name, kind)                                    \
+    INLAY_RECORD_(source, INLAY_FUNC_(f), #param, name, __FILE__, __LINE__,    \
+                  kind)
+
+/*
+ * Constraints, on a field of a struct (INLAY_RANGE(struct user, age, 0, 150))
+ * or a parameter of a function (INLAY_RANGE(top_users, limit, 1, 100)), for
+ * Python calls and for routes. Bounds are inclusive literals, INLAY_NONE
+ * leaves an end open; lengths count characters, or items. INLAY_PATTERN is
+ * PCRE2, searched, not anchored. INLAY_STRICT(struct user): unknown keys are
+ * refused. INLAY_CHECK(struct user, check): const char *check(const struct
+ * user *user) gives NULL, or what is wrong; after all else was right.
+ */
+#define INLAY_NONE INT64_MIN
+#define INLAY_RANGE(what, member, least, most)                                 \
+    INLAY_CONSTRAINT_(what, #member, INLAY_CONSTRAINT_RANGE, #least, #most,    \
+                      (int64_t)(least), (int64_t)(most), (double)(least),      \
+                      (double)(most), 0)
+#define INLAY_LENGTH(what, member, least, most)                                \
+    INLAY_CONSTRAINT_(what, #member, INLAY_CONSTRAINT_LENGTH, #least, #most,   \
+                      (int64_t)(least), (int64_t)(most), 0, 0, 0)
+#define INLAY_PATTERN(what, member, regex)                                     \
+    INLAY_CONSTRAINT_(what, #member, INLAY_CONSTRAINT_PATTERN, 0, 0, 0, 0, 0,  \
+                      0, regex)
+#define INLAY_STRICT(what)                                                     \
+    INLAY_CONSTRAINT_(what, 0, INLAY_CONSTRAINT_STRICT, 0, 0, 0, 0, 0, 0, 0)
+#ifndef __cplusplus
+#define INLAY_CHECK(what, f)                                                   \
+    INLAY_RECORD_(check,                                                       \
+                  (const char *(*)(const void *))(                             \
+                      1 ? (f) : (const char *(*)(const __typeof__(what) *))0), \
+                  #what, __FILE__, __LINE__)
+#else
+#define INLAY_CHECK(what, f)                                                   \
+    INLAY_RECORD_(check,                                                       \
+                  reinterpret_cast<const char *(*)(const void *)>(             \
+                      static_cast<const char *(*)(const what *)>(f)),          \
+                  #what, __FILE__, __LINE__)
+#endif
+/* __typeof__ refuses what is neither a type nor a function. */
+#define INLAY_CONSTRAINT_(what, member, kind, ...)                             \
+    INLAY_RECORD_(constraint, #what, member, __FILE__,                         \
+                  __LINE__ + 0 * sizeof(__typeof__(what) *), kind,             \
+                  __VA_ARGS__)
+
+/*
+ * INLAY_STATE(open_store, close_store): struct store *open_store(void) is
+ * called once per worker, before it serves; every parameter of that pointer
+ * type, in routes, guards and providers, is it. Threads share it: locking is
+ * yours. close_store may be 0.
+ * INLAY_PROVIDE(current_user): struct user *current_user(…) is called once per
+ * request that needs it, its own parameters found in the same way;
+ * inlay_fail in it ends the request.
+ */
+#define INLAY_STATE(open, close)                                               \
+    INLAY_RECORD_(provide, INLAY_FUNC_(open), __FILE__, __LINE__, 1,           \
+                  INLAY_CLOSE_(open, close))
+#define INLAY_PROVIDE(f)                                                       \
+    INLAY_RECORD_(provide, INLAY_FUNC_(f), __FILE__, __LINE__, 0, 0)
+#ifndef __cplusplus
+#define INLAY_CLOSE_(open, close)                                              \
+    __extension__(void (*)(void *))(1 ? (close)                                \
+                                      : (void (*)(__typeof__((open)())))0)
+#else
+#define INLAY_CLOSE_(open, close)                                              \
+    reinterpret_cast<void (*)(void *)>(                                        \
+        static_cast<void (*)(decltype((open)()))>(close))
+#endif
+
+/*
+ * INLAY_BEFORE("/admin/" and a star, require_admin): a guard of every request
+ * whose path matches, whoever answers it; inlay_fail in it is the answer. A
+ * star at the end stands for any rest and for none: "/admin/" and a star
+ * covers /admin too. Guards run in the order of their file.
+ * INLAY_AFTER(pattern, f): before the answer's head is sent, whoever gives it;
+ * may set headers, must not wait.
+ */
+#define INLAY_BEFORE(pattern, f)                                               \
+    INLAY_RECORD_(guard, INLAY_FUNC_(f), pattern, __FILE__, __LINE__, 0)
+#define INLAY_AFTER(pattern, f)                                                \
+    INLAY_RECORD_(guard, INLAY_FUNC_(f), pattern, __FILE__, __LINE__, 1)
+
+/*
+ * Layers, as options of the same names have them (docs/layers.md):
+ * INLAY_LAYER("rate-limit", "/login", "5/minute"),
+ * INLAY_LAYER("concurrency", "/report", "2"),
+ * INLAY_LAYER("timeout", "/report", "3s").
+ */
+#define INLAY_LAYER(name, pattern, value)                                      \
+    INLAY_RECORD_(layer, name, pattern, value, __FILE__, __LINE__)
+
+/*
+ * For OpenAPI: INLAY_TAG(f, "users"), INLAY_SUMMARY(f, "One user"),
+ * INLAY_DEPRECATED(f), INLAY_ANSWERS(f, 404, "No such user"). The comment
+ * above the function is its description.
+ * INLAY_REPLACES(f): its routes may stand before Python routes that have
+ * dependencies or run behind middleware.
+ */
+#define INLAY_TAG(f, text) INLAY_NOTE_(f, INLAY_NOTE_TAG, 0, text)
+#define INLAY_SUMMARY(f, text) INLAY_NOTE_(f, INLAY_NOTE_SUMMARY, 0, text)
+#define INLAY_DEPRECATED(f) INLAY_NOTE_(f, INLAY_NOTE_DEPRECATED, 0, 0)
+#define INLAY_ANSWERS(f, code, text)                                           \
+    INLAY_NOTE_(f, INLAY_NOTE_ANSWERS, code, text)
+#define INLAY_REPLACES(f) INLAY_NOTE_(f, INLAY_NOTE_REPLACES, 0, 0)
+#define INLAY_NOTE_(f, kind, code, text)                                       \
+    INLAY_RECORD_(note, INLAY_FUNC_(f), __FILE__, __LINE__, kind, code, text)
 
 /* INLAY_STATUS(create_user, 201); the status of a route's plain answer. */
 #define INLAY_STATUS(f, code)                                                  \

@@ -16,6 +16,24 @@ struct inlay_section {
     uint64_t size; /* 0: there is none */
 };
 
+/*
+ * Sections of records, "inlay_route" and so on, each of struct
+ * inlay_route_record and so on; F: the record begins with a function, which is
+ * the module's even if it is static.
+ */
+#define INLAY_SECTIONS(F, X)                                                   \
+    X(api)                                                                     \
+    F(route)                                                                   \
+    F(default) F(status) F(trait) F(source) X(constraint) F(check) F(provide)  \
+        F(guard) X(layer) F(note)
+
+enum inlay_section_id {
+#define INLAY_SECTION_ENUM_(name) INLAY_SECTION_##name,
+    INLAY_SECTIONS(INLAY_SECTION_ENUM_, INLAY_SECTION_ENUM_)
+#undef INLAY_SECTION_ENUM_
+        INLAY_SECTION_COUNT
+};
+
 struct inlay_debug {
     /*
      * Exported functions of the module's own sources and functions that a
@@ -31,8 +49,7 @@ struct inlay_debug {
      * docs are filled in, the sources need not be there.
      */
     bool documented;
-    struct inlay_section api, route, defaults, status; /* "inlay_api", … */
-    struct inlay_section trait;
+    struct inlay_section sections[INLAY_SECTION_COUNT];
     /* What functions of the idiom make; their HANDLE types point here. */
     struct inlay_object *objects;
     size_t nobjects;

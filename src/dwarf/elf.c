@@ -101,21 +101,23 @@ static struct inlay_error *read_symbols(struct inlay_reader *reader,
     return NULL;
 }
 
-/* Sections whose records begin with a function, and the records' size. */
-enum { RECORD_KINDS = 4 };
-
-struct record_kind {
-    const struct inlay_section *section;
-    size_t size;
+/* Sections whose records begin with a function; of others size is 0. */
+static const size_t function_records[INLAY_SECTION_COUNT] = {
+#define WITH(name)                                                             \
+    [INLAY_SECTION_##name] = sizeof(struct inlay_##name##_record),
+#define WITHOUT(name)
+    INLAY_SECTIONS(WITH, WITHOUT)
+#undef WITH
+#undef WITHOUT
 };
 
-static bool is_function_slot(const struct record_kind kinds[RECORD_KINDS],
-                             uint64_t address)
+static bool is_function_slot(const struct inlay_debug *debug, uint64_t address)
 {
-    for (int i = 0; i < RECORD_KINDS; i++) {
-        uint64_t at = address - kinds[i].section->address;
+    for (int i = 0; i < INLAY_SECTION_COUNT; i++) {
+        uint64_t at = address - debug->sections[i].address;
 
-        if (at < kinds[i].section->size && at % kinds[i].size == 0)
+        if (function_records[i] && at < debug->sections[i].size &&
+            at % function_records[i] == 0)
             return true;
     }
     return false;
@@ -123,7 +125,7 @@ static bool is_function_slot(const struct record_kind kinds[RECORD_KINDS],
 
 /* Relative relocations into records carry the functions' addresses. */
 static struct inlay_error *read_relocations(Elf_Scn *section,
-                                            const struct record_kind *kinds,
+                                            const struct inlay_debug *debug,
                                             struct inlay_buf *list)
 {
     Elf_Data *data = elf_getdata(section, NULL);
@@ -134,7 +136,7 @@ static struct inlay_error *read_relocations(Elf_Scn *section,
         if (!gelf_getrela(data, (int)i, &rela))
             break;
         if (GELF_R_SYM(rela.r_info) || rela.r_addend <= 0 ||
-            !is_function_slot(kinds, rela.r_offset))
+            !is_function_slot(debug, rela.r_offset))
             continue;
         struct inlay_error *error = want(list, (uint64_t)rela.r_addend, NULL);
         if (error)
@@ -146,7 +148,7 @@ static struct inlay_error *read_relocations(Elf_Scn *section,
 /* Packed relocations (-z pack-relative-relocs) leave them in place. */
 static struct inlay_error *read_slots(Elf_Scn *section,
                                       const GElf_Shdr *header,
-                                      const struct record_kind *kinds,
+                                      const struct inlay_debug *debug,
                                       struct inlay_buf *list)
 {
     Elf_Data *data = elf_getdata(section, NULL);
@@ -156,7 +158,7 @@ static struct inlay_error *read_slots(Elf_Scn *section,
         uint64_t address;
 
         memcpy(&address, (const char *)data->d_buf + at, sizeof(address));
-        if (!address || !is_function_slot(kinds, header->sh_addr + at))
+        if (!address || !is_function_slot(debug, header->sh_addr + at))
             continue;
         struct inlay_error *error = want(list, address, NULL);
         if (error)
@@ -168,16 +170,16 @@ static struct inlay_error *read_slots(Elf_Scn *section,
 static struct inlay_section *record_section(struct inlay_debug *debug,
                                             const char *name)
 {
-    if (strcmp(name, "inlay_api") == 0)
-        return &debug->api;
-    if (strcmp(name, "inlay_route") == 0)
-        return &debug->route;
-    if (strcmp(name, "inlay_default") == 0)
-        return &debug->defaults;
-    if (strcmp(name, "inlay_status") == 0)
-        return &debug->status;
-    if (strcmp(name, "inlay_trait") == 0)
-        return &debug->trait;
+    static const char *const names[INLAY_SECTION_COUNT] = {
+#define NAME(name) "inlay_" #name,
+        INLAY_SECTIONS(NAME, NAME)
+#undef NAME
+    };
+
+    for (int i = 0; i < INLAY_SECTION_COUNT; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return &debug->sections[i];
+    }
     return NULL;
 }
 
@@ -223,13 +225,7 @@ static struct inlay_error *find_sections(struct inlay_reader *reader)
 static struct inlay_error *list_wanted(struct inlay_reader *reader,
                                        struct inlay_buf *list)
 {
-    struct inlay_debug *debug = reader->debug;
-    const struct record_kind kinds[RECORD_KINDS] = {
-        {&debug->route, sizeof(struct inlay_route_record)},
-        {&debug->defaults, sizeof(struct inlay_default_record)},
-        {&debug->status, sizeof(struct inlay_status_record)},
-        {&debug->trait, sizeof(struct inlay_trait_record)},
-    };
+    const struct inlay_debug *debug = reader->debug;
     struct inlay_error *error = NULL;
     GElf_Shdr header;
 
@@ -239,11 +235,11 @@ static struct inlay_error *list_wanted(struct inlay_reader *reader,
         if (header.sh_type == SHT_DYNSYM)
             error = read_symbols(reader, at, &header, list);
         else if (header.sh_type == SHT_RELA)
-            error = read_relocations(at, kinds, list);
+            error = read_relocations(at, debug, list);
         else if (header.sh_type == SHT_PROGBITS &&
                  (header.sh_flags & SHF_ALLOC) &&
-                 is_function_slot(kinds, header.sh_addr))
-            error = read_slots(at, &header, kinds, list);
+                 is_function_slot(debug, header.sh_addr))
+            error = read_slots(at, &header, debug, list);
     }
     return error;
 }

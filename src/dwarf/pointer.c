@@ -94,6 +94,13 @@ static const struct inlay_type *to_struct(struct inlay_reader *reader,
     struct inlay_type *type = intern(reader, die);
     if (!type || type->kind != INLAY_KIND_VOID)
         return type;
+    if (is_named(&core, "inlay_request") || is_named(&core, "inlay_socket")) {
+        type->kind = INLAY_KIND_INJECTED;
+        type->injected = is_named(&core, "inlay_socket")
+                             ? INLAY_INJECTED_SOCKET
+                             : INLAY_INJECTED_REQUEST;
+        return type;
+    }
     if (object) {
         type->kind = INLAY_KIND_HANDLE;
         type->object = object;

@@ -100,6 +100,7 @@ static struct inlay_problem search(struct inlay_reader *reader,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_VOID:
     case INLAY_KIND_BOOL:
     case INLAY_KIND_INT:

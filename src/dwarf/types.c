@@ -353,6 +353,10 @@ static const char *misplaced(const struct inlay_type *type,
         return at == INLAY_AT_PARAM || at == INLAY_AT_CALLBACK
                    ? NULL
                    : "void pointers have no Python form";
+    case INLAY_KIND_INJECTED:
+        return at == INLAY_AT_PARAM || at == INLAY_AT_RESULT
+                   ? NULL
+                   : "what a provider gives is a parameter only";
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
         return at == INLAY_AT_PARAM

@@ -13,7 +13,7 @@ static void two_digits(char *at, int value)
     at[1] = (char)('0' + value % 10);
 }
 
-static void remake(struct inlay_date *date, time_t now)
+static void remake(struct inlay_http_date *date, time_t now)
 {
     static const char form[INLAY_DATE_LEN + 1] =
         "---, -- --- ---- --:--:-- GMT";
@@ -33,7 +33,7 @@ static void remake(struct inlay_date *date, time_t now)
     two_digits(date->text + 23, tm.tm_sec);
 }
 
-struct inlay_str inlay_date_text(struct inlay_date *date, time_t now)
+struct inlay_str inlay_http_date_text(struct inlay_http_date *date, time_t now)
 {
     if (date->second != now || date->text[0] == '\0')
         remake(date, now);

@@ -56,6 +56,7 @@ static void collect(struct leaves *leaves,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
         add_leaf(leaves, offset, type->size, false);
         break;
     case INLAY_KIND_FLOAT:
@@ -122,6 +123,7 @@ enum inlay_move_op inlay_abi_scalar(const struct inlay_type *type)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
         break;
     case INLAY_KIND_VOID:
     case INLAY_KIND_STR:

@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "load/api.h"
 #include "load/parallel.h"
 
 #include "base/banned.h"
@@ -49,14 +50,22 @@ static void fail_no_memory(struct inlay_context *context)
     context->error_text = INLAY_STR("out of memory for this call");
 }
 
-static struct inlay_str print(struct inlay_context *context,
-                              const char *format,
-                              va_list args) inlay_printf(2, 0);
+void inlay_context_fail(struct inlay_context *context,
+                        int kind,
+                        struct inlay_str text)
+{
+    if (context->error)
+        return;
+    context->dirty = true;
+    context->error = is_kind(kind) ? kind : INLAY_INTERNAL;
+    context->error_text = inlay_arena_copy(context->arena, text);
+    if (!context->error_text.ptr)
+        context->error_text = INLAY_STR("(no memory for the message)");
+}
 
-/* Text in the call's arena; ptr is NULL without memory. */
-static struct inlay_str print(struct inlay_context *context,
-                              const char *format,
-                              va_list args)
+struct inlay_str inlay_context_print(struct inlay_context *context,
+                                     const char *format,
+                                     va_list args)
 {
     va_list again;
     struct inlay_str text = {NULL, 0};
@@ -104,7 +113,7 @@ static void api_fail(int kind, const char *format, ...)
     if (!format)
         return;
     va_start(args, format);
-    struct inlay_str text = print(context, format, args);
+    struct inlay_str text = inlay_context_print(context, format, args);
     va_end(args);
     context->error_text =
         text.ptr ? text : INLAY_STR("(no memory for the message)");
@@ -121,7 +130,7 @@ static struct inlay_str api_format(const char *format, ...)
         return inlay_str_make(NULL, 0);
     context->dirty = true;
     va_start(args, format);
-    struct inlay_str text = print(context, format, args);
+    struct inlay_str text = inlay_context_print(context, format, args);
     va_end(args);
     if (!text.ptr)
         fail_no_memory(context);
@@ -222,4 +231,31 @@ const struct inlay_api inlay_api_table = {
     .array = api_array,
     .parallel_for = inlay_parallel_for_run,
     .parallel_reduce = inlay_parallel_reduce_run,
+    .status = inlay_api_status,
+    .header_set = inlay_api_header_set,
+    .header_add = inlay_api_header_add,
+    .trailer_set = inlay_api_trailer_set,
+    .cookie_set = inlay_api_cookie_set,
+    .redirect = inlay_api_redirect,
+    .send_file = inlay_api_send_file,
+    .next = inlay_api_next,
+    .part = inlay_api_part,
+    .header = inlay_api_header,
+    .cookie = inlay_api_cookie,
+    .answered = inlay_api_answered,
+    .read = inlay_api_read,
+    .write = inlay_api_write,
+    .print = inlay_api_print,
+    .event = inlay_api_event,
+    .sleep = inlay_api_sleep,
+    .accept = inlay_api_accept,
+    .receive = inlay_api_receive,
+    .send = inlay_api_send,
+    .close = inlay_api_close,
+    .handshake = inlay_api_handshake,
+    .bearer = inlay_api_bearer,
+    .basic = inlay_api_basic,
+    .equal = inlay_api_equal,
+    .sign = inlay_api_sign,
+    .verify = inlay_api_verify,
 };

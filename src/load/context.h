@@ -6,6 +6,7 @@
 #ifndef INLAY_LOAD_CONTEXT_H
 #define INLAY_LOAD_CONTEXT_H
 
+#include <stdarg.h>
 #include <stdbool.h>
 
 #include "base/arena.h"
@@ -24,6 +25,45 @@ struct inlay_owned_block {
     size_t size; /* bytes */
 };
 
+struct inlay_context;
+
+/*
+ * What a call can do that answers a request; of serve/, which load/ does not
+ * see. `context` is the running call. Texts are valid UTF-8 or bytes as C gave
+ * them, formatted already, and the callee's to check. What goes wrong is
+ * inlay_context_fail.
+ */
+struct inlay_http_ops {
+    void (*status)(struct inlay_context *context, int status);
+    void (*header)(struct inlay_context *context,
+                   struct inlay_str name,
+                   struct inlay_str value,
+                   bool replaces);
+    void (*trailer)(struct inlay_context *context,
+                    struct inlay_str name,
+                    struct inlay_str value);
+    void (*redirect)(struct inlay_context *context,
+                     int status,
+                     struct inlay_str location);
+    void (*send_file)(struct inlay_context *context, struct inlay_str path);
+    void (*next)(struct inlay_context *context);
+    struct inlay_str (*part)(struct inlay_context *context, int part);
+    struct inlay_str (*request_header)(struct inlay_context *context,
+                                       struct inlay_str name);
+    int (*answered)(struct inlay_context *context);
+    ptrdiff_t (*read)(struct inlay_context *context, void *buffer, size_t size);
+    bool (*write)(struct inlay_context *context, struct inlay_str bytes);
+    /* The head of a stream of events goes out first. */
+    bool (*event)(struct inlay_context *context, struct inlay_str text);
+    bool (*sleep)(struct inlay_context *context, uint32_t ms);
+    bool (*accept)(struct inlay_context *context, struct inlay_str subprotocol);
+    bool (*receive)(struct inlay_context *context, struct inlay_message *ret);
+    bool (*send)(struct inlay_context *context, struct inlay_message message);
+    void (*close)(struct inlay_context *context,
+                  int code,
+                  struct inlay_str reason);
+};
+
 struct inlay_context {
     struct inlay_arena *arena;
     struct inlay_context *outer; /* the call that this one interrupts */
@@ -32,6 +72,8 @@ struct inlay_context {
     struct inlay_str error_text; /* in the arena */
     /* NULL: the caller holds nothing that others wait for. */
     const struct inlay_waiting *waiting;
+    /* NULL: it answers no request (a call from Python, a state). */
+    const struct inlay_http_ops *http;
     /* The blocks themselves are the arena's; freed by it unless taken. */
     struct inlay_owned_block *owned;
 };
@@ -65,6 +107,16 @@ static inline void inlay_context_leave(struct inlay_context *context)
 {
     inlay_context_current = context->outer;
 }
+
+/* Text in the call's arena; ptr is NULL without memory. */
+struct inlay_str inlay_context_print(struct inlay_context *context,
+                                     const char *format,
+                                     va_list args) inlay_printf(2, 0);
+
+/* The call fails, unless it has already; `text` is copied. */
+void inlay_context_fail(struct inlay_context *context,
+                        int kind,
+                        struct inlay_str text);
 
 /*
  * Takes the memory of an inlay_array of this call out of it: the caller

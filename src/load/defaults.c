@@ -167,6 +167,7 @@ static struct inlay_error *put(const struct inlay_default_record *default_,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }
@@ -236,7 +237,7 @@ struct inlay_error *inlay_defaults_apply(struct inlay_module *module,
     struct inlay_records records;
     struct inlay_error *error;
 
-    error = inlay_records_find(module, &debug->defaults,
+    error = inlay_records_find(module, &debug->sections[INLAY_SECTION_default],
                                sizeof(struct inlay_default_record), &records);
     for (size_t i = 0; !error && i < records.count; i++) {
         const struct inlay_default_record *default_ =

@@ -33,8 +33,9 @@ static struct inlay_error *fill_slots(struct inlay_module *module,
                                       const struct inlay_debug *debug)
 {
     struct inlay_records records;
-    struct inlay_error *error = inlay_records_find(
-        module, &debug->api, sizeof(struct inlay_api_record), &records);
+    struct inlay_error *error =
+        inlay_records_find(module, &debug->sections[INLAY_SECTION_api],
+                           sizeof(struct inlay_api_record), &records);
 
     for (size_t i = 0; !error && i < records.count; i++) {
         const struct inlay_api_record *record =
@@ -139,7 +140,12 @@ static struct inlay_error *open_module(struct inlay_module *module,
            (error = make_callables(module, &debug)) ||
            (error = inlay_defaults_apply(module, &debug)) ||
            (error = inlay_traits_apply(module, &debug)) ||
-           (error = inlay_routes_apply(module, &debug)));
+           (error = inlay_routes_apply(module, &debug)) ||
+           (error = inlay_sources_apply(module, &debug)) ||
+           (error = inlay_constraints_apply(module, &debug)) ||
+           (error = inlay_provides_apply(module, &debug)) ||
+           (error = inlay_layers_apply(module, &debug)) ||
+           (error = inlay_notes_apply(module, &debug)));
     if (!error)
         inlay_crash_add(module, root);
     return error;

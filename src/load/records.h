@@ -50,6 +50,27 @@ struct inlay_error *inlay_traits_apply(struct inlay_module *module,
 struct inlay_error *inlay_routes_apply(struct inlay_module *module,
                                        const struct inlay_debug *debug);
 
+/* sources.c: INLAY_HEADER and its like -> callable->sources. */
+struct inlay_error *inlay_sources_apply(struct inlay_module *module,
+                                        const struct inlay_debug *debug);
+
+/* constraints.c: INLAY_RANGE, …_LENGTH, …_PATTERN, …_STRICT, …_CHECK -> fields,
+ * parameters and structs. */
+struct inlay_error *inlay_constraints_apply(struct inlay_module *module,
+                                            const struct inlay_debug *debug);
+
+/* provides.c: INLAY_PROVIDE, INLAY_STATE, INLAY_BEFORE, INLAY_AFTER. */
+struct inlay_error *inlay_provides_apply(struct inlay_module *module,
+                                         const struct inlay_debug *debug);
+
+/* layers.c: INLAY_LAYER -> module->layers. */
+struct inlay_error *inlay_layers_apply(struct inlay_module *module,
+                                       const struct inlay_debug *debug);
+
+/* notes.c: INLAY_TAG and its like -> callable->notes. */
+struct inlay_error *inlay_notes_apply(struct inlay_module *module,
+                                      const struct inlay_debug *debug);
+
 /* `error` with "file:line: what: " before its message; consumes `error`. */
 struct inlay_error *inlay_records_error(struct inlay_error *error,
                                         const char *file,

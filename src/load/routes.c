@@ -87,8 +87,9 @@ static struct inlay_error *apply_routes(struct inlay_module *module,
                                         const struct inlay_debug *debug)
 {
     struct inlay_records records;
-    struct inlay_error *error = inlay_records_find(
-        module, &debug->route, sizeof(struct inlay_route_record), &records);
+    struct inlay_error *error =
+        inlay_records_find(module, &debug->sections[INLAY_SECTION_route],
+                           sizeof(struct inlay_route_record), &records);
 
     if (error || !records.count)
         return error;
@@ -148,8 +149,9 @@ static struct inlay_error *apply_status(struct inlay_module *module,
                                         const struct inlay_debug *debug)
 {
     struct inlay_records records;
-    struct inlay_error *error = inlay_records_find(
-        module, &debug->status, sizeof(struct inlay_status_record), &records);
+    struct inlay_error *error =
+        inlay_records_find(module, &debug->sections[INLAY_SECTION_status],
+                           sizeof(struct inlay_status_record), &records);
 
     for (size_t i = 0; !error && i < records.count; i++) {
         const struct inlay_status_record *record =

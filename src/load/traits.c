@@ -52,8 +52,9 @@ struct inlay_error *inlay_traits_apply(struct inlay_module *module,
                                        const struct inlay_debug *debug)
 {
     struct inlay_records records;
-    struct inlay_error *error = inlay_records_find(
-        module, &debug->trait, sizeof(struct inlay_trait_record), &records);
+    struct inlay_error *error =
+        inlay_records_find(module, &debug->sections[INLAY_SECTION_trait],
+                           sizeof(struct inlay_trait_record), &records);
 
     for (size_t i = 0; !error && i < records.count; i++) {
         const struct inlay_trait_record *record =

@@ -257,6 +257,7 @@ static int bind(struct inlay_py_module *module, struct inlay_py_type *type)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }
@@ -424,6 +425,7 @@ static PyObject *annotation_of(const struct inlay_py_type *type, int depth)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -81,6 +81,7 @@ static ffi_type *scalar_type(const struct inlay_type *type)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
         return &ffi_type_pointer;
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:

@@ -368,6 +368,7 @@ int inlay_py_in(IN)
     case INLAY_KIND_OWNED:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -116,6 +116,7 @@ static bool leads_on(const struct inlay_py_type *type)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -53,21 +53,118 @@ static void keep_logged(struct inlay_request *request,
     request->logged = values;
 }
 
+/* --- Headers of guards, layers and native functions --------------------- */
+
+static bool is_framing(struct inlay_str name)
+{
+    static const struct inlay_str names[] = {
+        INLAY_STR("content-length"), INLAY_STR("transfer-encoding"),
+        INLAY_STR("connection"),     INLAY_STR("upgrade"),
+        INLAY_STR("keep-alive"),     INLAY_STR("trailer"),
+    };
+
+    return inlay_header_name_among(name, names, inlay_array_size(names));
+}
+
+/* Those of that name go. */
+static void drop_extras(struct inlay_request *request, struct inlay_str name)
+{
+    struct inlay_extra **at = &request->extra;
+
+    while (*at) {
+        if (inlay_str_equal_nocase((*at)->header.name, name))
+            *at = (*at)->next;
+        else
+            at = &(*at)->next;
+    }
+}
+
+int inlay_request_add_header(struct inlay_request *request,
+                             struct inlay_str name,
+                             struct inlay_str value,
+                             bool replaces)
+{
+    struct inlay_arena *arena = &request->arena;
+    struct inlay_extra **end;
+
+    if (request->started || !inlay_header_name_valid(name) ||
+        !inlay_header_value_valid(value) || is_framing(name))
+        return -1;
+    struct inlay_extra *extra = inlay_arena_alloc(arena, sizeof(*extra));
+    if (!extra)
+        return -2;
+    *extra = (struct inlay_extra){
+        .header = {inlay_arena_copy(arena, name),
+                   inlay_arena_copy(arena, value)},
+        .replaces = replaces,
+    };
+    if (!extra->header.name.ptr || !extra->header.value.ptr)
+        return -2;
+    if (replaces)
+        drop_extras(request, name);
+    for (end = &request->extra; *end;)
+        end = &(*end)->next;
+    *end = extra;
+    return 0;
+}
+
+/* Is a header of that name replaced? */
+static bool is_replaced(const struct inlay_request *request,
+                        struct inlay_str name)
+{
+    for (const struct inlay_extra *it = request->extra; it; it = it->next) {
+        if (it->replaces && inlay_str_equal_nocase(it->header.name, name))
+            return true;
+    }
+    return false;
+}
+
+/* `headers` with those of request->extra in them; there is room. */
+static void extend(struct inlay_request *request,
+                   struct inlay_header *headers,
+                   size_t *nheaders)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < *nheaders; i++) {
+        if (!is_replaced(request, headers[i].name))
+            headers[count++] = headers[i];
+    }
+    for (const struct inlay_extra *it = request->extra; it; it = it->next) {
+        headers[count++] = it->header;
+        request->has_date |= inlay_str_is_nocase(it->header.name, "date");
+        request->has_server |= inlay_str_is_nocase(it->header.name, "server");
+    }
+    *nheaders = count;
+}
+
+static size_t count_extras(const struct inlay_request *request)
+{
+    size_t count = 0;
+
+    for (const struct inlay_extra *it = request->extra; it; it = it->next)
+        count++;
+    return count;
+}
+
 int inlay_answer_start(struct inlay_request *request,
                        const struct inlay_header *headers,
                        size_t nheaders)
 {
     const struct inlay_server *server = request->thread->server;
     const struct inlay_str id = INLAY_STR("x-request-id");
-    struct inlay_header *more =
-        inlay_arena_alloc(&request->arena, (nheaders + 2) * sizeof(*more));
+    struct inlay_header *more = inlay_arena_alloc(
+        &request->arena,
+        (nheaders + count_extras(request) + 2) * sizeof(*more));
     size_t count = nheaders;
 
     if (!more)
         return -1;
     if (nheaders)
         memcpy(more, headers, nheaders * sizeof(*more));
-    if (request->id.len && !find(headers, nheaders, id))
+    if (request->extra)
+        extend(request, more, &count);
+    if (request->id.len && !find(more, count, id))
         more[count++] = (struct inlay_header){id, request->id};
     if (server->config.server_timing && request->began) {
         struct inlay_str text = timing(request);

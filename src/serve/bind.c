@@ -8,7 +8,7 @@
 
 #include "base/banned.h"
 
-struct inlay_error *inlay_bind_error(const struct inlay_route_decl *decl,
+struct inlay_error *inlay_bind_error(const struct inlay_bind_target *target,
                                      const char *format,
                                      ...)
 {
@@ -19,21 +19,21 @@ struct inlay_error *inlay_bind_error(const struct inlay_route_decl *decl,
     vsnprintf(text, sizeof(text), format, args);
     va_end(args);
     return inlay_error_create(INLAY_ERROR_IMPORT, "%.*s:%u: %.*s %.*s: %s",
-                              inlay_str_arg(decl->decl.file), decl->decl.line,
-                              inlay_str_arg(decl->methods),
-                              inlay_str_arg(decl->path), text);
+                              inlay_str_arg(target->decl.file),
+                              target->decl.line, inlay_str_arg(target->methods),
+                              inlay_str_arg(target->path), text);
 }
 
-static struct inlay_error *param_error(const struct inlay_route_decl *decl,
+static struct inlay_error *param_error(const struct inlay_bind_target *target,
                                        const struct inlay_param *param,
                                        struct inlay_arena *arena,
                                        const char *why)
 {
     struct inlay_str type = inlay_type_describe(param->type, arena);
 
-    return inlay_bind_error(decl, "parameter %.*s (%.*s) of %.*s %s",
+    return inlay_bind_error(target, "parameter %.*s (%.*s) of %.*s %s",
                             inlay_str_arg(param->name), inlay_str_arg(type),
-                            inlay_str_arg(decl->callable->func->name), why);
+                            inlay_str_arg(target->callable->func->name), why);
 }
 
 /* A slice or array of values that have a text form, or an optional of one. */
@@ -100,7 +100,7 @@ static void add_item(struct inlay_bind *bind,
     bind->items[bind->nitems++] = *item;
 }
 
-static struct inlay_error *bind_model(const struct inlay_route_decl *decl,
+static struct inlay_error *bind_model(const struct inlay_bind_target *target,
                                       struct inlay_arena *arena,
                                       struct inlay_bind *bind,
                                       struct inlay_bind_param *ret)
@@ -123,7 +123,7 @@ static struct inlay_error *bind_model(const struct inlay_route_decl *decl,
             struct inlay_str name = inlay_type_describe(field->type, arena);
 
             return inlay_bind_error(
-                decl,
+                target,
                 "%.*s is read from the query here, and its field %.*s (%.*s, "
                 "%.*s:%u) has no form as text",
                 inlay_str_arg(ret->param->name), inlay_str_arg(field->name),
@@ -137,7 +137,7 @@ static struct inlay_error *bind_model(const struct inlay_route_decl *decl,
     return NULL;
 }
 
-static struct inlay_error *bind_query(const struct inlay_route_decl *decl,
+static struct inlay_error *bind_query(const struct inlay_bind_target *target,
                                       struct inlay_arena *arena,
                                       struct inlay_bind *bind,
                                       struct inlay_bind_param *ret)
@@ -146,7 +146,7 @@ static struct inlay_error *bind_query(const struct inlay_route_decl *decl,
     bool many = is_many(param->type);
 
     if (!many && !inlay_text_readable(param->type))
-        return param_error(decl, param, arena,
+        return param_error(target, param, arena,
                            "has no place in a request: not in the path, no "
                            "form as text for the query, and these methods "
                            "have no body");
@@ -179,7 +179,7 @@ static bool place_param(struct inlay_bind *bind, struct inlay_bind_param *ret)
     return place(bind, ret->type, &ret->offset);
 }
 
-static struct inlay_error *check_param(const struct inlay_route_decl *decl,
+static struct inlay_error *check_param(const struct inlay_bind_target *target,
                                        const struct inlay_param *param,
                                        size_t number,
                                        struct inlay_arena *arena)
@@ -190,62 +190,91 @@ static struct inlay_error *check_param(const struct inlay_route_decl *decl,
         struct inlay_str text = inlay_arena_format(
             arena, "can't come with a request: %.*s", inlay_str_arg(why));
 
-        return text.ptr ? param_error(decl, param, arena, text.ptr)
+        return text.ptr ? param_error(target, param, arena, text.ptr)
                         : inlay_error_no_memory();
     }
     if (!param->name.len)
         return inlay_bind_error(
-            decl, "parameter %zu of %.*s has no name to look it up by", number,
-            inlay_str_arg(decl->callable->func->name));
+            target, "parameter %zu of %.*s has no name to look it up by",
+            number, inlay_str_arg(target->callable->func->name));
     return NULL;
 }
 
-static struct inlay_error *bind_param(const struct inlay_route_decl *decl,
+/* What the server gives. */
+static struct inlay_error *bind_injected(const struct inlay_bind_target *target,
+                                         const struct inlay_param *param,
+                                         struct inlay_arena *arena,
+                                         struct inlay_bind *bind)
+{
+    struct inlay_bind_param *bound = &bind->params[bind->nparams++];
+
+    *bound = (struct inlay_bind_param){.param = param, .type = param->type};
+    if (!place(bind, param->type, &bound->offset))
+        return param_error(target, param, arena, "is too large");
+    bind->ninjected++;
+    switch (param->type->injected) {
+    case INLAY_INJECTED_REQUEST:
+        bound->source = INLAY_BIND_REQUEST;
+        return NULL;
+    case INLAY_INJECTED_SOCKET:
+        bound->source = INLAY_BIND_SOCKET;
+        return NULL;
+    case INLAY_INJECTED_PROVIDED:
+        break;
+    }
+    if (!target->injector)
+        return param_error(target, param, arena, "has nobody who provides it");
+    struct inlay_error *error = target->injector->find(
+        target->injector, param, &bound->state, &bound->first);
+    bound->source = bound->state ? INLAY_BIND_STATE : INLAY_BIND_PROVIDED;
+    return error;
+}
+
+static struct inlay_error *bind_param(const struct inlay_bind_target *target,
                                       const struct inlay_param *param,
-                                      bool with_body,
                                       struct inlay_arena *arena,
                                       struct inlay_bind *bind)
 {
     struct inlay_bind_param *bound = &bind->params[bind->nparams];
     struct inlay_error *error =
-        check_param(decl, param, bind->nparams + 1, arena);
+        check_param(target, param, bind->nparams + 1, arena);
 
     if (error)
         return error;
     *bound = (struct inlay_bind_param){.param = param, .first = bind->nitems};
     if (!place_param(bind, bound))
-        return param_error(decl, param, arena, "is too large");
+        return param_error(target, param, arena, "is too large");
     bind->nparams++;
-    int index = path_index(decl->path, param->name);
+    int index = path_index(target->path, param->name);
     if (index >= 0) {
         if (!inlay_text_readable(param->type))
-            return param_error(decl, param, arena,
+            return param_error(target, param, arena,
                                "is in the path, and has no form as text");
         bound->source = INLAY_BIND_PATH;
         bound->first = (size_t)index;
         bind->npath++;
         return NULL;
     }
-    if (with_body && is_document(param->type)) {
+    if (target->with_body && is_document(param->type)) {
         bound->source = INLAY_BIND_BODY;
         bind->nbody++;
         return NULL;
     }
-    if (with_body && kind_of(param->type) == INLAY_KIND_BYTES) {
+    if (target->with_body && kind_of(param->type) == INLAY_KIND_BYTES) {
         bound->source = INLAY_BIND_RAW;
         bind->nraw++;
         return NULL;
     }
     if (bound->type->kind == INLAY_KIND_STRUCT)
-        return bind_model(decl, arena, bind, bound);
-    return bind_query(decl, arena, bind, bound);
+        return bind_model(target, arena, bind, bound);
+    return bind_query(target, arena, bind, bound);
 }
 
-static struct inlay_error *check_bound(const struct inlay_route_decl *decl,
+static struct inlay_error *check_bound(const struct inlay_bind_target *target,
                                        const struct inlay_bind *bind)
 {
-    struct inlay_str rest = decl->path, name, kind;
-    const struct inlay_func *func = decl->callable->func;
+    struct inlay_str rest = target->path, name, kind;
+    const struct inlay_func *func = target->callable->func;
 
     while (inlay_pattern_next_param(&rest, &name, &kind)) {
         bool used = false;
@@ -253,7 +282,7 @@ static struct inlay_error *check_bound(const struct inlay_route_decl *decl,
         for (size_t i = 0; i < func->nparams; i++)
             used = used || inlay_str_equal(func->params[i].name, name);
         if (!used)
-            return inlay_bind_error(decl, "{%.*s} names no parameter of %.*s",
+            return inlay_bind_error(target, "{%.*s} names no parameter of %.*s",
                                     inlay_str_arg(name),
                                     inlay_str_arg(func->name));
     }
@@ -261,10 +290,10 @@ static struct inlay_error *check_bound(const struct inlay_route_decl *decl,
         for (size_t j = 0; j < i; j++)
             if (inlay_str_equal(bind->items[i].name, bind->items[j].name))
                 return inlay_bind_error(
-                    decl, "two parameters are called %.*s in the query",
+                    target, "two parameters are called %.*s in the query",
                     inlay_str_arg(bind->items[i].name));
     if (bind->nraw > 1 || (bind->nraw && bind->nbody))
-        return inlay_bind_error(decl,
+        return inlay_bind_error(target,
                                 "an inlay_bytes is the whole body, and %.*s "
                                 "has another parameter that is read from it",
                                 inlay_str_arg(func->name));
@@ -286,38 +315,38 @@ static size_t count_items(const struct inlay_func *func)
     return count;
 }
 
-static struct inlay_error *check_function(const struct inlay_route_decl *decl,
-                                          struct inlay_arena *arena)
+static struct inlay_error *check_function(
+    const struct inlay_bind_target *target,
+    struct inlay_arena *arena)
 {
-    const struct inlay_func *func = decl->callable->func;
+    const struct inlay_func *func = target->callable->func;
     struct inlay_str why;
 
-    if (!decl->callable->plan || func->reason.len)
-        return inlay_bind_error(decl, "%.*s can't be called: %.*s",
+    if (!target->callable->plan || func->reason.len)
+        return inlay_bind_error(target, "%.*s can't be called: %.*s",
                                 inlay_str_arg(func->name),
                                 inlay_str_arg(func->reason));
     if (!inlay_type_without_json(func->result, false, &why))
         return NULL;
     struct inlay_str type = inlay_type_describe(func->result, arena);
     return inlay_bind_error(
-        decl, "the result of %.*s (%.*s) can't be sent: %.*s",
+        target, "the result of %.*s (%.*s) can't be sent: %.*s",
         inlay_str_arg(func->name), inlay_str_arg(type), inlay_str_arg(why));
 }
 
-struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
-                                      bool with_body,
+struct inlay_error *inlay_bind_create(const struct inlay_bind_target *target,
                                       struct inlay_arena *arena,
                                       struct inlay_bind **ret)
 {
-    const struct inlay_func *func = decl->callable->func;
+    const struct inlay_func *func = target->callable->func;
     struct inlay_bind *bind = inlay_arena_new(arena, struct inlay_bind);
-    struct inlay_error *error = check_function(decl, arena);
+    struct inlay_error *error = check_function(target, arena);
 
     if (error)
         return error;
     if (!bind)
         return inlay_error_no_memory();
-    bind->callable = decl->callable;
+    bind->callable = target->callable;
     bind->params = inlay_arena_zalloc_array(arena, func->nparams + 1,
                                             sizeof(*bind->params));
     bind->items = inlay_arena_zalloc_array(arena, count_items(func) + 1,
@@ -326,15 +355,19 @@ struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
         return inlay_error_no_memory();
     bind->size = (uint32_t)(func->nparams * sizeof(void *));
     for (size_t i = 0; i < func->nparams; i++) {
-        error = bind_param(decl, &func->params[i], with_body, arena, bind);
+        const struct inlay_param *param = &func->params[i];
+
+        error = param->type->kind == INLAY_KIND_INJECTED
+                    ? bind_injected(target, param, arena, bind)
+                    : bind_param(target, param, arena, bind);
         if (error)
             return error;
     }
-    error = check_bound(decl, bind);
+    error = check_bound(target, bind);
     if (error)
         return error;
     if (!place(bind, func->result, &bind->result_offset))
-        return inlay_bind_error(decl, "the result of %.*s is too large",
+        return inlay_bind_error(target, "the result of %.*s is too large",
                                 inlay_str_arg(func->name));
     /* An empty block is no memory to an arena that has none yet. */
     bind->size = inlay_max(bind->size, (uint32_t)1);

@@ -10,9 +10,12 @@
 
 #include "base/arena.h"
 #include "base/error.h"
+#include "http/header.h"
 #include "load/module.h"
 #include "type/json.h"
 #include "type/violation.h"
+
+struct inlay_form;
 
 enum inlay_bind_source {
     INLAY_BIND_PATH,
@@ -20,6 +23,43 @@ enum inlay_bind_source {
     INLAY_BIND_MODEL, /* a struct, each field a name of the query */
     INLAY_BIND_BODY,  /* the JSON body, or a member of it */
     INLAY_BIND_RAW,   /* the body as it came: inlay_bytes, or optional */
+    INLAY_BIND_HEADER,
+    INLAY_BIND_COOKIE,
+    INLAY_BIND_FORM,
+    /* From here on: INJECTED pointers. */
+    INLAY_BIND_REQUEST,  /* input->request */
+    INLAY_BIND_SOCKET,   /* input->socket */
+    INLAY_BIND_PROVIDED, /* *input->provided[first] */
+    INLAY_BIND_STATE,    /* bound->state->value */
+};
+
+/* What INLAY_STATE's function has returned; one per worker and module. */
+struct inlay_state {
+    const struct inlay_provide_decl *decl;
+    void *value; /* set before any request is served */
+};
+
+/* Who gives an INJECTED parameter; inject.c. */
+struct inlay_injector {
+    /* Exactly one of `state_ret` and `slot_ret` is written. Errors name
+     * file:line, the parameter and what is missing. */
+    struct inlay_error *(*find)(const struct inlay_injector *injector,
+                                const struct inlay_param *param,
+                                const struct inlay_state **state_ret,
+                                size_t *slot_ret);
+};
+
+/* A function to be bound to requests: of a route, a guard, a provider. */
+struct inlay_bind_target {
+    const struct inlay_callable *callable;
+    struct inlay_str methods; /* for messages; "" of guards and providers */
+    struct inlay_str path;    /* "/users/{id}"; "" of guards */
+    bool with_body;           /* structs, slices come from the JSON body, and
+                                 inlay_bytes are it; else from the query */
+    bool is_part; /* a guard or provider: no body; parameters of the path that
+                     it does not name are others' */
+    struct inlay_source decl;              /* of the record */
+    const struct inlay_injector *injector; /* NULL: nobody gives anything */
 };
 
 /* What is looked up in the query by name. */
@@ -37,8 +77,10 @@ struct inlay_bind_param {
     const struct inlay_type *type; /* of the value: what a struct T * is of */
     uint32_t offset;               /* of the value in the block */
     uint32_t pointer; /* of the struct T * to it in the block; 0: it is none */
-    size_t first;     /* PATH: number of the path's parameter; else an item */
-    size_t nitems;    /* QUERY: 1; MODEL: fields */
+    size_t first;     /* PATH: number of the path's parameter; PROVIDED: slot;
+                         else an item */
+    const struct inlay_state *state; /* STATE */
+    size_t nitems;                   /* QUERY: 1; MODEL: fields */
 };
 
 struct inlay_bind {
@@ -50,23 +92,21 @@ struct inlay_bind {
     size_t nbody; /* parameters from JSON; 2 and more: by name */
     size_t nraw;  /* 1: one gets the body as it came; nbody is 0 then */
     size_t npath;
+    size_t ninjected;
     uint32_t size; /* of the block */
     uint32_t result_offset;
 };
 
 /*
- * `with_body`: structs and slices come from the JSON body, inlay_bytes are
- * the whole body; else they come from the query, or nowhere.
  * INLAY_ERROR_IMPORT names the record's file:line, the parameter and why it
  * has no place. The result lives in the arena.
  */
-struct inlay_error *inlay_bind_create(const struct inlay_route_decl *decl,
-                                      bool with_body,
+struct inlay_error *inlay_bind_create(const struct inlay_bind_target *target,
                                       struct inlay_arena *arena,
                                       struct inlay_bind **ret);
 
-/* An error about `decl`: "file:line: METHODS path: …". */
-struct inlay_error *inlay_bind_error(const struct inlay_route_decl *decl,
+/* An error about it: "file:line: METHODS path: …". */
+struct inlay_error *inlay_bind_error(const struct inlay_bind_target *target,
                                      const char *format,
                                      ...) inlay_printf(2, 3);
 
@@ -77,6 +117,11 @@ struct inlay_bind_input {
     struct inlay_str query;       /* raw */
     struct inlay_str body;
     bool body_is_json; /* what its content-type says */
+    const struct inlay_header *headers;
+    size_t nheaders;
+    const struct inlay_form *form; /* when a parameter is FORM */
+    void *request, *socket;        /* what INJECTED ones get */
+    void **provided;               /* results of providers, by slot */
 };
 
 enum inlay_bind_status {

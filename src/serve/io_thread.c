@@ -29,7 +29,7 @@ static void set_date(struct inlay_io_thread *thread)
     if (!thread->common.date_len)
         return;
     clock_gettime(CLOCK_REALTIME_COARSE, &now);
-    struct inlay_str date = inlay_date_text(&thread->date, now.tv_sec);
+    struct inlay_str date = inlay_http_date_text(&thread->date, now.tv_sec);
     memcpy(thread->common.text + INLAY_COMMON_DATE, date.ptr, date.len);
 }
 

@@ -72,20 +72,33 @@ static void set_media(struct inlay_native_route *route)
         end ? inlay_str_make(media.ptr, (size_t)(end - media.ptr)) : media;
 }
 
+static struct inlay_bind_target target_of(const struct inlay_route_decl *decl,
+                                          bool with_body)
+{
+    return (struct inlay_bind_target){
+        .callable = decl->callable,
+        .methods = decl->methods,
+        .path = decl->path,
+        .with_body = with_body,
+        .decl = decl->decl,
+    };
+}
+
 static struct inlay_error *set_status(struct inlay_native_route *route)
 {
     const struct inlay_route_decl *decl = route->decl;
+    const struct inlay_bind_target target = target_of(decl, false);
     const struct inlay_func *func = decl->callable->func;
     bool is_void = func->result->kind == INLAY_KIND_VOID;
 
     route->status = decl->status ? decl->status : is_void ? 204 : 200;
     route->no_content = is_void || has_no_content(route->status);
     if (route->status < 200 || route->status > 599)
-        return inlay_bind_error(decl, "status %d is not in 200 to 599",
+        return inlay_bind_error(&target, "status %d is not in 200 to 599",
                                 route->status);
     if (!is_void && has_no_content(route->status))
         return inlay_bind_error(
-            decl, "status %d has no content, and %.*s returns %.*s",
+            &target, "status %d has no content, and %.*s returns %.*s",
             route->status, inlay_str_arg(func->name),
             inlay_str_arg(func->result->name));
     return NULL;
@@ -123,6 +136,7 @@ static struct inlay_error *add_route(struct inlay_native_table *table,
                                      bool with_body)
 {
     struct inlay_native_route *route = &table->routes[table->nroutes];
+    struct inlay_bind_target target = target_of(decl, with_body);
     struct inlay_bind *bind = NULL;
     struct inlay_error *error;
 
@@ -132,10 +146,15 @@ static struct inlay_error *add_route(struct inlay_native_table *table,
     error = set_status(route);
     if (error)
         return error;
-    error = inlay_bind_create(decl, with_body, &table->arena, &bind);
+    error = inlay_bind_create(&target, &table->arena, &bind);
     if (error)
         return error;
     route->bind = bind;
+    struct inlay_step *step = inlay_arena_new(&table->arena, struct inlay_step);
+    if (!step)
+        return inlay_error_no_memory();
+    step->bind = bind;
+    route->steps = (struct inlay_steps){.items = step, .count = 1};
 
     _cleanup_error_ struct inlay_error *bad =
         inlay_route_tree_add(table->tree, methods, decl->path, route);
@@ -148,9 +167,9 @@ static struct inlay_error *add_route(struct inlay_native_table *table,
     const struct inlay_native_route *twin = find_twin(table, route);
     if (twin)
         return inlay_bind_error(
-            decl, "%s; the first is at %.*s:%u", bad->message,
+            &target, "%s; the first is at %.*s:%u", bad->message,
             inlay_str_arg(twin->decl->decl.file), twin->decl->decl.line);
-    return inlay_bind_error(decl, "%s", bad->message);
+    return inlay_bind_error(&target, "%s", bad->message);
 }
 
 static bool takes_body(struct inlay_str method)

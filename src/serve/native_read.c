@@ -467,6 +467,46 @@ static void take_raw(struct reading *reading,
     memcpy(at, &bytes, sizeof(bytes));
 }
 
+/* --- What the server gives ---------------------------------------------- */
+
+static void *injected(const struct inlay_bind_input *input,
+                      const struct inlay_bind_param *bound)
+{
+    switch (bound->source) {
+    case INLAY_BIND_REQUEST:
+        return input->request;
+    case INLAY_BIND_SOCKET:
+        return input->socket;
+    case INLAY_BIND_PROVIDED:
+        return input->provided[bound->first];
+    case INLAY_BIND_STATE:
+        return bound->state->value;
+    case INLAY_BIND_PATH:
+    case INLAY_BIND_QUERY:
+    case INLAY_BIND_MODEL:
+    case INLAY_BIND_BODY:
+    case INLAY_BIND_RAW:
+    case INLAY_BIND_HEADER:
+    case INLAY_BIND_COOKIE:
+    case INLAY_BIND_FORM:
+        break;
+    }
+    return NULL;
+}
+
+static void read_injected(struct reading *reading)
+{
+    const struct inlay_bind *bind = reading->bind;
+
+    for (size_t i = 0; i < bind->nparams; i++) {
+        const struct inlay_bind_param *bound = &bind->params[i];
+        void *value = injected(reading->input, bound);
+
+        if (bound->source >= INLAY_BIND_REQUEST)
+            memcpy(reading->block + bound->offset, &value, sizeof(value));
+    }
+}
+
 /* --- All ---------------------------------------------------------------- */
 
 /* Every parameter of one source; the worst status. */
@@ -497,6 +537,14 @@ static enum inlay_bind_status read_source(struct reading *reading,
             break;
         case INLAY_BIND_RAW:
             take_raw(reading, bound);
+            break;
+        case INLAY_BIND_HEADER:
+        case INLAY_BIND_COOKIE:
+        case INLAY_BIND_FORM:
+        case INLAY_BIND_REQUEST:
+        case INLAY_BIND_SOCKET:
+        case INLAY_BIND_PROVIDED:
+        case INLAY_BIND_STATE:
             break;
         }
         if (status < result)
@@ -545,6 +593,8 @@ enum inlay_bind_status inlay_bind_read(const struct inlay_bind *bind,
     if (make_room(&reading, args_ret) < 0)
         return INLAY_BIND_NO_MEMORY;
     *result_ret = reading.block + bind->result_offset;
+    if (bind->ninjected)
+        read_injected(&reading);
     if (bind->nbody) {
         /* A body that is no JSON is the only violation then. */
         status = parse_body(&reading, &doc);

@@ -9,6 +9,7 @@
 
 #include "serve/bind.h"
 #include "serve/native.h"
+#include "serve/native_call.h"
 #include "serve/route.h"
 
 /*
@@ -18,8 +19,9 @@
 struct inlay_native_route {
     const struct inlay_route_decl *decl;
     const struct inlay_module *module;
-    struct inlay_str methods; /* "GET" or "GET,HEAD" */
-    const struct inlay_bind *bind;
+    struct inlay_str methods;      /* "GET" or "GET,HEAD" */
+    const struct inlay_bind *bind; /* of its handler: the last of steps */
+    struct inlay_steps steps;
     int status;                    /* of a plain answer */
     bool no_content;               /* the plain answer has no body */
     struct inlay_str media;        /* of a plain answer: "application/json" */

@@ -20,6 +20,13 @@ struct inlay_compress;
 struct inlay_io_thread;
 struct inlay_stream_ops;
 
+/* A header for the answer of whoever gives it. */
+struct inlay_extra {
+    struct inlay_extra *next;
+    struct inlay_header header; /* in the request's arena */
+    bool replaces;              /* the answer's own of that name go */
+};
+
 struct inlay_request {
     struct inlay_io_thread *thread;
     struct inlay_arena arena; /* limit: limits->request_memory */
@@ -62,6 +69,7 @@ struct inlay_request {
 
     /* The answer, for response.c, the access log and metrics. */
     const struct inlay_stream_ops *stream;
+    struct inlay_extra *extra; /* in order; answer.c puts them in */
     int status;                /* 0: not started */
     bool started, ended;       /* head written; answer complete */
     bool head_only;            /* HEAD, 204, 304: no body goes out */
@@ -91,6 +99,18 @@ struct inlay_str inlay_request_local_path(const struct inlay_request *request);
  */
 void inlay_request_pause(struct inlay_request *request);
 void inlay_request_resume(struct inlay_request *request);
+
+/*
+ * A header for the answer, whoever gives it: guards, layers and native
+ * functions say so. Name (any case) and value are copied; `replaces` drops
+ * earlier ones of that name, the answer's own too. 0; -1 when it is not valid,
+ * speaks of framing (content-length, transfer-encoding, connection, upgrade,
+ * keep-alive, trailer) or the answer has begun; -2 without memory.
+ */
+int inlay_request_add_header(struct inlay_request *request,
+                             struct inlay_str name,
+                             struct inlay_str value,
+                             bool replaces);
 
 /* The body is wanted: sends "100 Continue" when the client waits for it. */
 void inlay_request_want_body(struct inlay_request *request);

@@ -197,7 +197,7 @@ int inlay_response_start(struct inlay_request *request,
     request->has_server = kept.server;
     request->status = status;
     int started =
-        inlay_unlikely(request->thread->server->dresses)
+        inlay_unlikely(request->thread->server->dresses || request->extra)
             ? inlay_answer_start(request, kept.headers, kept.count)
             : request->stream->start(request, kept.headers, kept.count);
     if (started < 0) {

@@ -132,7 +132,7 @@ struct inlay_common {
 struct inlay_io_thread {
     struct inlay_server *server;
     struct inlay_loop loop;
-    struct inlay_date date;
+    struct inlay_http_date date;
     struct inlay_list connections; /* of struct inlay_session */
     struct inlay_slab sessions;    /* their memory */
     size_t nconnections;

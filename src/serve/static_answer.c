@@ -29,7 +29,7 @@ struct reply {
     struct inlay_str etag;
     time_t modified; /* as last-modified says */
     char etag_text[ETAG_MOST];
-    struct inlay_date date;
+    struct inlay_http_date date;
 };
 
 /* What the request's headers say about it; ptr NULL: no such header. */
@@ -402,7 +402,7 @@ static void add_headers(struct reply *reply, const struct inlay_static *files)
 {
     add(reply, INLAY_STR("etag"), reply->etag);
     add(reply, INLAY_STR("last-modified"),
-        inlay_date_text(&reply->date, reply->modified));
+        inlay_http_date_text(&reply->date, reply->modified));
     if (reply->file->type->compressible)
         add(reply, INLAY_STR("vary"), INLAY_STR("accept-encoding"));
     if (files->cache_control.len)

@@ -173,6 +173,7 @@ static int write_open(const struct inlay_type *type, struct inlay_buf *out)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         return -1;
     }

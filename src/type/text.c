@@ -34,6 +34,7 @@ bool inlay_text_readable(const struct inlay_type *type)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         return false;
     }
@@ -98,6 +99,7 @@ static int read_scalar(struct inlay_str text,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -60,6 +60,7 @@ struct inlay_str inlay_type_describe(const struct inlay_type *type,
     case INLAY_KIND_CALLBACK:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         return type->name;
@@ -184,6 +185,9 @@ static bool look_at(void *arg, const struct inlay_type *type)
     case INLAY_KIND_ARROW_SCHEMA:
         search->why = INLAY_STR("Arrow data stays in its process");
         return false;
+    case INLAY_KIND_INJECTED:
+        search->why = INLAY_STR("it is given by the server");
+        return false;
     case INLAY_KIND_UNSUPPORTED:
         search->why = type->reason;
         return false;
@@ -227,6 +231,7 @@ bool inlay_type_flat(const struct inlay_type *type, bool named, uint64_t *steps)
     case INLAY_KIND_CALLBACK:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
+    case INLAY_KIND_INJECTED:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         break;

@@ -43,7 +43,13 @@ enum inlay_kind {
     INLAY_KIND_USERDATA,     /* void * beside a callback: hidden, NULL */
     INLAY_KIND_ARROW_ARRAY,  /* struct ArrowArray *: a parameter */
     INLAY_KIND_ARROW_SCHEMA, /* struct ArrowSchema *: hidden, of the array */
-    INLAY_KIND_UNSUPPORTED,  /* `reason` says why; `name` is the C spelling */
+    /*
+     * Given by the server, to functions of routes, guards and providers:
+     * inlay_request *, inlay_socket *, a pointer to what a provider or state
+     * of the module returns. `injected`, `provided`.
+     */
+    INLAY_KIND_INJECTED,
+    INLAY_KIND_UNSUPPORTED, /* `reason` says why; `name` is the C spelling */
 };
 
 /* Where something is declared; file is absolute, "" when unknown. */
@@ -83,11 +89,38 @@ struct inlay_object {
     uint64_t layout;
 };
 
+/* What an INJECTED pointer points to. */
+enum inlay_injected {
+    INLAY_INJECTED_REQUEST,
+    INLAY_INJECTED_SOCKET,
+    INLAY_INJECTED_PROVIDED, /* by a function that INLAY_PROVIDE or
+                                INLAY_STATE names */
+};
+
+/*
+ * What values must be, beyond their type: INLAY_RANGE, INLAY_LENGTH,
+ * INLAY_PATTERN. Bounds are inclusive. Of an optional or a list: of what is in
+ * it, but for the length, which of a list is its number of items.
+ */
+struct inlay_regex;
+struct inlay_constraints {
+    bool has_least, has_most;
+    bool real;           /* least_real and most_real count */
+    int64_t least, most; /* of unsigned 8-byte numbers: the same bits */
+    double least_real, most_real;
+    struct inlay_str least_text, most_text; /* as JSON: "0", "1.5" */
+    size_t min_length;                      /* code points or items; 0: any */
+    size_t max_length;                      /* SIZE_MAX: any */
+    struct inlay_str pattern;               /* "": none */
+    const struct inlay_regex *regex;
+};
+
 struct inlay_field {
     struct inlay_str name;
     const struct inlay_type *type;
     uint32_t offset; /* bytes from the start of the struct */
     struct inlay_source decl;
+    const struct inlay_constraints *constraints; /* NULL: none */
 };
 
 struct inlay_type {
@@ -115,6 +148,10 @@ struct inlay_type {
             const struct inlay_field *fields;
             size_t nfields;
             uint32_t natural_align; /* what members need; some ABIs ask */
+            bool strict;            /* INLAY_STRICT: no unknown keys */
+            /* INLAY_CHECK, after all else was right: NULL, or what is wrong
+             * (UTF-8, valid until the next call). Any thread. */
+            const char *(*check)(const void *value);
         };
         struct {                                    /* ENUM */
             const struct inlay_enumerator *members; /* as declared */
@@ -124,6 +161,11 @@ struct inlay_type {
         struct { /* HANDLE */
             const struct inlay_object *object;
             bool object_const; /* of const T */
+        };
+        struct { /* INJECTED */
+            enum inlay_injected injected;
+            /* PROVIDED: the struct's tag, "store"; one per module. */
+            struct inlay_str provided;
         };
         const struct inlay_signature *signature; /* CALLBACK */
         struct inlay_str media;  /* STR: of a whole answer; "": JSON */
@@ -141,6 +183,7 @@ struct inlay_param {
      */
     const void *fallback;
     struct inlay_str fallback_text; /* as written in C: "20"; "" if none */
+    const struct inlay_constraints *constraints; /* NULL: none */
 };
 
 /*

@@ -83,6 +83,7 @@ static void look_at_type(const struct inlay_type *type, int depth)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
         break;
     }
 }
@@ -187,6 +188,7 @@ static void check_value(const struct inlay_type *type, int depth)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_INJECTED:
         REQUIRE(type->size == 8);
         break;
     case INLAY_KIND_VOID:

@@ -160,9 +160,9 @@ static void test_recorded(void **state)
     assert_names(&fixture->debug, "a(x) c(x) d(x)");
     assert_false(fixture->debug.funcs[0].exported);
     assert_true(fixture->debug.funcs[2].exported);
-    assert_int_equal(fixture->debug.route.size,
+    assert_int_equal(fixture->debug.sections[INLAY_SECTION_route].size,
                      2 * sizeof(struct inlay_route_record));
-    assert_int_equal(fixture->debug.api.size, sizeof(struct inlay_api_record));
+    assert_int_equal(fixture->debug.sections[INLAY_SECTION_api].size, sizeof(struct inlay_api_record));
 }
 
 /* Built elsewhere: neither root nor source exist, their names are compared. */

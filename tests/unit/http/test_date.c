@@ -11,8 +11,8 @@
 
 static void check(time_t now, const char *text)
 {
-    struct inlay_date date = {0};
-    struct inlay_str got = inlay_date_text(&date, now);
+    struct inlay_http_date date = {0};
+    struct inlay_str got = inlay_http_date_text(&date, now);
 
     assert_int_equal(got.len, INLAY_DATE_LEN);
     assert_string_equal(got.ptr, text);
@@ -29,14 +29,14 @@ static void test_text(void **state)
 
 static void test_remade_when_second_changes(void **state)
 {
-    struct inlay_date date = {0};
+    struct inlay_http_date date = {0};
 
     (void)state;
-    inlay_date_text(&date, 784111777);
+    inlay_http_date_text(&date, 784111777);
     date.text[0] = 'X';
-    assert_int_equal(inlay_date_text(&date, 784111777).ptr[0], 'X');
-    assert_int_equal(inlay_date_text(&date, 784111778).ptr[0], 'S');
-    assert_int_equal(inlay_date_text(&date, 784111777).ptr[24], '7');
+    assert_int_equal(inlay_http_date_text(&date, 784111777).ptr[0], 'X');
+    assert_int_equal(inlay_http_date_text(&date, 784111778).ptr[0], 'S');
+    assert_int_equal(inlay_http_date_text(&date, 784111777).ptr[24], '7');
 }
 
 static void check_read(const char *text, time_t expected)
@@ -58,9 +58,9 @@ static void test_read(void **state)
     check_read("Tuesday, 01-Jan-69 00:00:00 GMT", 3124224000);
     check_read("Fri, 31 Dec 9999 23:59:60 GMT", 253402300800);
     for (time_t at = 1; at < 4000000000; at += 86399 * 7) {
-        struct inlay_date date = {0};
+        struct inlay_http_date date = {0};
 
-        check_read(inlay_date_text(&date, at).ptr, at);
+        check_read(inlay_http_date_text(&date, at).ptr, at);
     }
 }
 
