@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -97,6 +98,51 @@ def build(name: str) -> str:
     return str(out)
 
 
+def build_axum() -> str | None:
+    """The same routes in axum; None where they can't be built."""
+    target = HERE.parent / "build" / "bench_axum"
+    if not shutil.which("cargo"):
+        return None
+    done = subprocess.run(
+        ["cargo", "build", "--release", "--quiet"],
+        cwd=HERE / "peers" / "axum",
+        env={**os.environ, "CARGO_TARGET_DIR": str(target)},
+        check=False,
+    )
+    return None if done.returncode else str(target / "release" / "bench_axum")
+
+
+def native_rows() -> list[Row]:
+    """C routes against a loop that looks at nothing, and against axum."""
+    inlay = server(INLAY, "fastapi_app:app")
+    floor = Side("bare epoll loop", [build("bench_loop"), "{port}"], "/plain")
+    rows = [Row("native GET", Side("inlay", inlay, "/plain"), [floor], 1.12)]
+    axum = build_axum()
+    if not axum:
+        return rows
+    works: list[tuple[str, str, float, Sequence[str]]] = [
+        ("native GET, axum", "/plain", 0.95, ()),
+        ("typed query -> JSON, axum", "/sum-squares?a=3&b=4", 0.97, ()),
+        (
+            "POST JSON, 100 integers, axum",
+            "/echo",
+            0.8,
+            [str(HERE / "post_numbers.lua")],
+        ),
+        ("pipelined x16, axum", "/plain", 0.95, [str(HERE / "pipelined.lua")]),
+    ]
+    return rows + [
+        Row(
+            work,
+            Side("inlay, C route", inlay, path),
+            [Side("axum", [axum, "{port}"], path)],
+            target,
+            script=script,
+        )
+        for work, path, target, script in works
+    ]
+
+
 def asgi_rows() -> list[Row]:
     """Raw ASGI beyond the hello: every peer must be behind."""
     body = str(HERE / "post_bytes.lua")
@@ -130,6 +176,7 @@ def rows() -> list[Row]:
     post = [str(HERE / "post_numbers.lua")]
     return [
         *asgi_rows(),
+        *native_rows(),
         Row(
             "raw ASGI hello",
             Side("inlay", server(INLAY, "hello:app"), "/"),
@@ -138,12 +185,6 @@ def rows() -> list[Row]:
                 Side("granian", server(GRANIAN, "hello:app"), "/"),
             ],
             0.5,
-        ),
-        Row(
-            "native GET",
-            Side("inlay", inlay, "/plain"),
-            [Side("bare epoll loop", [build("bench_loop"), "{port}"], "/plain")],
-            1.25,
         ),
         Row(
             "typed query -> JSON",
