@@ -278,7 +278,13 @@ def serve_table(table: Table, only: str, rounds: int, seconds: float) -> None:
 
 def call_table(table: Table) -> None:
     """Calls, imports, loops and hot swaps: each script prints one JSON object."""
-    scripts = ("bench_call.py", "bench_import.py", "bench_parallel.py", "bench_swap.py")
+    scripts = (
+        "bench_call.py",
+        "bench_import.py",
+        "bench_parallel.py",
+        "bench_routes.py",
+        "bench_swap.py",
+    )
     for script in scripts:
         text = subprocess.run(
             [sys.executable, str(HERE / script), "--json"],
