@@ -40,6 +40,8 @@ want_build() {
     want zlib1g-dev pkg-config --exists zlib
     want libbrotli-dev pkg-config --exists libbrotlienc
     want libzstd-dev pkg-config --exists libzstd
+    want libpcre2-dev pkg-config --exists libpcre2-8
+    want libboost-context-dev has_boost_context
     want libcmocka-dev pkg-config --exists cmocka
     if ! have "$python"; then
         if [ "$python" != python3 ]; then
@@ -51,6 +53,9 @@ want_build() {
         want python3-dev has_headers
         want python3-venv "$python" -c 'import ensurepip'
     fi
+}
+has_boost_context() {
+    test -e "$("${CC:-gcc}" -print-file-name=libboost_context.a)"
 }
 want_check() { want clang-format have clang-format; }
 want_fuzz() {

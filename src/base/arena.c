@@ -179,3 +179,19 @@ int inlay_arena_defer(struct inlay_arena *arena, void (*fn)(void *), void *arg)
     arena->defers = defer;
     return 0;
 }
+
+void inlay_arena_absorb(struct inlay_arena *into, struct inlay_arena *from)
+{
+    struct inlay_arena_defer **defer = &from->defers;
+    struct inlay_arena_block **block = &into->blocks;
+
+    while (*defer)
+        defer = &(*defer)->next;
+    *defer = into->defers;
+    into->defers = from->defers;
+    while (*block)
+        block = &(*block)->next;
+    *block = from->blocks;
+    into->size += from->size;
+    inlay_arena_init(from, from->limit);
+}

@@ -70,6 +70,10 @@ struct inlay_str inlay_arena_format(struct inlay_arena *arena,
 /* fn(arg) runs at reset or deinit, last in first out. -1 without memory. */
 int inlay_arena_defer(struct inlay_arena *arena, void (*fn)(void *), void *arg);
 
+/* All of `from` becomes part of `into`, its defers as the newer ones; `from` is
+ * as after inlay_arena_init. */
+void inlay_arena_absorb(struct inlay_arena *into, struct inlay_arena *from);
+
 /* Runs them now, for what has to outlive them but not the arena. */
 void inlay_arena_run_defers(struct inlay_arena *arena);
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "net/alarm.h"
 #include "net/conn.h"
 #include "net/listener.h"
 
@@ -217,12 +218,14 @@ static void expire_timers(struct inlay_loop *loop)
             queue->on_expire(timer);
         }
     }
+    if (inlay_unlikely(loop->alarms != NULL))
+        inlay_alarms_ring(loop);
 }
 
 /* Milliseconds to sleep, as epoll_wait takes them; -1: for ever. */
 static int sleep_time(struct inlay_loop *loop)
 {
-    uint64_t due = UINT64_MAX;
+    uint64_t due = loop->alarms ? loop->alarms->due : UINT64_MAX;
 
     if (!inlay_list_empty(&loop->later))
         return 0;

@@ -53,11 +53,14 @@ struct inlay_later {
     void (*run)(struct inlay_later *later);
 };
 
+struct inlay_alarm;
+
 struct inlay_loop {
     int epoll;
     struct inlay_watch wake;         /* eventfd */
     uint64_t now;                    /* milliseconds, set once per tick */
     struct inlay_list timer_queues;  /* of struct inlay_timer_queue */
+    struct inlay_alarm *alarms;      /* the one that is due first, or NULL */
     struct inlay_timer_queue linger; /* of closing connections: conn.c */
     struct inlay_timer_queue retry;  /* of resting listeners: listener.c */
     struct inlay_list later;         /* of struct inlay_later */
