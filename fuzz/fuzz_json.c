@@ -21,6 +21,8 @@ static const struct inlay_type *const types[] = {
     &sample_str,        &sample_strs_type, &sample_kinds_type,
     &sample_link_type,  &sample_bytes,     &sample_color_type,
     &sample_level_type, &sample_char,      &sample_chars4,
+    &sample_date,       &sample_datetime,  &sample_uuid,
+    &sample_rules_type,
 };
 
 static const struct inlay_place body = {.name = {"body", 4}};
@@ -115,6 +117,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const struct inlay_type *type = types[data[0] % inlay_array_size(types)];
     struct inlay_str text = {(const char *)data + 1, size - 1};
     inlay_arena_init(&arena, MEMORY_MOST);
+    if (type == &sample_rules_type)
+        sample_rules_init(&arena);
     check_json(text, type, &arena);
     if (inlay_text_readable(type))
         check_text(text, type, &arena);

@@ -3,6 +3,7 @@
 #include <stdint.h>
 
 #include "base/macros.h"
+#include "http/accept.h"
 
 #include "base/banned.h"
 
@@ -44,24 +45,6 @@ static struct inlay_str split(struct inlay_str *rest, char c)
     return part;
 }
 
-/* qvalue of RFC 9110 12.4.2: 0 to 1 with up to three decimals; 0 if not. */
-static int32_t read_qvalue(struct inlay_str text)
-{
-    int32_t value, unit = 100;
-
-    if (text.len == 0 || text.len > 5 || text.ptr[0] < '0' || text.ptr[0] > '1')
-        return 0;
-    if (text.len > 1 && text.ptr[1] != '.')
-        return 0;
-    value = (text.ptr[0] - '0') * 1000;
-    for (size_t i = 2; i < text.len; i++, unit /= 10) {
-        if (text.ptr[i] < '0' || text.ptr[i] > '9')
-            return 0;
-        value += (text.ptr[i] - '0') * unit;
-    }
-    return value > 1000 ? 0 : value;
-}
-
 /* Of what follows the coding's name: no weight is 1, anything else than a
  * weight is not for us to understand. */
 static int32_t read_weight(struct inlay_str rest)
@@ -72,7 +55,8 @@ static int32_t read_weight(struct inlay_str rest)
     if (inlay_str_trim(rest).len || parameter.len < 2 ||
         inlay_ascii_lower(parameter.ptr[0]) != 'q' || parameter.ptr[1] != '=')
         return 0;
-    return read_qvalue(inlay_str_make(parameter.ptr + 2, parameter.len - 2));
+    return inlay_accept_qvalue(
+        inlay_str_make(parameter.ptr + 2, parameter.len - 2));
 }
 
 static int32_t *place_of(struct weights *weights, struct inlay_str name)

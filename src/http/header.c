@@ -76,3 +76,27 @@ int64_t inlay_header_length(struct inlay_str text)
     }
     return length;
 }
+
+struct inlay_str inlay_header_text(struct inlay_str value,
+                                   struct inlay_arena *arena)
+{
+    size_t len = 0, wide = 0;
+
+    for (size_t i = 0; i < value.len; i++)
+        wide += (unsigned char)value.ptr[i] >> 7;
+    if (!wide)
+        return value.ptr ? value : INLAY_STR("");
+    char *text = inlay_arena_alloc(arena, value.len + wide);
+    if (!text)
+        return inlay_str_make(NULL, 0);
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+
+        if (c & 0x80) {
+            text[len++] = (char)(0xc0 | c >> 6);
+            c = 0x80 | (c & 0x3f);
+        }
+        text[len++] = (char)c;
+    }
+    return inlay_str_make(text, len);
+}

@@ -2,6 +2,7 @@
 #ifndef INLAY_HTTP_HEADER_H
 #define INLAY_HTTP_HEADER_H
 
+#include "base/arena.h"
 #include "base/str.h"
 
 struct inlay_header {
@@ -28,6 +29,13 @@ bool inlay_header_value_valid(struct inlay_str value);
  * -1 when there are others or none, or the value is near the end of int64_t.
  */
 int64_t inlay_header_length(struct inlay_str text);
+
+/*
+ * A field's value as UTF-8: its bytes are ISO-8859-1, as ASGI servers and
+ * Starlette take them. A view of it, or in the arena; ptr NULL without memory.
+ */
+struct inlay_str inlay_header_text(struct inlay_str value,
+                                   struct inlay_arena *arena);
 
 /* Is `token` (lower case) in a comma-separated list, without case? */
 bool inlay_header_has_token(struct inlay_str list, struct inlay_str token);
