@@ -35,6 +35,9 @@ enum inlay_json_status inlay_json_parse(struct inlay_str text,
                                         struct inlay_violations *violations,
                                         struct inlay_json_doc *ret);
 
+/* Is it {…}, so that it has members? */
+bool inlay_json_is_object(const struct inlay_json_doc *doc);
+
 /*
  * The whole document as a value of `type`, written to `ret` (type->size
  * bytes, aligned). Text and slices point into the arena or the document.
@@ -47,6 +50,16 @@ enum inlay_json_status inlay_json_read(const struct inlay_json_doc *doc,
                                        struct inlay_violations *violations,
                                        void *ret);
 
+/* The same within constraints, NULL: none. */
+enum inlay_json_status inlay_json_read_within(
+    const struct inlay_json_doc *doc,
+    const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
+    struct inlay_arena *arena,
+    const struct inlay_place *place,
+    struct inlay_violations *violations,
+    void *ret);
+
 /*
  * One member of a document that must be an object (two struct parameters are
  * embedded by name); `place` is the document's, the name is added to it. An
@@ -58,6 +71,7 @@ enum inlay_json_status inlay_json_read_member(
     const struct inlay_json_doc *doc,
     struct inlay_str name,
     const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
     const void *fallback,
     struct inlay_arena *arena,
     const struct inlay_place *place,
@@ -66,12 +80,16 @@ enum inlay_json_status inlay_json_read_member(
 
 /*
  * A value of `type` as JSON, appended. NaN and infinity become null, text
- * that is not UTF-8 is an error. 0, or -1 past the buffer's limit, without
- * memory or for bad text (the buffer then holds a part: drop it).
+ * that is not UTF-8 and dates that are none are errors. 0, or -1 past the
+ * buffer's limit, without memory or for such a value (the buffer then holds a
+ * part: drop it).
  */
 int inlay_json_write(const struct inlay_type *type,
                      const void *value,
                      struct inlay_buf *out);
+
+/* The same without quotes, to stand within a string. */
+int inlay_json_write_inside(struct inlay_str text, struct inlay_buf *out);
 
 /* Text as a JSON string with quotes; the text must be UTF-8. 0 or -1. */
 int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out);

@@ -95,3 +95,8 @@ enum inlay_json_status inlay_json_parse(struct inlay_str text,
     *ret = (struct inlay_json_doc){doc, text};
     return INLAY_JSON_OK;
 }
+
+bool inlay_json_is_object(const struct inlay_json_doc *doc)
+{
+    return yyjson_is_obj(yyjson_doc_get_root(doc->doc));
+}

@@ -1,8 +1,11 @@
+#include <math.h>
 #include <yyjson.h>
 
 #include "type/base64.h"
+#include "type/calendar.h"
+#include "type/constraint.h"
 #include "type/json.h"
-#include "type/json_inside.h"
+#include "type/json_reader.h"
 #include "type/lax.h"
 
 #include "base/banned.h"
@@ -13,35 +16,29 @@
 /* Members of a struct looked up without taking memory of the arena. */
 #define FIELDS_FEW 32
 
-struct reader {
-    struct inlay_arena *arena;
-    struct inlay_violations *violations;
-    unsigned depth;
-};
-
-static enum inlay_json_status read_value(struct reader *reader,
-                                         yyjson_val *val,
-                                         const struct inlay_type *type,
-                                         const struct inlay_place *place,
-                                         char *ret);
-
 /* --- Violations --------------------------------------------------------- */
 
 static inlay_cold enum inlay_json_status add_fault(
-    struct reader *reader,
+    struct inlay_json_reader *reader,
     const struct inlay_place *place,
     enum inlay_fault fault,
     struct inlay_str input,
     const struct inlay_type *type,
     struct inlay_str detail)
 {
-    inlay_violations_add(reader->violations, place, fault, input, type, detail);
+    if (reader->constraints)
+        inlay_constraints_violated(reader->constraints, reader->violations,
+                                   place, fault, input, type, detail);
+    else
+        inlay_violations_add(reader->violations, place, fault, input, type,
+                             detail);
     return reader->violations->no_memory ? INLAY_JSON_NO_MEMORY
                                          : INLAY_JSON_INVALID;
 }
 
-/* The input's text, unless the violation will only be counted. -1: full. */
-static int echo(struct reader *reader, yyjson_val *val, struct inlay_str *ret)
+int inlay_json_reader_echo(struct inlay_json_reader *reader,
+                           yyjson_val *val,
+                           struct inlay_str *ret)
 {
     *ret = inlay_str_make("", 0);
     if (reader->violations->count >= reader->violations->most)
@@ -50,8 +47,8 @@ static int echo(struct reader *reader, yyjson_val *val, struct inlay_str *ret)
     return ret->ptr ? 0 : -1;
 }
 
-static inlay_cold enum inlay_json_status fault_about(
-    struct reader *reader,
+inlay_cold enum inlay_json_status inlay_json_reader_fault(
+    struct inlay_json_reader *reader,
     yyjson_val *val,
     const struct inlay_type *type,
     const struct inlay_place *place,
@@ -60,23 +57,24 @@ static inlay_cold enum inlay_json_status fault_about(
 {
     struct inlay_str input;
 
-    if (echo(reader, val, &input) < 0)
+    if (inlay_json_reader_echo(reader, val, &input) < 0)
         return INLAY_JSON_NO_MEMORY;
     return add_fault(reader, place, fault, input, type, detail);
 }
 
 static inlay_cold enum inlay_json_status fault_of(
-    struct reader *reader,
+    struct inlay_json_reader *reader,
     yyjson_val *val,
     const struct inlay_type *type,
     const struct inlay_place *place,
     enum inlay_fault fault)
 {
-    return fault_about(reader, val, type, place, fault, inlay_str_make("", 0));
+    return inlay_json_reader_fault(reader, val, type, place, fault,
+                                   inlay_str_make("", 0));
 }
 
 /* The status of what inlay_lax_*() has returned. */
-static inline enum inlay_json_status settle(struct reader *reader,
+static inline enum inlay_json_status settle(struct inlay_json_reader *reader,
                                             yyjson_val *val,
                                             const struct inlay_type *type,
                                             const struct inlay_place *place,
@@ -87,13 +85,6 @@ static inline enum inlay_json_status settle(struct reader *reader,
     if (lax == INLAY_LAX_NO_MEMORY)
         return INLAY_JSON_NO_MEMORY;
     return fault_of(reader, val, type, place, (enum inlay_fault)lax);
-}
-
-/* The worse of two: memory ends everything, violations are collected. */
-static inline enum inlay_json_status worse(enum inlay_json_status a,
-                                           enum inlay_json_status b)
-{
-    return a < b ? a : b;
 }
 
 /* --- Scalars ------------------------------------------------------------ */
@@ -151,7 +142,7 @@ static int integer_of(yyjson_val *val, const struct inlay_type *type, char *ret)
     return inlay_lax_store_integer(integer, type, ret);
 }
 
-static int real_of(struct reader *reader,
+static int real_of(struct inlay_json_reader *reader,
                    yyjson_val *val,
                    const struct inlay_type *type,
                    char *ret)
@@ -242,7 +233,7 @@ static int enum_of(yyjson_val *val, const struct inlay_type *type, char *ret)
     return inlay_lax_enum_of_text(view(val), type, ret);
 }
 
-static enum inlay_json_status read_bytes(struct reader *reader,
+static enum inlay_json_status read_bytes(struct inlay_json_reader *reader,
                                          yyjson_val *val,
                                          const struct inlay_type *type,
                                          const struct inlay_place *place,
@@ -258,19 +249,80 @@ static enum inlay_json_status read_bytes(struct reader *reader,
     if (!memory)
         return INLAY_JSON_NO_MEMORY;
     if (inlay_base64_read(view(val), memory, &bytes.len, reason) < 0)
-        return fault_about(reader, val, type, place, INLAY_FAULT_BYTES_BASE64,
-                           inlay_str_from(reason));
+        return inlay_json_reader_fault(reader, val, type, place,
+                                       INLAY_FAULT_BYTES_BASE64,
+                                       inlay_str_from(reason));
     bytes.ptr = memory;
     memcpy(ret, &bytes, sizeof(bytes));
     return INLAY_JSON_OK;
 }
 
+/* A number past 64 bits: a timestamp as Python's float of it. */
+static int time_of_raw(struct inlay_json_reader *reader,
+                       yyjson_val *val,
+                       const struct inlay_type *type,
+                       char *ret,
+                       char *reason)
+{
+    static const struct inlay_type real = {
+        .kind = INLAY_KIND_FLOAT,
+        .size = sizeof(double),
+    };
+    struct inlay_str text = view(val);
+    double number = text.ptr[0] == '-' ? -INFINITY : INFINITY;
+    int lax = inlay_lax_real_of_text(text, &real, reader->arena, &number);
+
+    if (lax == INLAY_LAX_NO_MEMORY)
+        return lax;
+    if (lax != INLAY_LAX_OK && raw_is_integer(val))
+        return (int)inlay_time_type_fault(type);
+    return inlay_time_of_real(number, type, ret, reason);
+}
+
+static int time_of(struct inlay_json_reader *reader,
+                   yyjson_val *val,
+                   const struct inlay_type *type,
+                   char *ret,
+                   char *reason)
+{
+    reason[0] = '\0';
+    if (unsafe_yyjson_is_str(val))
+        return inlay_time_of_text(view(val), type, reader->arena, ret, reason);
+    if (unsafe_yyjson_is_raw(val))
+        return time_of_raw(reader, val, type, ret, reason);
+    if (!unsafe_yyjson_is_num(val))
+        return (int)inlay_time_type_fault(type);
+    if (yyjson_is_sint(val) ||
+        (yyjson_is_uint(val) && unsafe_yyjson_get_uint(val) <= INT64_MAX))
+        return inlay_time_of_integer(unsafe_yyjson_get_sint(val), type, ret,
+                                     reason);
+    return inlay_time_of_real(yyjson_get_num(val), type, ret, reason);
+}
+
+static enum inlay_json_status read_time(struct inlay_json_reader *reader,
+                                        yyjson_val *val,
+                                        const struct inlay_type *type,
+                                        const struct inlay_place *place,
+                                        char *ret)
+{
+    char reason[INLAY_TIME_REASON_SIZE];
+    int lax = time_of(reader, val, type, ret, reason);
+
+    if (inlay_likely(lax == INLAY_LAX_OK))
+        return INLAY_JSON_OK;
+    if (lax == INLAY_LAX_NO_MEMORY)
+        return INLAY_JSON_NO_MEMORY;
+    return inlay_json_reader_fault(reader, val, type, place,
+                                   (enum inlay_fault)lax,
+                                   inlay_str_from(reason));
+}
+
 /* --- Slices, arrays, optionals, pointers, structs ----------------------- */
 
 /* Memory for `count` elements; arenas align by 16, types may want more. */
-static char *slice_memory(struct reader *reader,
-                          const struct inlay_type *elem,
-                          size_t count)
+char *inlay_json_reader_memory(struct inlay_json_reader *reader,
+                               const struct inlay_type *elem,
+                               size_t count)
 {
     size_t extra = elem->align > 16 ? elem->align : 0, size;
     char *at;
@@ -317,7 +369,7 @@ static size_t read_numbers(yyjson_val *val,
     return i;
 }
 
-static enum inlay_json_status read_elements(struct reader *reader,
+static enum inlay_json_status read_elements(struct inlay_json_reader *reader,
                                             yyjson_val *array,
                                             const struct inlay_type *elem,
                                             const struct inlay_place *place,
@@ -333,15 +385,16 @@ static enum inlay_json_status read_elements(struct reader *reader,
     for (; i < count; i++, at = unsafe_yyjson_get_next(at)) {
         struct inlay_place here = {.outer = place, .index = i};
 
-        status = worse(status, read_value(reader, at, elem, &here,
-                                          memory + i * elem->size));
+        status = inlay_json_worse(
+            status, inlay_json_reader_value(reader, at, elem, &here,
+                                            memory + i * elem->size));
         if (status == INLAY_JSON_NO_MEMORY)
             return status;
     }
     return status;
 }
 
-static enum inlay_json_status read_slice(struct reader *reader,
+static enum inlay_json_status read_slice(struct inlay_json_reader *reader,
                                          yyjson_val *val,
                                          const struct inlay_type *type,
                                          const struct inlay_place *place,
@@ -350,7 +403,7 @@ static enum inlay_json_status read_slice(struct reader *reader,
     if (!unsafe_yyjson_is_arr(val))
         return fault_of(reader, val, type, place, INLAY_FAULT_LIST_TYPE);
     inlay_len count = unsafe_yyjson_get_len(val);
-    char *memory = slice_memory(reader, type->elem, count);
+    char *memory = inlay_json_reader_memory(reader, type->elem, count);
     if (!memory)
         return INLAY_JSON_NO_MEMORY;
     memcpy(ret + type->ptr_offset, &memory, sizeof(memory));
@@ -359,7 +412,7 @@ static enum inlay_json_status read_slice(struct reader *reader,
 }
 
 /* As pydantic: too many are not looked at, too few are. */
-static enum inlay_json_status read_array(struct reader *reader,
+static enum inlay_json_status read_array(struct inlay_json_reader *reader,
                                          yyjson_val *val,
                                          const struct inlay_type *type,
                                          const struct inlay_place *place,
@@ -375,14 +428,14 @@ static enum inlay_json_status read_array(struct reader *reader,
         status = read_elements(reader, val, type->elem, place, ret);
     if (inlay_likely(count == type->count) || status != INLAY_JSON_OK)
         return status;
-    return fault_about(reader, val, type, place,
-                       count > type->count ? INLAY_FAULT_LIST_LONG
-                                           : INLAY_FAULT_LIST_SHORT,
-                       inlay_str_make(digits, inlay_format_u64(digits, count)));
+    return inlay_json_reader_fault(
+        reader, val, type, place,
+        count > type->count ? INLAY_FAULT_LIST_LONG : INLAY_FAULT_LIST_SHORT,
+        inlay_str_make(digits, inlay_format_u64(digits, count)));
 }
 
 /* struct T *: its depth is that of the struct. */
-static enum inlay_json_status read_pointer(struct reader *reader,
+static enum inlay_json_status read_pointer(struct inlay_json_reader *reader,
                                            yyjson_val *val,
                                            const struct inlay_type *type,
                                            const struct inlay_place *place,
@@ -391,16 +444,17 @@ static enum inlay_json_status read_pointer(struct reader *reader,
     char *memory = NULL;
 
     if (!unsafe_yyjson_is_null(val)) {
-        memory = slice_memory(reader, type->elem, 1);
+        memory = inlay_json_reader_memory(reader, type->elem, 1);
         if (!memory)
             return INLAY_JSON_NO_MEMORY;
     }
     memcpy(ret, &memory, sizeof(memory));
-    return memory ? read_value(reader, val, type->elem, place, memory)
-                  : INLAY_JSON_OK;
+    return memory
+               ? inlay_json_reader_value(reader, val, type->elem, place, memory)
+               : INLAY_JSON_OK;
 }
 
-static enum inlay_json_status read_optional(struct reader *reader,
+static enum inlay_json_status read_optional(struct inlay_json_reader *reader,
                                             yyjson_val *val,
                                             const struct inlay_type *type,
                                             const struct inlay_place *place,
@@ -410,7 +464,8 @@ static enum inlay_json_status read_optional(struct reader *reader,
     if (unsafe_yyjson_is_null(val))
         return INLAY_JSON_OK;
     *(uint8_t *)(ret + type->has_offset) = 1;
-    return read_value(reader, val, type->elem, place, ret + type->value_offset);
+    return inlay_json_reader_value(reader, val, type->elem, place,
+                                   ret + type->value_offset);
 }
 
 static size_t find_field(const struct inlay_type *type,
@@ -448,7 +503,7 @@ static void find_values(yyjson_val *object,
     }
 }
 
-static enum inlay_json_status read_fields(struct reader *reader,
+static enum inlay_json_status read_fields(struct inlay_json_reader *reader,
                                           yyjson_val *object,
                                           yyjson_val **values,
                                           const struct inlay_type *type,
@@ -464,24 +519,29 @@ static enum inlay_json_status read_fields(struct reader *reader,
         struct inlay_place here = {.outer = place, .name = field->name};
         enum inlay_json_status one = INLAY_JSON_OK;
 
-        if (values[i]) {
-            one = read_value(reader, values[i], field->type, &here,
-                             ret + field->offset);
+        if (values[i] && inlay_unlikely(field->constraints)) {
+            one = inlay_json_reader_within(reader, values[i], field->type,
+                                           field->constraints, &here,
+                                           ret + field->offset);
+        } else if (values[i]) {
+            one = inlay_json_reader_value(reader, values[i], field->type, &here,
+                                          ret + field->offset);
         } else if (!inlay_type_omissible(field->type)) {
             /* All missing fields of an object show the same input. */
-            if (!input.ptr && echo(reader, object, &input) < 0)
+            if (!input.ptr &&
+                inlay_json_reader_echo(reader, object, &input) < 0)
                 return INLAY_JSON_NO_MEMORY;
             one = add_fault(reader, &here, INLAY_FAULT_MISSING, input, NULL,
                             inlay_str_make("", 0));
         }
-        status = worse(status, one);
+        status = inlay_json_worse(status, one);
         if (status == INLAY_JSON_NO_MEMORY)
             return status;
     }
     return status;
 }
 
-static enum inlay_json_status read_struct(struct reader *reader,
+static enum inlay_json_status read_struct(struct inlay_json_reader *reader,
                                           yyjson_val *val,
                                           const struct inlay_type *type,
                                           const struct inlay_place *place,
@@ -498,10 +558,14 @@ static enum inlay_json_status read_struct(struct reader *reader,
             return INLAY_JSON_NO_MEMORY;
     }
     find_values(val, type, values);
-    return read_fields(reader, val, values, type, place, ret);
+    enum inlay_json_status status =
+        read_fields(reader, val, values, type, place, ret);
+    return inlay_unlikely(type->strict || type->check)
+               ? inlay_json_reader_rules(reader, val, type, place, status, ret)
+               : status;
 }
 
-static enum inlay_json_status read_container(struct reader *reader,
+static enum inlay_json_status read_container(struct inlay_json_reader *reader,
                                              yyjson_val *val,
                                              const struct inlay_type *type,
                                              const struct inlay_place *place,
@@ -525,11 +589,11 @@ static enum inlay_json_status read_container(struct reader *reader,
     return status;
 }
 
-static enum inlay_json_status read_value(struct reader *reader,
-                                         yyjson_val *val,
-                                         const struct inlay_type *type,
-                                         const struct inlay_place *place,
-                                         char *ret)
+enum inlay_json_status inlay_json_reader_value(struct inlay_json_reader *reader,
+                                               yyjson_val *val,
+                                               const struct inlay_type *type,
+                                               const struct inlay_place *place,
+                                               char *ret)
 {
     switch (type->kind) {
     case INLAY_KIND_BOOL:
@@ -549,6 +613,10 @@ static enum inlay_json_status read_value(struct reader *reader,
         return settle(reader, val, type, place, enum_of(val, type, ret));
     case INLAY_KIND_BYTES:
         return read_bytes(reader, val, type, place, ret);
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        return read_time(reader, val, type, place, ret);
     case INLAY_KIND_POINTER:
         return read_pointer(reader, val, type, place, ret);
     case INLAY_KIND_SLICE:
@@ -556,6 +624,7 @@ static enum inlay_json_status read_value(struct reader *reader,
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
         return read_container(reader, val, type, place, ret);
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_VOID:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_HANDLE:
@@ -580,22 +649,60 @@ enum inlay_json_status inlay_json_read(const struct inlay_json_doc *doc,
                                        struct inlay_violations *violations,
                                        void *ret)
 {
-    struct reader reader = {.arena = arena, .violations = violations};
+    struct inlay_json_reader reader = {
+        .arena = arena,
+        .violations = violations,
+    };
 
-    return read_value(&reader, doc->doc->root, type, place, ret);
+    return inlay_json_reader_value(&reader, doc->doc->root, type, place, ret);
+}
+
+/* Constraints or not. */
+static enum inlay_json_status read_root(
+    struct inlay_json_reader *reader,
+    yyjson_val *val,
+    const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
+    const struct inlay_place *place,
+    char *ret)
+{
+    return constraints ? inlay_json_reader_within(reader, val, type,
+                                                  constraints, place, ret)
+                       : inlay_json_reader_value(reader, val, type, place, ret);
+}
+
+enum inlay_json_status inlay_json_read_within(
+    const struct inlay_json_doc *doc,
+    const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
+    struct inlay_arena *arena,
+    const struct inlay_place *place,
+    struct inlay_violations *violations,
+    void *ret)
+{
+    struct inlay_json_reader reader = {
+        .arena = arena,
+        .violations = violations,
+    };
+
+    return read_root(&reader, doc->doc->root, type, constraints, place, ret);
 }
 
 enum inlay_json_status inlay_json_read_member(
     const struct inlay_json_doc *doc,
     struct inlay_str name,
     const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
     const void *fallback,
     struct inlay_arena *arena,
     const struct inlay_place *place,
     struct inlay_violations *violations,
     void *ret)
 {
-    struct reader reader = {.arena = arena, .violations = violations};
+    struct inlay_json_reader reader = {
+        .arena = arena,
+        .violations = violations,
+    };
     struct inlay_place here = {.outer = place, .name = name};
     const struct inlay_field field = {.name = name, .type = type};
     const struct inlay_type whole = {
@@ -609,7 +716,7 @@ enum inlay_json_status inlay_json_read_member(
     if (unsafe_yyjson_is_obj(root))
         find_values(root, &whole, &val);
     if (val)
-        return read_value(&reader, val, type, &here, ret);
+        return read_root(&reader, val, type, constraints, &here, ret);
     if (fallback) {
         memcpy(ret, fallback, type->size);
         return INLAY_JSON_OK;

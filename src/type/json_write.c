@@ -1,6 +1,7 @@
 #include <math.h>
 
 #include "type/base64.h"
+#include "type/calendar.h"
 #include "type/json.h"
 #include "type/real.h"
 
@@ -111,9 +112,9 @@ static int write_escape(char c, struct inlay_buf *out)
     return inlay_buf_append(out, six, sizeof(six));
 }
 
-int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out)
+int inlay_json_write_inside(struct inlay_str text, struct inlay_buf *out)
 {
-    if (!inlay_utf8_valid(text) || inlay_buf_append_char(out, '"') < 0)
+    if (!inlay_utf8_valid(text))
         return -1;
     for (;;) {
         size_t plain = plain_length(text);
@@ -126,6 +127,14 @@ int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out)
             return -1;
         text = inlay_str_make(text.ptr + plain + 1, text.len - plain - 1);
     }
+    return 0;
+}
+
+int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out)
+{
+    if (inlay_buf_append_char(out, '"') < 0 ||
+        inlay_json_write_inside(text, out) < 0)
+        return -1;
     return inlay_buf_append_char(out, '"');
 }
 
@@ -177,6 +186,19 @@ static int write_bytes(const char *value, struct inlay_buf *out)
         inlay_base64_write(bytes, out) < 0)
         return -1;
     return inlay_buf_append_char(out, '"');
+}
+
+static int write_time(const struct inlay_type *type,
+                      const char *value,
+                      struct inlay_buf *out)
+{
+    char text[INLAY_TIME_TEXT_MOST + 2] = "\"";
+    int len = inlay_time_write(type, value, text + 1);
+
+    if (len < 0)
+        return -1;
+    text[len + 1] = '"';
+    return inlay_buf_append(out, text, (size_t)len + 2);
 }
 
 /*
@@ -328,6 +350,10 @@ static int write_value(const struct inlay_type *type,
         return write_chars(type, value, out);
     case INLAY_KIND_BYTES:
         return write_bytes(value, out);
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        return write_time(type, value, out);
     case INLAY_KIND_STR:
         memcpy(&text, value, sizeof(text));
         if (text.len > 0 && !text.ptr)
@@ -347,6 +373,7 @@ static int write_value(const struct inlay_type *type,
                            depth + 1);
     case INLAY_KIND_STRUCT:
         return write_struct(type, value, out, depth + 1);
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_CALLBACK:

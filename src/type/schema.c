@@ -1,5 +1,7 @@
 #include "type/schema.h"
 
+#include "base/macros.h"
+#include "type/constraint.h"
 #include "type/json.h"
 
 #include "base/banned.h"
@@ -42,30 +44,73 @@ static int close_titled(struct inlay_str title, struct inlay_buf *out)
     return inlay_buf_append_char(out, '}');
 }
 
+/* ,"minimum":0 */
+static int write_bound(const char *name,
+                       struct inlay_str bound,
+                       struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, ",\"") < 0 ||
+        inlay_buf_append_str(out, inlay_str_from(name)) < 0 ||
+        inlay_buf_append_literal(out, "\":") < 0)
+        return -1;
+    return inlay_buf_append_str(out, bound);
+}
+
+static int write_limit(const char *name, uint64_t limit, struct inlay_buf *out)
+{
+    char text[20];
+
+    return write_bound(
+        name, inlay_str_make(text, inlay_format_u64(text, limit)), out);
+}
+
 /* Formats are of OpenAPI's registry; limits where int64 is not the whole. */
-static int write_integer(const struct inlay_type *type, struct inlay_buf *out)
+static int write_integer(const struct inlay_type *type,
+                         const struct inlay_constraints *constraints,
+                         struct inlay_buf *out)
 {
     bool is_signed = type->kind == INLAY_KIND_INT;
+    char text[20];
+    int status = inlay_buf_append_literal(out, "{\"type\":\"integer\"");
 
-    if (inlay_buf_append_literal(out, "{\"type\":\"integer\"") < 0)
-        return -1;
-    if (type->size < 8 &&
-        (inlay_buf_append_literal(out, ",\"maximum\":") < 0 ||
-         inlay_buf_append_u64(out, is_signed
-                                       ? (uint64_t)inlay_int_most(type->size)
-                                       : inlay_uint_most(type->size)) < 0))
-        return -1;
-    if ((type->size < 8 || !is_signed) &&
-        (inlay_buf_append_literal(out, ",\"minimum\":") < 0 ||
-         inlay_buf_append_i64(out,
-                              is_signed ? inlay_int_least(type->size) : 0) < 0))
-        return -1;
-    if (inlay_buf_append_str(out, is_signed
+    if (status == 0 && constraints->has_most)
+        status = write_bound("maximum", constraints->most_text, out);
+    else if (status == 0 && type->size < 8)
+        status = write_limit("maximum",
+                             is_signed ? (uint64_t)inlay_int_most(type->size)
+                                       : inlay_uint_most(type->size),
+                             out);
+    if (status == 0 && constraints->has_least)
+        status = write_bound("minimum", constraints->least_text, out);
+    else if (status == 0 && (type->size < 8 || !is_signed))
+        status = write_bound(
+            "minimum",
+            inlay_str_make(
+                text, inlay_format_i64(
+                          text, is_signed ? inlay_int_least(type->size) : 0)),
+            out);
+    if (status < 0 ||
+        inlay_buf_append_str(out, is_signed
                                       ? INLAY_STR(",\"format\":\"int")
                                       : INLAY_STR(",\"format\":\"uint")) < 0 ||
         inlay_buf_append_u64(out, (uint64_t)type->size * 8) < 0)
         return -1;
     return inlay_buf_append_char(out, '"');
+}
+
+static int write_real(const struct inlay_type *type,
+                      const struct inlay_constraints *constraints,
+                      struct inlay_buf *out)
+{
+    if (inlay_buf_append_literal(out, "{\"type\":\"number\"") < 0 ||
+        (constraints->has_most &&
+         write_bound("maximum", constraints->most_text, out) < 0) ||
+        (constraints->has_least &&
+         write_bound("minimum", constraints->least_text, out) < 0))
+        return -1;
+    return inlay_buf_append_str(out, type->size == sizeof(float)
+                                         ? INLAY_STR(",\"format\":\"float\"")
+                                         : INLAY_STR(",\"format\":\"double\""));
 }
 
 /* {"enum":["red","green"],"type":"string"}, open. */
@@ -81,35 +126,41 @@ static int write_names(const struct inlay_type *type, struct inlay_buf *out)
     return inlay_buf_append_char(out, ']');
 }
 
-static int write_limit(const char *name, uint64_t limit, struct inlay_buf *out)
+/* Of texts and bytes: what the type has room for, or less. */
+static int write_string(uint64_t least,
+                        uint64_t most,
+                        const struct inlay_constraints *constraints,
+                        struct inlay_buf *out)
 {
-    if (inlay_buf_append_literal(out, ",\"") < 0 ||
-        inlay_buf_append_str(out, inlay_str_from(name)) < 0 ||
-        inlay_buf_append_literal(out, "\":") < 0)
-        return -1;
-    return inlay_buf_append_u64(out, limit);
-}
-
-static int write_string(uint64_t least, uint64_t most, struct inlay_buf *out)
-{
+    least = inlay_max(least, (uint64_t)constraints->min_length);
+    most = inlay_min(most, (uint64_t)constraints->max_length);
     if (inlay_buf_append_literal(out, "{\"type\":\"string\"") < 0 ||
-        write_limit("maxLength", most, out) < 0)
+        (most != SIZE_MAX && write_limit("maxLength", most, out) < 0) ||
+        (least > 0 && write_limit("minLength", least, out) < 0))
         return -1;
-    return least ? write_limit("minLength", least, out) : 0;
+    if (constraints->pattern.len == 0)
+        return 0;
+    if (inlay_buf_append_literal(out, ",\"pattern\":") < 0)
+        return -1;
+    return inlay_json_write_string(constraints->pattern, out);
 }
 
-static int write_list(const struct inlay_type *type, struct inlay_buf *out)
+static int write_list(const struct inlay_type *type,
+                      const struct inlay_constraints *constraints,
+                      struct inlay_buf *out)
 {
+    struct inlay_constraints inner = inlay_constraints_of_items(constraints);
+    bool array = type->kind == INLAY_KIND_ARRAY;
+    size_t least = array ? type->count : constraints->min_length;
+    size_t most = array ? type->count : constraints->max_length;
+
     if (inlay_buf_append_literal(out, "{\"items\":") < 0 ||
-        inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0 ||
-        inlay_buf_append_literal(out, ",\"type\":\"array\"") < 0)
+        inlay_schema_write_within(type->elem, &inner, inlay_str_make("", 0),
+                                  out) < 0 ||
+        inlay_buf_append_literal(out, ",\"type\":\"array\"") < 0 ||
+        (most != SIZE_MAX && write_limit("maxItems", most, out) < 0))
         return -1;
-    if (type->kind != INLAY_KIND_ARRAY)
-        return 0;
-    return write_limit("maxItems", type->count, out) < 0 ||
-                   write_limit("minItems", type->count, out) < 0
-               ? -1
-               : 0;
+    return least > 0 ? write_limit("minItems", least, out) : 0;
 }
 
 static int write_ref(struct inlay_str name, struct inlay_buf *out)
@@ -120,16 +171,21 @@ static int write_ref(struct inlay_str name, struct inlay_buf *out)
     return inlay_buf_append_literal(out, "\"");
 }
 
-static int write_nullable(const struct inlay_type *type, struct inlay_buf *out)
+static int write_nullable(const struct inlay_type *type,
+                          const struct inlay_constraints *constraints,
+                          struct inlay_buf *out)
 {
     if (inlay_buf_append_literal(out, "{\"anyOf\":[") < 0 ||
-        inlay_schema_write(type->elem, inlay_str_make("", 0), out) < 0)
+        inlay_schema_write_within(type->elem, constraints,
+                                  inlay_str_make("", 0), out) < 0)
         return -1;
     return inlay_buf_append_literal(out, ",{\"type\":\"null\"}]");
 }
 
 /* The schema up to its title, without the last brace. */
-static int write_open(const struct inlay_type *type, struct inlay_buf *out)
+static int write_open(const struct inlay_type *type,
+                      const struct inlay_constraints *constraints,
+                      struct inlay_buf *out)
 {
     switch (type->kind) {
     case INLAY_KIND_VOID:
@@ -138,35 +194,44 @@ static int write_open(const struct inlay_type *type, struct inlay_buf *out)
         return inlay_buf_append_literal(out, "{\"type\":\"boolean\"");
     case INLAY_KIND_INT:
     case INLAY_KIND_UINT:
-        return write_integer(type, out);
+        return write_integer(type, constraints, out);
     case INLAY_KIND_FLOAT:
-        return inlay_buf_append_str(
-            out, type->size == sizeof(float)
-                     ? INLAY_STR("{\"type\":\"number\",\"format\":\"float\"")
-                     : INLAY_STR("{\"type\":\"number\",\"format\":\"double\""));
+        return write_real(type, constraints, out);
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
-        return inlay_buf_append_literal(out, "{\"type\":\"string\"");
-    case INLAY_KIND_CHAR:
-        return write_string(1, 1, out);
-    case INLAY_KIND_CHARS:
-        return write_string(0, type->size - 1, out);
-    case INLAY_KIND_BYTES:
+        return write_string(0, SIZE_MAX, constraints, out);
+    case INLAY_KIND_DATE:
         return inlay_buf_append_literal(
-            out, "{\"type\":\"string\",\"contentEncoding\":\"base64\","
+            out, "{\"type\":\"string\",\"format\":\"date\"");
+    case INLAY_KIND_DATETIME:
+        return inlay_buf_append_literal(
+            out, "{\"type\":\"string\",\"format\":\"date-time\"");
+    case INLAY_KIND_UUID:
+        return inlay_buf_append_literal(
+            out, "{\"type\":\"string\",\"format\":\"uuid\"");
+    case INLAY_KIND_CHAR:
+        return write_string(1, 1, constraints, out);
+    case INLAY_KIND_CHARS:
+        return write_string(0, type->size - 1, constraints, out);
+    case INLAY_KIND_BYTES:
+        if (write_string(0, SIZE_MAX, constraints, out) < 0)
+            return -1;
+        return inlay_buf_append_literal(
+            out, ",\"contentEncoding\":\"base64\","
                  "\"contentMediaType\":\"application/octet-stream\"");
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_ARRAY:
-        return write_list(type, out);
+        return write_list(type, constraints, out);
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_POINTER:
-        return write_nullable(type, out);
+        return write_nullable(type, constraints, out);
     case INLAY_KIND_ENUM:
         return type->name.len ? write_ref(type->name, out)
                               : write_names(type, out);
     case INLAY_KIND_STRUCT:
         return write_ref(type->name, out);
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_CALLBACK:
@@ -180,16 +245,26 @@ static int write_open(const struct inlay_type *type, struct inlay_buf *out)
     return -1;
 }
 
-int inlay_schema_write(const struct inlay_type *type,
-                       struct inlay_str title,
-                       struct inlay_buf *out)
+int inlay_schema_write_within(const struct inlay_type *type,
+                              const struct inlay_constraints *constraints,
+                              struct inlay_str title,
+                              struct inlay_buf *out)
 {
-    if (write_open(type, out) < 0)
+    static const struct inlay_constraints none = {.max_length = SIZE_MAX};
+
+    if (write_open(type, constraints ? constraints : &none, out) < 0)
         return -1;
     /* FastAPI leaves a title next to a $ref to the definition. */
     if (inlay_schema_is_named(type))
         return inlay_buf_append_char(out, '}');
     return close_titled(title, out);
+}
+
+int inlay_schema_write(const struct inlay_type *type,
+                       struct inlay_str title,
+                       struct inlay_buf *out)
+{
+    return inlay_schema_write_within(type, NULL, title, out);
 }
 
 static int write_property(const struct inlay_field *field,
@@ -208,7 +283,7 @@ static int write_property(const struct inlay_field *field,
     if (inlay_json_write_string(field->name, out) < 0 ||
         inlay_buf_append_char(out, ':') < 0)
         return -1;
-    return inlay_schema_write(type, text, out);
+    return inlay_schema_write_within(type, field->constraints, text, out);
 }
 
 static int write_properties(const struct inlay_type *type,
@@ -252,7 +327,10 @@ int inlay_schema_write_definition(const struct inlay_type *type,
 {
     if (type->kind == INLAY_KIND_ENUM)
         return write_names(type, out) < 0 ? -1 : close_titled(type->name, out);
-    if (inlay_buf_append_literal(out, "{\"properties\":{") < 0 ||
+    if (inlay_buf_append_str(
+            out, type->strict ? INLAY_STR("{\"additionalProperties\":false,"
+                                          "\"properties\":{")
+                              : INLAY_STR("{\"properties\":{")) < 0 ||
         write_properties(type, out) < 0 ||
         inlay_buf_append_literal(out, "},\"type\":\"object\"") < 0 ||
         write_required(type, out) < 0)

@@ -17,6 +17,12 @@ int inlay_schema_write(const struct inlay_type *type,
                        struct inlay_str title,
                        struct inlay_buf *out);
 
+/* The same of a field or parameter within constraints; NULL: none. */
+int inlay_schema_write_within(const struct inlay_type *type,
+                              const struct inlay_constraints *constraints,
+                              struct inlay_str title,
+                              struct inlay_buf *out);
+
 /* Is it written as a $ref? An enum without a name is not. */
 static inline bool inlay_schema_is_named(const struct inlay_type *type)
 {

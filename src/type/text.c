@@ -1,5 +1,9 @@
 #include "type/text.h"
 
+#include "base/macros.h"
+#include "type/calendar.h"
+#include "type/constraint.h"
+#include "type/json.h"
 #include "type/json_inside.h"
 #include "type/lax.h"
 
@@ -19,6 +23,9 @@ bool inlay_text_readable(const struct inlay_type *type)
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
     case INLAY_KIND_CHARS:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
         return true;
     case INLAY_KIND_VOID:
     case INLAY_KIND_SLICE:
@@ -35,6 +42,7 @@ bool inlay_text_readable(const struct inlay_type *type)
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_UNSUPPORTED:
         return false;
     }
@@ -68,7 +76,8 @@ static int read_text(struct inlay_str text,
 static int read_scalar(struct inlay_str text,
                        const struct inlay_type *type,
                        struct inlay_arena *arena,
-                       char *ret)
+                       char *ret,
+                       char *reason)
 {
     switch (type->kind) {
     case INLAY_KIND_BOOL:
@@ -80,6 +89,13 @@ static int read_scalar(struct inlay_str text,
         return inlay_lax_real_of_text(text, type, arena, ret);
     case INLAY_KIND_ENUM:
         return inlay_lax_enum_of_text(text, type, ret);
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        /* What is said of it shows the text, as Python decodes it. */
+        text = inlay_json_readable(text, arena);
+        return text.ptr ? inlay_time_of_text(text, type, arena, ret, reason)
+                        : INLAY_LAX_NO_MEMORY;
     case INLAY_KIND_CHAR:
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
@@ -100,11 +116,78 @@ static int read_scalar(struct inlay_str text,
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }
     /* inlay_text_readable() was not asked. */
     return INLAY_FAULT_STRING_TYPE;
+}
+
+static int read_constrained(struct inlay_str text,
+                            const struct inlay_type *type,
+                            const struct inlay_constraints *constraints,
+                            struct inlay_arena *arena,
+                            char *ret,
+                            char *reason)
+{
+    int lax = read_scalar(text, type, arena, ret, reason);
+
+    return inlay_unlikely(constraints) && lax == INLAY_LAX_OK
+               ? inlay_constraints_test(constraints, type, ret)
+               : lax;
+}
+
+static inlay_cold enum inlay_text_status add_violation(
+    struct inlay_str text,
+    const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
+    const struct inlay_place *place,
+    struct inlay_violations *violations,
+    enum inlay_fault fault,
+    const char *reason)
+{
+    struct inlay_str input = {"", 0}, detail = inlay_str_from(reason);
+
+    if (violations->count < violations->most) {
+        input = inlay_json_echo_text(text, violations->arena);
+        if (!input.ptr)
+            return INLAY_TEXT_NO_MEMORY;
+    }
+    if (constraints)
+        inlay_constraints_violated(constraints, violations, place, fault, input,
+                                   type, detail);
+    else
+        inlay_violations_add(violations, place, fault, input, type, detail);
+    return violations->no_memory ? INLAY_TEXT_NO_MEMORY : INLAY_TEXT_INVALID;
+}
+
+enum inlay_text_status inlay_text_read_within(
+    struct inlay_str text,
+    const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
+    struct inlay_arena *arena,
+    const struct inlay_place *place,
+    struct inlay_violations *violations,
+    void *ret)
+{
+    char reason[INLAY_TIME_REASON_SIZE];
+    char *at = ret;
+
+    reason[0] = '\0';
+    if (type->kind == INLAY_KIND_OPTIONAL) {
+        memset(ret, 0, type->size);
+        *(uint8_t *)(at + type->has_offset) = 1;
+        at += type->value_offset;
+        type = type->elem;
+    }
+    int lax = read_constrained(text, type, constraints, arena, at, reason);
+    if (inlay_likely(lax == INLAY_LAX_OK))
+        return INLAY_TEXT_OK;
+    if (lax == INLAY_LAX_NO_MEMORY)
+        return INLAY_TEXT_NO_MEMORY;
+    return add_violation(text, type, constraints, place, violations,
+                         (enum inlay_fault)lax, reason);
 }
 
 enum inlay_text_status inlay_text_read(struct inlay_str text,
@@ -114,26 +197,6 @@ enum inlay_text_status inlay_text_read(struct inlay_str text,
                                        struct inlay_violations *violations,
                                        void *ret)
 {
-    struct inlay_str input = {"", 0};
-    char *at = ret;
-
-    if (type->kind == INLAY_KIND_OPTIONAL) {
-        memset(ret, 0, type->size);
-        *(uint8_t *)(at + type->has_offset) = 1;
-        at += type->value_offset;
-        type = type->elem;
-    }
-    int lax = read_scalar(text, type, arena, at);
-    if (inlay_likely(lax == INLAY_LAX_OK))
-        return INLAY_TEXT_OK;
-    if (lax == INLAY_LAX_NO_MEMORY)
-        return INLAY_TEXT_NO_MEMORY;
-    if (violations->count < violations->most) {
-        input = inlay_json_echo_text(text, arena);
-        if (!input.ptr)
-            return INLAY_TEXT_NO_MEMORY;
-    }
-    inlay_violations_add(violations, place, (enum inlay_fault)lax, input, type,
-                         INLAY_STR(""));
-    return violations->no_memory ? INLAY_TEXT_NO_MEMORY : INLAY_TEXT_INVALID;
+    return inlay_text_read_within(text, type, NULL, arena, place, violations,
+                                  ret);
 }

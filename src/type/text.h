@@ -19,7 +19,8 @@ enum inlay_text_status {
 /*
  * `text` is percent-decoded already; it must outlive the value (views point
  * into it; a const char * is copied for its NUL). Types: BOOL, INT, UINT,
- * FLOAT, CHAR, ENUM (by name), CSTR, STR, CHARS, and OPTIONAL of these.
+ * FLOAT, CHAR, ENUM (by name), CSTR, STR, CHARS, DATE, DATETIME, UUID, and
+ * OPTIONAL of these.
  */
 enum inlay_text_status inlay_text_read(struct inlay_str text,
                                        const struct inlay_type *type,
@@ -27,6 +28,20 @@ enum inlay_text_status inlay_text_read(struct inlay_str text,
                                        const struct inlay_place *place,
                                        struct inlay_violations *violations,
                                        void *ret);
+
+/*
+ * The same within constraints, NULL: none. Of one value: the items of a list
+ * have inlay_constraints_of_items(), their number is checked by
+ * inlay_constraints_check_count() (constraint.h).
+ */
+enum inlay_text_status inlay_text_read_within(
+    struct inlay_str text,
+    const struct inlay_type *type,
+    const struct inlay_constraints *constraints,
+    struct inlay_arena *arena,
+    const struct inlay_place *place,
+    struct inlay_violations *violations,
+    void *ret);
 
 /* Can inlay_text_read make such a value? */
 bool inlay_text_readable(const struct inlay_type *type);

@@ -43,6 +43,12 @@ struct inlay_str inlay_type_describe(const struct inlay_type *type,
         return INLAY_STR("str");
     case INLAY_KIND_BYTES:
         return INLAY_STR("bytes");
+    case INLAY_KIND_DATE:
+        return INLAY_STR("date");
+    case INLAY_KIND_DATETIME:
+        return INLAY_STR("datetime");
+    case INLAY_KIND_UUID:
+        return INLAY_STR("UUID");
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OWNED:
         return describe_elem(type, "[]", arena);
@@ -61,6 +67,7 @@ struct inlay_str inlay_type_describe(const struct inlay_type *type,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         return type->name;
@@ -158,6 +165,9 @@ static bool look_at(void *arg, const struct inlay_type *type)
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:
@@ -188,6 +198,9 @@ static bool look_at(void *arg, const struct inlay_type *type)
     case INLAY_KIND_INJECTED:
         search->why = INLAY_STR("it is given by the server");
         return false;
+    case INLAY_KIND_UPLOAD:
+        search->why = INLAY_STR("an upload comes with a form: INLAY_FORM");
+        return false;
     case INLAY_KIND_UNSUPPORTED:
         search->why = type->reason;
         return false;
@@ -210,6 +223,9 @@ bool inlay_type_flat(const struct inlay_type *type, bool named, uint64_t *steps)
     case INLAY_KIND_CHAR:
     case INLAY_KIND_ENUM:
     case INLAY_KIND_CHARS:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
         return named;
     case INLAY_KIND_ARRAY:
         return inlay_type_flat(type->elem, named, steps);
@@ -232,6 +248,7 @@ bool inlay_type_flat(const struct inlay_type *type, bool named, uint64_t *steps)
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_UNSUPPORTED:
         break;

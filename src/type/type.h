@@ -24,6 +24,9 @@ enum inlay_kind {
     INLAY_KIND_CSTR,     /* const char *: NUL-terminated UTF-8 or NULL */
     INLAY_KIND_STR,      /* inlay_str, inlay_text, inlay_html: `media` */
     INLAY_KIND_BYTES,    /* inlay_bytes {const uint8_t *ptr; size_t len;} */
+    INLAY_KIND_DATE,     /* inlay_date, 4 bytes */
+    INLAY_KIND_DATETIME, /* inlay_datetime, 16 bytes */
+    INLAY_KIND_UUID,     /* inlay_uuid, 16 bytes */
     INLAY_KIND_SLICE,    /* {T *ptr; inlay_len len;} of elem */
     INLAY_KIND_OWNED,    /* {T *ptr; inlay_owned len;} of elem; a result */
     INLAY_KIND_OPTIONAL, /* {inlay_has has; T value;} of elem */
@@ -49,6 +52,7 @@ enum inlay_kind {
      * of the module returns. `injected`, `provided`.
      */
     INLAY_KIND_INJECTED,
+    INLAY_KIND_UPLOAD,      /* inlay_upload: a parameter, of a form; no JSON */
     INLAY_KIND_UNSUPPORTED, /* `reason` says why; `name` is the C spelling */
 };
 
@@ -123,6 +127,12 @@ struct inlay_field {
     const struct inlay_constraints *constraints; /* NULL: none */
 };
 
+/* A typedef of a struct, whose tag is another name. */
+struct inlay_alias {
+    const struct inlay_alias *next;
+    struct inlay_str name;
+};
+
 struct inlay_type {
     enum inlay_kind kind;
     uint32_t size;  /* bytes, as sizeof */
@@ -147,6 +157,7 @@ struct inlay_type {
         struct { /* STRUCT */
             const struct inlay_field *fields;
             size_t nfields;
+            const struct inlay_alias *aliases; /* those that were used */
             uint32_t natural_align; /* what members need; some ABIs ask */
             bool strict;            /* INLAY_STRICT: no unknown keys */
             /* INLAY_CHECK, after all else was right: NULL, or what is wrong
@@ -164,6 +175,7 @@ struct inlay_type {
         };
         struct { /* INJECTED */
             enum inlay_injected injected;
+            bool injected_const; /* of const T; such a request can't wait */
             /* PROVIDED: the struct's tag, "store"; one per module. */
             struct inlay_str provided;
         };

@@ -1,5 +1,7 @@
 #include "type/violation.h"
 
+#include <stdlib.h>
+
 #include "type/json.h"
 #include "type/lax.h"
 
@@ -14,7 +16,7 @@ struct part {
 
 struct inlay_violation {
     struct inlay_violation *next;
-    struct inlay_str input, detail;
+    struct inlay_str input, detail, bound;
     const struct inlay_type *type; /* what was expected; NULL: no matter */
     enum inlay_fault fault;
     size_t nparts;
@@ -58,12 +60,21 @@ static void append(struct inlay_violations *violations,
     violations->last = &violation->next;
 }
 
-void inlay_violations_add(struct inlay_violations *violations,
-                          const struct inlay_place *place,
-                          enum inlay_fault fault,
-                          struct inlay_str input,
-                          const struct inlay_type *type,
-                          struct inlay_str detail)
+/* A copy in the arena; ptr is NULL without memory. */
+static struct inlay_str keep(struct inlay_violations *violations,
+                             struct inlay_str text)
+{
+    return text.len > 0 ? inlay_arena_copy(violations->arena, text)
+                        : INLAY_STR("");
+}
+
+void inlay_violations_add_bound(struct inlay_violations *violations,
+                                const struct inlay_place *place,
+                                enum inlay_fault fault,
+                                struct inlay_str input,
+                                const struct inlay_type *type,
+                                struct inlay_str detail,
+                                struct inlay_str bound)
 {
     size_t depth = place_depth(place);
     struct inlay_violation *violation;
@@ -73,16 +84,16 @@ void inlay_violations_add(struct inlay_violations *violations,
     violation = inlay_arena_alloc(violations->arena,
                                   sizeof(*violation) +
                                       depth * sizeof(violation->parts[0]));
-    struct inlay_str text = detail;
-    if (detail.len > 0)
-        text = inlay_arena_copy(violations->arena, detail);
-    if (!violation || (detail.len > 0 && !text.ptr)) {
+    detail = keep(violations, detail);
+    bound = keep(violations, bound);
+    if (!violation || !detail.ptr || !bound.ptr) {
         violations->no_memory = true;
         return;
     }
     *violation = (struct inlay_violation){
         .input = input,
-        .detail = text,
+        .detail = detail,
+        .bound = bound,
         .type = type,
         .fault = fault,
         .nparts = depth,
@@ -90,6 +101,17 @@ void inlay_violations_add(struct inlay_violations *violations,
     for (; place; place = place->outer)
         violation->parts[--depth] = (struct part){place->name, place->index};
     append(violations, violation);
+}
+
+void inlay_violations_add(struct inlay_violations *violations,
+                          const struct inlay_place *place,
+                          enum inlay_fault fault,
+                          struct inlay_str input,
+                          const struct inlay_type *type,
+                          struct inlay_str detail)
+{
+    inlay_violations_add_bound(violations, place, fault, input, type, detail,
+                               inlay_str_make("", 0));
 }
 
 static int write_loc(const struct inlay_violation *violation,
@@ -136,8 +158,48 @@ static size_t length_limit(const struct inlay_type *type)
     return type->kind == INLAY_KIND_ARRAY ? type->count : 0;
 }
 
+static int write_zeros(long count, struct inlay_buf *out)
+{
+    int status = 0;
+
+    for (; count > 0 && status == 0; count--)
+        status = inlay_buf_append_char(out, '0');
+    return status;
+}
+
+/*
+ * A number of Python's repr as Rust's `{}` has it: without ".0" and exponents,
+ * of which Python has those past 15 and below -4.
+ */
+static int write_plain(struct inlay_str number, struct inlay_buf *out)
+{
+    const char *e = memchr(number.ptr, 'e', number.len);
+    char text[32];
+    size_t digits = 0;
+
+    if (!e) {
+        if (number.len > 2 && memcmp(number.ptr + number.len - 2, ".0", 2) == 0)
+            number.len -= 2;
+        return inlay_buf_append_str(out, number);
+    }
+    long exponent = strtol(e + 1, NULL, 10);
+    for (const char *at = number.ptr; at < e && digits < sizeof(text); at++) {
+        if (*at == '-' && inlay_buf_append_char(out, '-') < 0)
+            return -1;
+        if (*at != '-' && *at != '.')
+            text[digits++] = *at;
+    }
+    if (exponent < 0 && (inlay_buf_append_literal(out, "0.") < 0 ||
+                         write_zeros(-exponent - 1, out) < 0))
+        return -1;
+    if (inlay_buf_append(out, text, digits) < 0)
+        return -1;
+    return write_zeros(exponent + 1 - (long)digits, out);
+}
+
 /* Names are C identifiers: nothing in them needs an escape. */
 static int write_limit(const struct inlay_violation *violation,
+                       bool json,
                        struct inlay_buf *out)
 {
     const struct inlay_type *type = violation->type;
@@ -145,11 +207,23 @@ static int write_limit(const struct inlay_violation *violation,
 
     if (violation->fault == INLAY_FAULT_ENUM)
         return write_members(type, out);
+    if (violation->fault == INLAY_FAULT_STRING_PATTERN)
+        return inlay_json_write_inside(violation->bound, out);
+    if (violation->bound.len > 0)
+        return json ? inlay_buf_append_str(out, violation->bound)
+                    : write_plain(violation->bound, out);
     if (violation->fault == INLAY_FAULT_GREATER_EQUAL ||
         violation->fault == INLAY_FAULT_LESS_EQUAL)
         return inlay_buf_append_str(
             out, inlay_lax_limit(type, violation->fault, text));
     return inlay_buf_append_u64(out, length_limit(type));
+}
+
+static bool is_plural(const struct inlay_violation *violation)
+{
+    if (violation->bound.len > 0)
+        return !inlay_str_is(violation->bound, "1");
+    return length_limit(violation->type) != 1;
 }
 
 /* A message or ctx of the table, its marks filled in. */
@@ -162,13 +236,15 @@ static int write_template(const struct inlay_violation *violation,
 
         if (*at != '%')
             status = inlay_buf_append_char(out, *at);
-        else if (*++at == 's')
-            status = write_limit(violation, out);
+        else if (*++at == 's' || *at == 'n')
+            status = write_limit(violation, *at == 'n', out);
+        else if (*at == 'j')
+            status = inlay_json_write_string(violation->bound, out);
         else if (*at == 'd')
-            status = inlay_buf_append_str(out, violation->detail);
+            status = inlay_json_write_inside(violation->detail, out);
         else if (*at == 'q')
             status = inlay_json_write_string(violation->detail, out);
-        else if (length_limit(violation->type) != 1)
+        else if (is_plural(violation))
             status = inlay_buf_append_char(out, 's');
         if (status < 0)
             return -1;

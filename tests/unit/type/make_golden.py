@@ -8,17 +8,27 @@ under Python 3.10 to 3.12 (3.13 words one message of its JSON parser anew):
 
 Inputs that FastAPI answers with 400 or 500 (NaN, numbers past double, lone
 surrogates, too many digits) are left out: there Inlay answers 422. So are
-characters past ASCII and NUL for char and char[N], where C counts bytes.
+characters past ASCII and NUL for char and char[N], where C counts bytes, and
+NUL in a UUID, which our message leaves out.
 """
 
 import base64
 import json
+from datetime import date, datetime
 from enum import Enum
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Body, FastAPI, Query
 from fastapi.testclient import TestClient
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    RootModel,
+    model_validator,
+)
 
 
 def integer(low: int, high: int):
@@ -90,6 +100,30 @@ class Kinds(BaseModel):
     maybe_color: Color | None = None
 
 
+Word = Annotated[str, Field(pattern="^[a-z]+$")]
+
+
+class Rules(BaseModel):
+    """As sample_rules has it by INLAY_RANGE and its like."""
+
+    model_config = ConfigDict(extra="forbid", val_json_bytes="base64")
+    age: int = Field(ge=0, le=150)
+    big: int = Field(ge=1, le=2**64 - 2)
+    name: str = Field(min_length=1, max_length=5, pattern="^[a-zé]+$")
+    score: float = Field(ge=0.5, le=1e20)
+    counts: list[Annotated[int, Field(le=9)]] = Field(min_length=2, max_length=3)
+    words: list[Word] = Field(max_length=2)
+    rank: int | None = Field(None, ge=-1)
+    data: Annotated[bytes, Standard] = Field(min_length=1, max_length=2)
+    day: date | None = None
+
+    @model_validator(mode="after")
+    def check(self):
+        if self.age == 13:
+            raise ValueError('13 is "bad": \\')
+        return self
+
+
 TYPES = {
     "i8": I8,
     "i64": I64,
@@ -115,9 +149,14 @@ TYPES = {
     "pair": Pair,
     "link": Link,
     "kinds": Kinds,
+    "date": date,
+    "datetime": datetime,
+    "uuid": UUID,
+    "rules": Rules,
 }
 SCALARS = ["i8", "i64", "u8", "u64", "f64", "boolean", "str", "maybe_i64"]
 SCALARS += ["color", "maybe_color", "level", "letter", "code"]
+SCALARS += ["date", "datetime", "uuid"]
 NAMES = ["color", "maybe_color", "level", "letter", "code"]
 
 INTEGERS = """0 -0 1 -1 36 +5 00012 1_000 0_1 1__0 0__1 00__0 _1 1_ 0_ -1_ -_1 +_1 3.0
@@ -358,6 +397,57 @@ KINDS = [
 ]
 
 
+DATES = """2026-11-21 0001-01-01 9999-12-31 0000-01-01 2024-02-29 2026-02-29
+1900-02-29 2000-02-29 2026-13-01 2026-00-10 2026-04-31 2026-04-00 2026-1-01
+20261121 2026/11/21 2026-11-21x x 2026 -1 +86400 86400 86401 -86400 86400.0
+86400.5 1e5 86400.0e0 --1 2026-11-21T 2026-11-21T00:00 2026-11-21T00:00:00Z
+2026-11-21T00:00:00+05:00 2026-11-21T00:00:00.000001 2026-11-21T10:00:00
+2026-11-21t10:00 2026-11-21_10:00:00.5 2026-11-21T10:00:00,123456Z
+2026-11-21T10:00:00.1234567z 2026-11-21T10:00:00. 2026-11-21T10:00:00+01:00
+2026-11-21T10:00:00-0130 2026-11-21T10:00:00−01:30 2026-11-21T10:00:00+1
+2026-11-21T10:00:00+24:00 2026-11-21T10:00:00+23:59 2026-11-21T10:00:00-10:60
+2026-11-21T10:00:00-00:00 2026-11-21T24:00 2026-11-21T10:60 2026-11-21T10:00:60
+2026-11-21T1 2026-11-21T10:0x 2026-11-21X10:00 2026-11-21T10.00
+2026-11-21T10:00:00Zx 2026-11-21T10:00:00x 2026-11-21T10:00:0 .5 5. -.5 1.5 -1.5
++1.5 1._5 1.x 1.5e3 1.0e999 -1.0e999 0001-01-01T00:00:00+10:00
+9999-12-31T23:59:59-10:00 9223372036854775807 -9223372036854775808
+9223372036854775808 1654646400 1654646400123 1654646400123.5 20000000000
+20000000001 -20000000001.5 253402300799 253402300800 253402300799999
+253402300800000 -62135596800000 -62135596800001 -62167219200000 -62167219200001
+999999999999999999 inf nan""".split()
+DATES += ["2026-11-21 10:00:00", " 2026-11-21", "2026-11-21 ", "0" * 30, "", "é"]
+TIMESTAMPS = """-1.5 0.9999999 1e11 20000000000.5 -20000000001.5 99999999999999
+155166120209070.88 86400 86400.0 86400.5 -62167219200 -62135596801 1e20 1e308
+1655205632.331557 100000000000000000000000""".split()
+U = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6"
+UUIDS = [U, U.upper(), U.replace("-", ""), "{" + U + "}", "urn:uuid:" + U]
+UUIDS += ["URN:UUID:" + U, "{" + U, U + "}", "{" + U.replace("-", "") + "}", U[:-1]]
+UUIDS += ["urn:uuid:" + U.replace("-", ""), "", "x", "é", U[:-1] + "g", U + "0"]
+UUIDS += [U.replace("-", "", 1), U.replace("-", "")[:-1], U.replace("-", "") + "a"]
+UUIDS += ["-" * 36, "f" + U[:8] + U[9:], "{}", "urn:uuid:", " " + U, U[:30] + '"' * 6]
+UUIDS += ["urn:uuid:" + U + "0", "{" + U[:-1] + "g}", "{" + U[:-2] + "}", U + "\n"]
+RULES_GOOD = (
+    '"big":1,"name":"é","score":0.5,"counts":[9,-5],"words":["a"],"data":"YQ=="'
+)
+RULES = [
+    '{"age":0,' + RULES_GOOD + "}",
+    '{"age":150,' + RULES_GOOD + ',"rank":-1,"day":"2026-11-21"}',
+    '{"age":151,' + RULES_GOOD + ',"rank":-2,"day":"x"}',
+    '{"age":13,' + RULES_GOOD + "}",
+    '{"age":"13",' + RULES_GOOD + ',"x":1}',
+    '{"age":-1,' + RULES_GOOD + ',"x":1,"y":{"a":[]},"x":2,"":null}',
+    '{"age":99999999999999999999,"big":0,"name":"","score":0.4,"counts":[10],'
+    '"words":["A","b"],"data":""}',
+    '{"age":-99999999999999999999,"big":18446744073709551615,"name":"abcdef",'
+    '"score":1e21,"counts":[1,2,3,4],"words":["a","b","c"],"data":"YWFh"}',
+    '{"age":"151","big":"18446744073709551614","name":"ab1","score":"0.1",'
+    '"counts":["1"],"words":["a","1"],"data":"YWE=","rank":null}',
+    '{"age":1.5,"big":1e30,"name":"éééééé","score":null,"counts":[1,"x",10],'
+    '"words":[1,"A"],"data":"!","rank":"-2"}',
+    '{"age":[],"big":-1,"name":"a\\n","score":1e20,"counts":{},"words":null,"data":1}',
+]
+
+
 def quoted(text: str) -> str:
     return json.dumps(text)
 
@@ -405,8 +495,16 @@ def cases():
             bodies += [quoted(t) for t in WORDS]
         elif name == "bytes":
             bodies += [quoted(t) for t in DATA]
+        elif name in ("date", "datetime"):
+            bodies += [quoted(t) for t in DATES] + TIMESTAMPS
+        elif name == "uuid":
+            bodies += [quoted(t) for t in UUIDS]
+        elif name == "rules":
+            bodies += RULES
         elif name in ("colors", "triple", "pair", "link", "kinds"):
             bodies += KINDS
+        if name == "uuid":
+            bodies = [body for body in bodies if "\\u0000" not in body]
         if name in ("letter", "code"):
             bodies = [body for body in bodies if "\\u" not in body]
         for body in bodies:
@@ -417,6 +515,10 @@ def cases():
         texts = TEXTS
         if name in NAMES:
             texts = WORDS
+        elif name in ("date", "datetime"):
+            texts = DATES
+        elif name == "uuid":
+            texts = UUIDS
         elif name == "f64":
             texts = REALS
         elif name == "boolean":

@@ -1,6 +1,7 @@
 #include "samples.h"
 
 #include "base/macros.h"
+#include "type/regexp.h"
 
 #include "base/banned.h"
 
@@ -34,6 +35,9 @@ SCALAR(sample_str, STR, inlay_str);
 SCALAR(sample_char, CHAR, char);
 SCALAR(sample_bytes, BYTES, inlay_bytes);
 SCALAR(sample_object, OBJECT, void *);
+SCALAR(sample_date, DATE, inlay_date);
+SCALAR(sample_datetime, DATETIME, inlay_datetime);
+SCALAR(sample_uuid, UUID, inlay_uuid);
 
 const struct inlay_type sample_void = {
     .kind = INLAY_KIND_VOID,
@@ -229,6 +233,109 @@ static const struct inlay_field kinds_fields[] = {
 };
 STRUCT(sample_kinds, "Kinds", kinds_fields);
 
+/* --- Constraints -------------------------------------------------------- */
+
+OPTIONAL(sample_maybe_date, sample_date);
+
+#define ANY .max_length = SIZE_MAX, .pattern = TEXT("")
+
+static const struct inlay_constraints age_rules = {
+    ANY,         .has_least = true,       .has_most = true,
+    .most = 150, .least_text = TEXT("0"), .most_text = TEXT("150"),
+};
+static const struct inlay_constraints big_rules = {
+    ANY,
+    .has_least = true,
+    .has_most = true,
+    .least = 1,
+    .most = -2,
+    .least_text = TEXT("1"),
+    .most_text = TEXT("18446744073709551614"),
+};
+static struct inlay_constraints name_rules = {
+    .min_length = 1,
+    .max_length = 5,
+    .pattern = TEXT("^[a-z\xC3\xA9]+$"),
+};
+static const struct inlay_constraints score_rules = {
+    ANY,
+    .has_least = true,
+    .has_most = true,
+    .real = true,
+    .least_real = 0.5,
+    .most_real = 1e20,
+    .least_text = TEXT("0.5"),
+    .most_text = TEXT("1e+20"),
+};
+static const struct inlay_constraints counts_rules = {
+    .has_most = true,
+    .most = 9,
+    .most_text = TEXT("9"),
+    .min_length = 2,
+    .max_length = 3,
+    .pattern = TEXT(""),
+};
+static struct inlay_constraints words_rules = {
+    .max_length = 2,
+    .pattern = TEXT("^[a-z]+$"),
+};
+static const struct inlay_constraints rank_rules = {
+    ANY,
+    .has_least = true,
+    .least = -1,
+    .least_text = TEXT("-1"),
+};
+static const struct inlay_constraints data_rules = {
+    .min_length = 1,
+    .max_length = 2,
+    .pattern = TEXT(""),
+};
+
+static const char *check_rules(const void *value)
+{
+    const struct sample_rules *rules = value;
+
+    return rules->age == 13 ? "13 is \"bad\": \\" : NULL;
+}
+
+#define RULED(member, type_)                                                   \
+    {                                                                          \
+        .name = TEXT(#member), .type = &(type_),                               \
+        .offset = offsetof(struct sample_rules, member),                       \
+        .constraints = &member##_rules,                                        \
+    }
+
+static const struct inlay_field rules_fields[] = {
+    RULED(age, sample_i64),
+    RULED(big, sample_u64),
+    RULED(name, sample_str),
+    RULED(score, sample_f64),
+    RULED(counts, sample_i64s_type),
+    RULED(words, sample_strs_type),
+    RULED(rank, sample_maybe_i64_type),
+    RULED(data, sample_bytes),
+    FIELD(sample_rules, day, sample_maybe_date_type),
+};
+const struct inlay_type sample_rules_type = {
+    .kind = INLAY_KIND_STRUCT,
+    .size = sizeof(struct sample_rules),
+    .align = _Alignof(struct sample_rules),
+    .name = TEXT("Rules"),
+    .fields = rules_fields,
+    .nfields = inlay_array_size(rules_fields),
+    .strict = true,
+    .check = check_rules,
+};
+
+void sample_rules_init(struct inlay_arena *arena)
+{
+    struct inlay_constraints *ruled[] = {&name_rules, &words_rules};
+
+    for (size_t i = 0; i < inlay_array_size(ruled); i++)
+        inlay_error_destroy(
+            inlay_regex_create(ruled[i]->pattern, arena, &ruled[i]->regex));
+}
+
 const struct inlay_type *sample_by_name(struct inlay_str name)
 {
     static const struct {
@@ -259,6 +366,10 @@ const struct inlay_type *sample_by_name(struct inlay_str name)
         {"pair", &sample_pair_type},
         {"link", &sample_link_type},
         {"kinds", &sample_kinds_type},
+        {"date", &sample_date},
+        {"datetime", &sample_datetime},
+        {"uuid", &sample_uuid},
+        {"rules", &sample_rules_type},
     };
 
     for (size_t i = 0; i < inlay_array_size(types); i++)

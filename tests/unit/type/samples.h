@@ -25,6 +25,20 @@ INLAY_SLICE(sample_f64s, double);
 INLAY_SLICE(sample_strs, inlay_str);
 INLAY_SLICE(sample_items, struct sample_item);
 
+/* What values must be: see sample_rules_init. */
+INLAY_OPTIONAL(sample_maybe_date, inlay_date);
+struct sample_rules {
+    int64_t age;
+    uint64_t big;
+    inlay_str name;
+    double score;
+    sample_i64s counts;
+    sample_strs words;
+    sample_maybe_i64 rank;
+    inlay_bytes data;
+    sample_maybe_date day;
+};
+
 struct sample_order {
     int64_t id;
     sample_items items;
@@ -83,6 +97,12 @@ struct sample_kinds {
     struct sample_link *link;
     sample_maybe_color maybe_color;
 };
+
+extern const struct inlay_type sample_date, sample_datetime, sample_uuid;
+extern const struct inlay_type sample_rules_type;
+
+/* Compiles the patterns of sample_rules_type; until the arena goes. */
+void sample_rules_init(struct inlay_arena *arena);
 
 extern const struct inlay_type sample_i8, sample_i16, sample_i32, sample_i64;
 extern const struct inlay_type sample_u8, sample_u16, sample_u32, sample_u64;

@@ -107,8 +107,12 @@ static void test_golden(void **state)
     size_t size = 0, cases = 0, wrong = 0;
     ssize_t len;
 
+    struct inlay_arena patterns;
+
     (void)state;
     assert_non_null(file);
+    inlay_arena_init(&patterns, MEMORY_MOST);
+    sample_rules_init(&patterns);
     while ((len = getline(&line, &size, file)) > 0) {
         struct inlay_str columns[COLUMNS];
         char *at = line;
@@ -127,6 +131,7 @@ static void test_golden(void **state)
     }
     free(line);
     fclose(file);
+    inlay_arena_deinit(&patterns);
     assert_true(cases > 1000);
     assert_int_equal(wrong, 0);
 }

@@ -270,7 +270,7 @@ static void test_members(void **state)
                          &f->body, &f->violations, &doc),
         INLAY_JSON_OK);
 #define MEMBER(name, type, fallback, ret)                                      \
-    inlay_json_read_member(&doc, INLAY_STR(name), (type), (fallback),          \
+    inlay_json_read_member(&doc, INLAY_STR(name), (type), NULL, (fallback),    \
                            &f->arena, &f->body, &f->violations, (ret))
     assert_int_equal(MEMBER("n", &sample_i64, NULL, &number), INLAY_JSON_OK);
     assert_int_equal(number, 6);
