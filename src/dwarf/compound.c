@@ -370,6 +370,39 @@ static bool is_view(const struct inlay_type *type,
            members->items[1].offset == offsetof(struct inlay_str, len);
 }
 
+/* What inlay.h has besides: known by its name and where its members lie. */
+static bool make_known(struct inlay_type *type, const struct members *members)
+{
+    static const struct {
+        struct inlay_str name;
+        enum inlay_kind kind;
+        uint32_t size, align;
+        size_t count;
+        uint32_t offsets[3];
+    } known[] = {
+        {{"inlay_date", 10}, INLAY_KIND_DATE, 4, 2, 3, {0, 2, 3}},
+        {{"inlay_datetime", 14}, INLAY_KIND_DATETIME, 16, 8, 2, {0, 8}},
+        {{"inlay_uuid", 10}, INLAY_KIND_UUID, 16, 1, 1, {0}},
+        {{"inlay_upload", 12}, INLAY_KIND_UPLOAD, 48, 8, 3, {0, 16, 32}},
+    };
+
+    for (size_t i = 0; i < inlay_array_size(known); i++) {
+        bool same = inlay_str_equal(type->name, known[i].name) &&
+                    type->size == known[i].size &&
+                    members->count == known[i].count;
+
+        for (size_t j = 0; same && j < members->count; j++)
+            same = members->items[j].has_offset && !members->items[j].is_bits &&
+                   members->items[j].offset == known[i].offsets[j];
+        if (!same)
+            continue;
+        type->kind = known[i].kind;
+        type->align = known[i].align;
+        return true;
+    }
+    return false;
+}
+
 static void make_text(struct inlay_type *type, unsigned variant)
 {
     type->kind = INLAY_KIND_STR;
@@ -405,7 +438,7 @@ static void fill_members(struct inlay_reader *reader,
                inlay_str_is(type->name, "inlay_bytes")) {
         type->kind = INLAY_KIND_BYTES;
         type->align = _Alignof(struct inlay_str);
-    } else {
+    } else if (!make_known(type, members)) {
         make_struct(reader, type, members, die, depth);
     }
 }
@@ -493,6 +526,33 @@ bool inlay_compound_name_after(struct inlay_reader *reader,
     return name_parts(reader, own);
 }
 
+/* A typedef by which a struct is used: records may call it so. */
+static bool add_alias(struct inlay_reader *reader,
+                      struct inlay_type *type,
+                      const char *name)
+{
+    const struct inlay_alias *at = type->aliases;
+    struct inlay_alias *made;
+
+    if (type->kind != INLAY_KIND_STRUCT || !name ||
+        inlay_str_equal(type->name, inlay_str_from(name)))
+        return true;
+    while (at && !inlay_str_equal(at->name, inlay_str_from(name)))
+        at = at->next;
+    if (at)
+        return true;
+    made = inlay_arena_new(reader->arena, struct inlay_alias);
+    if (made)
+        made->name = inlay_arena_copy(reader->arena, inlay_str_from(name));
+    if (!made || !made->name.ptr) {
+        inlay_reader_no_memory(reader);
+        return false;
+    }
+    made->next = type->aliases;
+    type->aliases = made;
+    return true;
+}
+
 const struct inlay_type *inlay_compound_resolve(
     struct inlay_reader *reader,
     const struct inlay_peeled *peeled,
@@ -519,7 +579,10 @@ const struct inlay_type *inlay_compound_resolve(
     if (compound->building)
         return inlay_types_refuse(reader, &die, "it contains itself");
     if (type->kind != INLAY_KIND_VOID)
-        return type;
+        return add_alias(reader, type, peeled->alias) &&
+                       add_alias(reader, type, peeled->direct)
+                   ? type
+                   : NULL;
     inlay_die_number(&die, DW_AT_byte_size, &size);
     type->size = (uint32_t)inlay_min(size, (uint64_t)SIZE_MOST + 1);
     type->align = 1;
@@ -532,5 +595,7 @@ const struct inlay_type *inlay_compound_resolve(
     compound->building = false;
     if (type->kind != INLAY_KIND_STRUCT)
         type->decl = (struct inlay_source){INLAY_STR(""), 0};
+    else if (!reader->error && add_alias(reader, type, peeled->alias))
+        add_alias(reader, type, peeled->direct);
     return reader->error ? NULL : type;
 }

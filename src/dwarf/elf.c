@@ -25,7 +25,8 @@ static struct inlay_error *check_header(struct inlay_reader *reader)
         !gelf_getehdr(reader->elf, &header))
         return inlay_error_create(INLAY_ERROR_IMPORT, "%s: not an ELF file",
                                   reader->path);
-    if (header.e_type != ET_DYN)
+    /* ET_EXEC: a program that is running may be one. */
+    if (header.e_type != ET_DYN && header.e_type != ET_EXEC)
         return inlay_error_create(INLAY_ERROR_IMPORT,
                                   "%s: not a shared object (compile with "
                                   "-shared)",
@@ -63,12 +64,14 @@ static int compare_wanted(const void *left, const void *right)
 /* A growing list of what is wanted. */
 static struct inlay_error *want(struct inlay_buf *list,
                                 uint64_t address,
-                                const char *name)
+                                const char *name,
+                                bool provides)
 {
     struct inlay_wanted wanted = {
         .address = address,
         .name = name,
         .recorded = !name,
+        .provides = provides,
     };
 
     if (inlay_buf_append(list, &wanted, sizeof(wanted)) < 0)
@@ -94,7 +97,7 @@ static struct inlay_error *read_symbols(struct inlay_reader *reader,
             elf_strptr(reader->elf, header->sh_link, symbol.st_name);
         if (!name || !*name)
             continue;
-        struct inlay_error *error = want(list, symbol.st_value, name);
+        struct inlay_error *error = want(list, symbol.st_value, name, false);
         if (error)
             return error;
     }
@@ -111,8 +114,30 @@ static const size_t function_records[INLAY_SECTION_COUNT] = {
 #undef WITHOUT
 };
 
-static bool is_function_slot(const struct inlay_debug *debug, uint64_t address)
+/* A pointer to a function in the records of INLAY_PROVIDE and INLAY_STATE:
+ * what provides, or what closes a state. */
+static bool is_provide_slot(const struct inlay_debug *debug,
+                            uint64_t address,
+                            bool *provides_ret)
 {
+    const struct inlay_section *section =
+        &debug->sections[INLAY_SECTION_provide];
+    uint64_t at = address - section->address;
+
+    if (at >= section->size)
+        return false;
+    at %= sizeof(struct inlay_provide_record);
+    *provides_ret = at == offsetof(struct inlay_provide_record, func);
+    return *provides_ret || at == offsetof(struct inlay_provide_record, close);
+}
+
+static bool is_function_slot(const struct inlay_debug *debug,
+                             uint64_t address,
+                             bool *provides_ret)
+{
+    *provides_ret = false;
+    if (is_provide_slot(debug, address, provides_ret))
+        return true;
     for (int i = 0; i < INLAY_SECTION_COUNT; i++) {
         uint64_t at = address - debug->sections[i].address;
 
@@ -123,22 +148,49 @@ static bool is_function_slot(const struct inlay_debug *debug, uint64_t address)
     return false;
 }
 
-/* Relative relocations into records carry the functions' addresses. */
-static struct inlay_error *read_relocations(Elf_Scn *section,
-                                            const struct inlay_debug *debug,
+/*
+ * The address that a relocation stands for; 0: none of ours. One that names
+ * an exported function, which is wanted anyway, counts where it says more.
+ */
+static uint64_t relocated(struct inlay_reader *reader,
+                          const GElf_Shdr *header,
+                          const GElf_Rela *rela)
+{
+    size_t index = GELF_R_SYM(rela->r_info);
+    Elf_Scn *symbols = index ? elf_getscn(reader->elf, header->sh_link) : NULL;
+    Elf_Data *data = symbols ? elf_getdata(symbols, NULL) : NULL;
+    GElf_Sym symbol;
+
+    if (!index)
+        return rela->r_addend > 0 ? (uint64_t)rela->r_addend : 0;
+    if (!data || index > INT32_MAX || rela->r_addend ||
+        !gelf_getsym(data, (int)index, &symbol) || symbol.st_shndx == SHN_UNDEF)
+        return 0;
+    return symbol.st_value;
+}
+
+/* Relocations into records carry the functions' addresses. */
+static struct inlay_error *read_relocations(struct inlay_reader *reader,
+                                            Elf_Scn *section,
+                                            const GElf_Shdr *header,
                                             struct inlay_buf *list)
 {
+    const struct inlay_debug *debug = reader->debug;
     Elf_Data *data = elf_getdata(section, NULL);
     size_t count = data ? data->d_size / sizeof(Elf64_Rela) : 0;
     GElf_Rela rela;
+    bool provides;
 
     for (size_t i = 0; i < count; i++) {
         if (!gelf_getrela(data, (int)i, &rela))
             break;
-        if (GELF_R_SYM(rela.r_info) || rela.r_addend <= 0 ||
-            !is_function_slot(debug, rela.r_offset))
+        if (!is_function_slot(debug, rela.r_offset, &provides) ||
+            (GELF_R_SYM(rela.r_info) && !provides))
             continue;
-        struct inlay_error *error = want(list, (uint64_t)rela.r_addend, NULL);
+        uint64_t address = relocated(reader, header, &rela);
+        if (!address)
+            continue;
+        struct inlay_error *error = want(list, address, NULL, provides);
         if (error)
             return error;
     }
@@ -153,14 +205,16 @@ static struct inlay_error *read_slots(Elf_Scn *section,
 {
     Elf_Data *data = elf_getdata(section, NULL);
     size_t size = data && data->d_buf ? data->d_size : 0;
+    bool provides;
 
     for (size_t at = 0; at + 8 <= size; at += 8) {
         uint64_t address;
 
         memcpy(&address, (const char *)data->d_buf + at, sizeof(address));
-        if (!address || !is_function_slot(debug, header->sh_addr + at))
+        if (!address ||
+            !is_function_slot(debug, header->sh_addr + at, &provides))
             continue;
-        struct inlay_error *error = want(list, address, NULL);
+        struct inlay_error *error = want(list, address, NULL, provides);
         if (error)
             return error;
     }
@@ -228,6 +282,7 @@ static struct inlay_error *list_wanted(struct inlay_reader *reader,
     const struct inlay_debug *debug = reader->debug;
     struct inlay_error *error = NULL;
     GElf_Shdr header;
+    bool provides;
 
     for (Elf_Scn *at = NULL; !error && (at = elf_nextscn(reader->elf, at));) {
         if (!gelf_getshdr(at, &header))
@@ -235,13 +290,24 @@ static struct inlay_error *list_wanted(struct inlay_reader *reader,
         if (header.sh_type == SHT_DYNSYM)
             error = read_symbols(reader, at, &header, list);
         else if (header.sh_type == SHT_RELA)
-            error = read_relocations(at, debug, list);
+            error = read_relocations(reader, at, &header, list);
         else if (header.sh_type == SHT_PROGBITS &&
                  (header.sh_flags & SHF_ALLOC) &&
-                 is_function_slot(debug, header.sh_addr))
+                 is_function_slot(debug, header.sh_addr, &provides))
             error = read_slots(at, &header, debug, list);
     }
     return error;
+}
+
+/* All names of the function, the last ones of `all`. */
+static void record(struct inlay_wanted *all,
+                   size_t count,
+                   const struct inlay_wanted *by)
+{
+    while (count-- > 0 && all[count].address == by->address) {
+        all[count].recorded = true;
+        all[count].provides |= by->provides;
+    }
 }
 
 /* Several records on one function, or a symbol's, are one wish. */
@@ -253,7 +319,7 @@ static size_t merge_wanted(struct inlay_wanted *all, size_t count)
         struct inlay_wanted *last = kept ? &all[kept - 1] : NULL;
 
         if (last && last->address == all[i].address && !all[i].name) {
-            last->recorded = true;
+            record(all, kept, &all[i]);
             continue;
         }
         if (last && compare_wanted(last, &all[i]) == 0)

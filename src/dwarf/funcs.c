@@ -307,8 +307,11 @@ static void build(struct inlay_reader *reader,
     func->exported = wanted->name != NULL;
     func->doc = func->reason = INLAY_STR("");
     func->decl = inlay_die_source(reader, die, NULL);
-    func->result = inlay_types_resolve(
-        reader, inlay_die_type(die, &type) ? &type : NULL, INLAY_AT_RESULT, 0);
+    func->result = wanted->provides ? inlay_provided_result(reader, die) : NULL;
+    if (!func->result && !reader->error)
+        func->result = inlay_types_resolve(
+            reader, inlay_die_type(die, &type) ? &type : NULL, INLAY_AT_RESULT,
+            0);
     if (refuse_foreign(reader, wanted, func))
         return;
     if (shape.nparams > PARAMS_MOST) {
@@ -418,7 +421,7 @@ struct inlay_error *inlay_funcs_build(struct inlay_reader *reader)
         if (!belongs(reader, &reader->wanted[i]))
             reader->wanted[i].match = INLAY_MATCH_NONE;
     }
-    if (inlay_objects_find(reader))
+    if (inlay_provided_find(reader) && inlay_objects_find(reader))
         build_all(reader);
     if (reader->error)
         return inlay_take(reader->error);

@@ -40,8 +40,7 @@ static bool fits(const char *text, struct inlay_str name)
                     inlay_str_equal(without_suffix(own), name));
 }
 
-/* What tells a struct from others; NULL when it has no name. */
-static const char *key_of(const struct inlay_peeled *peeled)
+const char *inlay_die_key(const struct inlay_peeled *peeled)
 {
     Dwarf_Die die = peeled->die;
     const char *name = dwarf_diename(&die);
@@ -59,8 +58,7 @@ static bool is_taken(struct inlay_reader *reader, struct inlay_str name)
     return at;
 }
 
-/* What a DIE with a type points to; false when it is no struct. */
-static bool points_to(Dwarf_Die *die, struct inlay_peeled *ret)
+bool inlay_die_points_to(Dwarf_Die *die, struct inlay_peeled *ret)
 {
     Dwarf_Die type, inner;
 
@@ -76,7 +74,7 @@ static bool points_to(Dwarf_Die *die, struct inlay_peeled *ret)
         return false;
     int tag = dwarf_tag(&ret->die);
     return (tag == DW_TAG_structure_type || tag == DW_TAG_class_type) &&
-           key_of(ret);
+           inlay_die_key(ret);
 }
 
 /* Is it void T_free(T *)? */
@@ -99,7 +97,8 @@ static bool frees(struct inlay_reader *reader,
         if (dwarf_tag(&child) != DW_TAG_formal_parameter)
             continue;
         count++;
-        found = points_to(&child, &to) && strcmp(key_of(&to), key) == 0;
+        found = inlay_die_points_to(&child, &to) &&
+                strcmp(inlay_die_key(&to), key) == 0;
     } while (dwarf_siblingof(&child, &child) == 0);
     return found && count == 1;
 }
@@ -141,7 +140,7 @@ static bool add(struct inlay_reader *reader,
         inlay_reader_no_memory(reader);
         return false;
     }
-    idiom->key = key_of(to);
+    idiom->key = inlay_die_key(to);
     idiom->object.decl = inlay_die_source(reader, &die, NULL);
     if (!idiom->object.decl.line || inlay_die_flag(&die, DW_AT_declaration))
         idiom->object.decl = inlay_die_source(reader, &create->die, NULL);
@@ -162,11 +161,12 @@ bool inlay_objects_find(struct inlay_reader *reader)
             !ends(name, INLAY_STR("_new")))
             continue;
         name.len -= 4;
-        if (!points_to(&wanted->die, &to) ||
-            !(fits(key_of(&to), name) || fits(to.direct, name) ||
+        if (!inlay_die_points_to(&wanted->die, &to) ||
+            !(fits(inlay_die_key(&to), name) || fits(to.direct, name) ||
               fits(to.alias, name)) ||
-            inlay_objects_of(reader, &to) || is_taken(reader, name) ||
-            !is_freed(reader, name, key_of(&to)))
+            inlay_provided_has(reader, &to) || inlay_objects_of(reader, &to) ||
+            is_taken(reader, name) ||
+            !is_freed(reader, name, inlay_die_key(&to)))
             continue;
         if (!add(reader, wanted, &to, name))
             return false;
@@ -177,7 +177,7 @@ bool inlay_objects_find(struct inlay_reader *reader)
 const struct inlay_object *inlay_objects_of(struct inlay_reader *reader,
                                             const struct inlay_peeled *peeled)
 {
-    const char *key = reader->idioms ? key_of(peeled) : NULL;
+    const char *key = reader->idioms ? inlay_die_key(peeled) : NULL;
 
     for (struct inlay_idiom *at = reader->idioms; key && at; at = at->next) {
         if (strcmp(at->key, key) == 0)

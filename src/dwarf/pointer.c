@@ -72,7 +72,8 @@ static struct inlay_type *intern(struct inlay_reader *reader, Dwarf_Die *die)
 static const struct inlay_type *to_struct(struct inlay_reader *reader,
                                           Dwarf_Die *die,
                                           Dwarf_Die *inner,
-                                          const struct inlay_peeled *to)
+                                          const struct inlay_peeled *to,
+                                          enum inlay_position at)
 {
     Dwarf_Die core = to->die;
     const struct inlay_object *object = inlay_objects_of(reader, to);
@@ -91,6 +92,8 @@ static const struct inlay_type *to_struct(struct inlay_reader *reader,
                                   "streams have no form of their own: take a "
                                   "struct ArrowArray * and a struct "
                                   "ArrowSchema *");
+    if (at == INLAY_AT_PARAM && inlay_provided_has(reader, to))
+        return inlay_provided_pointer(reader, die, to);
     struct inlay_type *type = intern(reader, die);
     if (!type || type->kind != INLAY_KIND_VOID)
         return type;
@@ -99,6 +102,7 @@ static const struct inlay_type *to_struct(struct inlay_reader *reader,
         type->injected = is_named(&core, "inlay_socket")
                              ? INLAY_INJECTED_SOCKET
                              : INLAY_INJECTED_REQUEST;
+        type->injected_const = constant;
         return type;
     }
     if (object) {
@@ -184,7 +188,7 @@ const struct inlay_type *inlay_pointer_resolve(
     switch (dwarf_tag(&to.die)) {
     case DW_TAG_structure_type:
     case DW_TAG_class_type:
-        return to_struct(reader, &die, &inner, &to);
+        return to_struct(reader, &die, &inner, &to, at);
     case DW_TAG_subroutine_type:
         return to_function(reader, &die, &to.die, at);
     default:

@@ -100,7 +100,11 @@ static struct inlay_problem search(struct inlay_reader *reader,
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_VOID:
     case INLAY_KIND_BOOL:
     case INLAY_KIND_INT:

@@ -24,6 +24,7 @@ struct inlay_wanted {
     uint64_t address;
     const char *name; /* of the symbol; NULL: only a record names it */
     bool recorded;    /* a record names it */
+    bool provides;    /* one of INLAY_PROVIDE or INLAY_STATE */
     enum inlay_match match;
     Dwarf_Die die; /* unless match is NONE */
 };
@@ -49,6 +50,7 @@ struct inlay_compound;
 struct inlay_scalar;
 struct inlay_later;
 struct inlay_idiom;
+struct inlay_given;
 
 struct inlay_reader {
     const char *path;
@@ -74,6 +76,7 @@ struct inlay_reader {
     size_t table_size, table_count;
     struct inlay_scalar *scalars;
     struct inlay_later *later;  /* elements still to be resolved */
+    struct inlay_given *given;  /* provided.c: structs that providers return */
     struct inlay_idiom *idioms; /* objects.c: structs that are objects */
     uint32_t mark;              /* of the newest search through types */
 
@@ -247,6 +250,25 @@ const char *inlay_foreign_problem(struct inlay_reader *reader, Dwarf_Die *die);
 
 /* layout.c: tells one layout of a struct from another; 0: incomplete. */
 uint64_t inlay_die_layout(struct inlay_reader *reader, Dwarf_Die *die);
+
+/* objects.c: what a DIE with a type points to; false when it is no struct with
+ * a name. Its key is its tag, else its typedef's name; NULL: it has none. */
+bool inlay_die_points_to(Dwarf_Die *die, struct inlay_peeled *ret);
+const char *inlay_die_key(const struct inlay_peeled *peeled);
+
+/*
+ * provided.c: the structs that providers return, before functions are built;
+ * is a (peeled) struct one of them; the INJECTED type of a pointer to it (NULL:
+ * it is none, or reader->error); of a provider's result.
+ */
+bool inlay_provided_find(struct inlay_reader *reader);
+bool inlay_provided_has(struct inlay_reader *reader,
+                        const struct inlay_peeled *to);
+const struct inlay_type *inlay_provided_pointer(struct inlay_reader *reader,
+                                                Dwarf_Die *pointer,
+                                                const struct inlay_peeled *to);
+const struct inlay_type *inlay_provided_result(struct inlay_reader *reader,
+                                               Dwarf_Die *function);
 
 /*
  * objects.c: the structs T with T_new and T_free, before functions are built;

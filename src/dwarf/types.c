@@ -362,6 +362,11 @@ static const char *misplaced(const struct inlay_type *type,
         return at == INLAY_AT_PARAM
                    ? NULL
                    : "Arrow data are parameters only: return INLAY_ARRAY";
+    case INLAY_KIND_UPLOAD:
+        return at == INLAY_AT_PARAM || at == INLAY_AT_FIELD ||
+                       at == INLAY_AT_ITEM || at == INLAY_AT_VALUE
+                   ? NULL
+                   : "an upload is a parameter of a route, or within one";
     case INLAY_KIND_POINTER:
         return misplaced_pointer(at);
     case INLAY_KIND_BOOL:
@@ -372,6 +377,9 @@ static const char *misplaced(const struct inlay_type *type,
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OPTIONAL:
     case INLAY_KIND_STRUCT:

@@ -41,6 +41,19 @@ INLAY_SLICE(colors, enum color);
 INLAY_SLICE(pointers, struct point *);
 INLAY_OPTIONAL(maybe_char, char);
 INLAY_OPTIONAL(maybe_point, struct point *);
+typedef inlay_date day;
+INLAY_SLICE(dates, inlay_date);
+INLAY_SLICE(uploads, inlay_upload);
+INLAY_OPTIONAL(maybe_uuid, inlay_uuid);
+struct event {
+    inlay_uuid id;
+    inlay_date day;
+    inlay_datetime at[2];
+};
+typedef struct event nickname;
+struct holds_upload {
+    inlay_upload file;
+};
 struct holds_owned {
     reals r;
 };
@@ -118,12 +131,26 @@ maybe_char ok_maybe_char(maybe_char v) { return v; }
 struct node *ok_node(struct node *v) { return v; }
 const struct node *ok_const_node(const struct node *v) { return v; }
 PyObject *ok_object(PyObject *v) { return v; }
+inlay_date ok_date(inlay_date v) { return v; }
+day ok_day(day v) { return v; }
+inlay_datetime ok_datetime(inlay_datetime v) { return v; }
+inlay_uuid ok_uuid(inlay_uuid v) { return v; }
+struct event ok_event(struct event v) { return v; }
+dates ok_dates(dates v) { return v; }
+maybe_uuid ok_maybe_uuid(maybe_uuid v) { return v; }
+inlay_date ok_callback_date(inlay_date (*v)(inlay_datetime, inlay_uuid)) { return v((inlay_datetime){0}, (inlay_uuid){{0}}); }
+int64_t ok_upload(inlay_upload v) { return (int64_t)v.data.len; }
+int ok_uploads(uploads v) { return (int)v.len; }
+int ok_holds_upload(struct holds_upload v) { return (int)v.file.data.len; }
+nickname ok_nickname(nickname v) { return v; }
 int64_t ok_visit(visit v, void *data) { return v(1, "", (inlay_str){0}, (struct point){0}, 0, RED, data); }
 struct point ok_callback(struct point (*v)(void)) { return v(); }
 void ok_two(void (*f)(void *), void *a, void (*g)(int, void *), void *b) { f(a); g(1, b); }
 void ok_array(struct ArrowArray *v) { (void)v; }
 void ok_arrow(struct ArrowSchema *s, struct ArrowArray *v, const struct ArrowArray *w, struct ArrowSchema *t) { (void)s; (void)v; (void)w; (void)t; }
 
+inlay_upload no_upload(void) { return (inlay_upload){0}; }
+int no_callback_upload(int (*v)(inlay_upload)) { return v((inlay_upload){0}); }
 texts no_texts(void) { return (texts){0}; }
 levels no_levels(void) { return (levels){0}; }
 int no_owned(reals v) { return (int)v.len; }

@@ -78,12 +78,16 @@ static void look_at_type(const struct inlay_type *type, int depth)
     case INLAY_KIND_CHAR:
     case INLAY_KIND_CSTR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
     case INLAY_KIND_CHARS:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
         break;
     }
 }
@@ -181,7 +185,15 @@ static void check_value(const struct inlay_type *type, int depth)
         break;
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
         REQUIRE(type->size == 16);
+        break;
+    case INLAY_KIND_DATE:
+        REQUIRE(type->size == 4);
+        break;
+    case INLAY_KIND_UPLOAD:
+        REQUIRE(type->size == 48);
         break;
     case INLAY_KIND_CSTR:
     case INLAY_KIND_OBJECT:

@@ -86,6 +86,43 @@ static void check_text(const struct fixture *fixture)
     assert_str(fixture_type(fixture, "ok_boxes")->elem->name, "point");
 }
 
+static void check_moments(const struct fixture *fixture)
+{
+    static const struct {
+        const char *func, *name;
+        enum inlay_kind kind;
+        uint32_t size, align;
+    } cases[] = {
+        {"ok_date", "inlay_date", INLAY_KIND_DATE, 4, 2},
+        {"ok_day", "inlay_date", INLAY_KIND_DATE, 4, 2},
+        {"ok_datetime", "inlay_datetime", INLAY_KIND_DATETIME, 16, 8},
+        {"ok_uuid", "inlay_uuid", INLAY_KIND_UUID, 16, 1},
+        {"ok_upload", "inlay_upload", INLAY_KIND_UPLOAD, 48, 8},
+    };
+
+    for (size_t i = 0; i < inlay_array_size(cases); i++) {
+        const struct inlay_type *type = fixture_type(fixture, cases[i].func);
+
+        assert_int_equal(type->kind, cases[i].kind);
+        assert_int_equal(type->size, cases[i].size);
+        assert_int_equal(type->align, cases[i].align);
+        assert_str(type->name, cases[i].name);
+    }
+    const struct inlay_type *event = fixture_type(fixture, "ok_event");
+    assert_int_equal(event->fields[0].type->kind, INLAY_KIND_UUID);
+    assert_int_equal(event->fields[1].type->kind, INLAY_KIND_DATE);
+    assert_int_equal(event->fields[2].type->elem->kind, INLAY_KIND_DATETIME);
+    assert_int_equal(event->fields[2].offset, 24);
+    assert_int_equal(fixture_type(fixture, "ok_dates")->elem->kind,
+                     INLAY_KIND_DATE);
+    assert_int_equal(fixture_type(fixture, "ok_maybe_uuid")->elem->kind,
+                     INLAY_KIND_UUID);
+    /* A typedef that is not the tag is known, too. */
+    assert_ptr_equal(fixture_type(fixture, "ok_nickname"), event);
+    assert_str(event->aliases->name, "nickname");
+    assert_null(event->aliases->next);
+}
+
 static void check_pointers(const struct fixture *fixture)
 {
     const struct inlay_type *node = fixture_type(fixture, "ok_node");
@@ -136,6 +173,11 @@ static void check_callbacks(const struct fixture *fixture)
 }
 
 static const char *const refusals[][2] = {
+    {"no_upload", "the result has type inlay_upload: an upload is a parameter "
+                  "of a route, or within one"},
+    {"no_callback_upload", "parameter 'v' has type int (*)(inlay_upload): "
+                           "parameter 1 of the callback has type "
+                           "inlay_upload: an upload"},
     {"no_texts", "the result has type texts, which is made of inlay_str: "
                  "INLAY_ARRAY holds numbers or structs of numbers: return "
                  "INLAY_SLICE"},
@@ -237,6 +279,7 @@ static void check_kinds(const char *cc, const char *flags)
     check_enums(&fixture);
     check_arrays(&fixture);
     check_text(&fixture);
+    check_moments(&fixture);
     check_pointers(&fixture);
     check_callbacks(&fixture);
     for (size_t i = 0; i < inlay_array_size(refusals); i++)
