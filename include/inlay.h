@@ -289,6 +289,8 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
  * is an HTTP answer. It closes when the function returns (1000), fails (1011;
  * 1008 for a client's fault), or by inlay_close(socket, code, format, ...).
  * inlay_receive(socket, &message): false at its end.
+ * inlay_send and inlay_close also take others' sockets of the same I/O thread,
+ * while their functions run, and do not wait: false when there is no room.
  * inlay_handshake(socket): the request that it was.
  *
  * Authentication. inlay_bearer("Bearer x", &token), inlay_basic("Basic …",
@@ -311,12 +313,13 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
 #define inlay_send_file(path) (inlay_api_->send_file(path))
 #define inlay_next(request) (inlay_api_->next(request))
 #define inlay_answered() (inlay_api_->answered())
-#define inlay_part(request, part) (inlay_api_->part((request), (part)))
+#define inlay_part(request, which) (inlay_api_->part((request), (which)))
 #define inlay_header(request, name) (inlay_api_->header((request), (name)))
 #define inlay_cookie(request, name) (inlay_api_->cookie((request), (name)))
 #define inlay_read(request, buffer, size)                                      \
     (inlay_api_->read((request), (buffer), (size)))
-#define inlay_write(request, text) (inlay_api_->write((request), (text)))
+#define inlay_write(request, ...)                                              \
+    (inlay_api_->write((request), (__VA_ARGS__)))
 #define inlay_print(request, ...) (inlay_api_->print((request), __VA_ARGS__))
 #define inlay_event(request, name, ...)                                        \
     (inlay_api_->event((request), (name), __VA_ARGS__))
@@ -332,8 +335,9 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
 #define inlay_bearer(text, token_ret) (inlay_api_->bearer((text), (token_ret)))
 #define inlay_basic(text, user_ret, password_ret)                              \
     (inlay_api_->basic((text), (user_ret), (password_ret)))
-#define inlay_equal(left, right) (inlay_api_->equal((left), (right)))
-#define inlay_sign(key, text) (inlay_api_->sign((key), (text)))
+/* Any number: a compound literal has commas. */
+#define inlay_equal(...) (inlay_api_->equal(__VA_ARGS__))
+#define inlay_sign(...) (inlay_api_->sign(__VA_ARGS__))
 #define inlay_verify(key, text, max_age, text_ret)                             \
     (inlay_api_->verify((key), (text), (max_age), (text_ret)))
 #define inlay_alloc(size) (inlay_api_->alloc(size))
@@ -621,28 +625,19 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
                   __VA_ARGS__)
 
 /*
- * INLAY_STATE(open_store, close_store): struct store *open_store(void) is
- * called once per worker, before it serves; every parameter of that pointer
- * type, in routes, guards and providers, is it. Threads share it: locking is
- * yours. close_store may be 0.
+ * INLAY_STATE(open_store, close_store): struct store *open_store(…) is called
+ * once per worker, before it serves, with other states as parameters; every
+ * parameter of that pointer type, in routes, guards and providers, is it.
+ * Threads share it: locking is yours. close_store(store) may be 0.
  * INLAY_PROVIDE(current_user): struct user *current_user(…) is called once per
  * request that needs it, its own parameters found in the same way;
- * inlay_fail in it ends the request.
+ * inlay_fail in it ends the request. It may return the struct itself, too.
  */
 #define INLAY_STATE(open, close)                                               \
     INLAY_RECORD_(provide, INLAY_FUNC_(open), __FILE__, __LINE__, 1,           \
-                  INLAY_CLOSE_(open, close))
+                  (void (*)(void *))(close))
 #define INLAY_PROVIDE(f)                                                       \
     INLAY_RECORD_(provide, INLAY_FUNC_(f), __FILE__, __LINE__, 0, 0)
-#ifndef __cplusplus
-#define INLAY_CLOSE_(open, close)                                              \
-    __extension__(void (*)(void *))(1 ? (close)                                \
-                                      : (void (*)(__typeof__((open)())))0)
-#else
-#define INLAY_CLOSE_(open, close)                                              \
-    reinterpret_cast<void (*)(void *)>(                                        \
-        static_cast<void (*)(decltype((open)()))>(close))
-#endif
 
 /*
  * INLAY_BEFORE("/admin/" and a star, require_admin): a guard of every request
@@ -661,7 +656,8 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
  * Layers, as options of the same names have them (docs/layers.md):
  * INLAY_LAYER("rate-limit", "/login", "5/minute"),
  * INLAY_LAYER("concurrency", "/report", "2"),
- * INLAY_LAYER("timeout", "/report", "3s").
+ * INLAY_LAYER("timeout", "/report", "3s"),
+ * INLAY_LAYER("accept", "/report", "text/csv").
  */
 #define INLAY_LAYER(name, pattern, value)                                      \
     INLAY_RECORD_(layer, name, pattern, value, __FILE__, __LINE__)

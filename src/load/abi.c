@@ -69,6 +69,19 @@ static void collect(struct leaves *leaves,
         add_leaf(leaves, offset, 8, false);
         add_leaf(leaves, offset + 8, 8, false);
         break;
+    case INLAY_KIND_DATE:
+        add_leaf(leaves, offset, 2, false);
+        add_leaf(leaves, offset + 2, 2, false);
+        break;
+    case INLAY_KIND_DATETIME:
+        add_leaf(leaves, offset, 8, false);
+        add_leaf(leaves, offset + 8, 4, false);
+        break;
+    case INLAY_KIND_UPLOAD:
+        for (uint32_t i = 0; i < type->size; i += 8)
+            add_leaf(leaves, offset + i, 8, false);
+        break;
+    case INLAY_KIND_UUID:
     case INLAY_KIND_CHARS:
         for (uint32_t i = 0;
              i < type->size && leaves->count <= INLAY_LEAVES_MOST; i++)
@@ -128,6 +141,10 @@ enum inlay_move_op inlay_abi_scalar(const struct inlay_type *type)
     case INLAY_KIND_VOID:
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_OPTIONAL:

@@ -2,9 +2,12 @@
  * api_http.c - what functions of routes, guards and providers say and ask:
  * texts are formatted into the call's memory here, the rest is context->http's.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "base/buf.h"
+#include "http/cookie.h"
 #include "load/api.h"
 
 #include "base/banned.h"
@@ -24,6 +27,17 @@ static struct inlay_context *running(const char *what)
         return context;
     snprintf(text, sizeof(text), "%s: there is no request here", what);
     inlay_context_fail(context, INLAY_INTERNAL, inlay_str_from(text));
+    return NULL;
+}
+
+/* The same for what waits: one that goes on after it has failed is told so. */
+static struct inlay_context *waiting(const char *what)
+{
+    struct inlay_context *context = inlay_context_current;
+
+    if (!context || !context->error || !context->http)
+        return running(what);
+    context->http->refuse(context);
     return NULL;
 }
 
@@ -208,32 +222,15 @@ int inlay_api_answered(void)
 struct inlay_str inlay_api_cookie(const inlay_request *request,
                                   const char *name)
 {
-    struct inlay_str line = inlay_api_header(request, "cookie");
-    struct inlay_str wanted = text_of(name);
-
-    while (line.len) {
-        const char *end = memchr(line.ptr, ';', line.len);
-        size_t len = end ? (size_t)(end - line.ptr) : line.len;
-        struct inlay_str pair = inlay_str_trim(inlay_str_make(line.ptr, len));
-        const char *is = pair.len ? memchr(pair.ptr, '=', pair.len) : NULL;
-
-        line.ptr += len + (end != NULL);
-        line.len -= len + (end != NULL);
-        if (!is)
-            continue;
-        size_t key = (size_t)(is - pair.ptr);
-        if (inlay_str_equal(inlay_str_trim(inlay_str_make(pair.ptr, key)),
-                            wanted))
-            return inlay_str_trim(inlay_str_make(is + 1, pair.len - key - 1));
-    }
-    return none;
+    return inlay_cookie_find(inlay_api_header(request, "cookie"),
+                             text_of(name));
 }
 
 /* --- Waiting ------------------------------------------------------------ */
 
 ptrdiff_t inlay_api_read(inlay_request *request, void *buffer, size_t size)
 {
-    struct inlay_context *context = running("inlay_read");
+    struct inlay_context *context = waiting("inlay_read");
 
     (void)request;
     return context ? context->http->read(context, buffer, size) : -1;
@@ -241,15 +238,15 @@ ptrdiff_t inlay_api_read(inlay_request *request, void *buffer, size_t size)
 
 bool inlay_api_write(inlay_request *request, struct inlay_str bytes)
 {
-    struct inlay_context *context = running("inlay_write");
+    struct inlay_context *context = waiting("inlay_write");
 
     (void)request;
-    return context && context->http->write(context, bytes);
+    return context && context->http->write(context, bytes, false);
 }
 
 bool inlay_api_print(inlay_request *request, const char *format, ...)
 {
-    struct inlay_context *context = running("inlay_print");
+    struct inlay_context *context = waiting("inlay_print");
     va_list args;
 
     (void)request;
@@ -258,7 +255,7 @@ bool inlay_api_print(inlay_request *request, const char *format, ...)
     va_start(args, format);
     struct inlay_str text = format_text(context, format, args);
     va_end(args);
-    return text.ptr && context->http->write(context, text);
+    return text.ptr && context->http->write(context, text, true);
 }
 
 /* HTML 9.2.5: a field per line; CR, LF and CRLF end one. */
@@ -289,7 +286,7 @@ bool inlay_api_event(inlay_request *request,
                      const char *format,
                      ...)
 {
-    struct inlay_context *context = running("inlay_event");
+    struct inlay_context *context = waiting("inlay_event");
     struct inlay_str text = none;
     struct inlay_buf out;
     va_list args;
@@ -316,37 +313,69 @@ bool inlay_api_event(inlay_request *request,
     return false;
 }
 
+/* A call from Python blocks, as any other in C, but for Python's lock. */
+static bool block(const struct inlay_context *context, uint32_t ms)
+{
+    const struct inlay_waiting *other = context->waiting;
+    struct timespec left = {.tv_sec = ms / 1000,
+                            .tv_nsec = (long)(ms % 1000) * 1000000};
+    void *given = other ? other->begin() : NULL;
+
+    while (clock_nanosleep(CLOCK_MONOTONIC, 0, &left, &left) == EINTR)
+        continue;
+    if (given)
+        other->end(given);
+    return true;
+}
+
 bool inlay_api_sleep(uint32_t ms)
 {
-    struct inlay_context *context = running("inlay_sleep");
+    struct inlay_context *context = inlay_context_current;
 
+    if (context && !context->error && !context->http)
+        return block(context, ms);
+    context = waiting("inlay_sleep");
     return context && context->http->sleep(context, ms);
 }
 
 /* --- WebSockets --------------------------------------------------------- */
 
+/* One on the same thread, which need not be the running call's: it is the
+ * context of its function. */
+static struct inlay_context *socket_of(struct inlay_context *running,
+                                       inlay_socket *socket)
+{
+    return socket ? (struct inlay_context *)(void *)socket : running;
+}
+
 bool inlay_api_accept(inlay_socket *socket, struct inlay_str subprotocol)
 {
-    struct inlay_context *context = running("inlay_accept");
+    struct inlay_context *context = waiting("inlay_accept");
 
-    (void)socket;
-    return context && context->http->accept(context, subprotocol);
+    if (!context)
+        return false;
+    context = socket_of(context, socket);
+    return context->http->accept(context, subprotocol);
 }
 
 bool inlay_api_receive(inlay_socket *socket, inlay_message *message_ret)
 {
-    struct inlay_context *context = running("inlay_receive");
+    struct inlay_context *context = waiting("inlay_receive");
 
-    (void)socket;
-    return context && context->http->receive(context, message_ret);
+    if (!context)
+        return false;
+    context = socket_of(context, socket);
+    return context->http->receive(context, message_ret);
 }
 
 bool inlay_api_send(inlay_socket *socket, inlay_message message)
 {
-    struct inlay_context *context = running("inlay_send");
+    struct inlay_context *context = waiting("inlay_send");
 
-    (void)socket;
-    return context && context->http->send(context, message);
+    if (!context)
+        return false;
+    context = socket_of(context, socket);
+    return context->http->send(context, message);
 }
 
 void inlay_api_close(inlay_socket *socket, int code, const char *format, ...)
@@ -354,14 +383,15 @@ void inlay_api_close(inlay_socket *socket, int code, const char *format, ...)
     struct inlay_context *context = running("inlay_close");
     va_list args;
 
-    (void)socket;
     if (!context)
         return;
     va_start(args, format);
     struct inlay_str reason = format_text(context, format, args);
     va_end(args);
-    if (reason.ptr)
-        context->http->close(context, code, reason);
+    if (!reason.ptr)
+        return;
+    context = socket_of(context, socket);
+    context->http->close(context, code, reason);
 }
 
 /* One object plays both parts: it only tells types apart. */

@@ -26,6 +26,7 @@ struct inlay_owned_block {
 };
 
 struct inlay_context;
+struct inlay_func;
 
 /*
  * What a call can do that answers a request; of serve/, which load/ does not
@@ -51,8 +52,12 @@ struct inlay_http_ops {
     struct inlay_str (*request_header)(struct inlay_context *context,
                                        struct inlay_str name);
     int (*answered)(struct inlay_context *context);
+    /* A wait of a call that has failed: false, or it never returns. */
+    bool (*refuse)(struct inlay_context *context);
     ptrdiff_t (*read)(struct inlay_context *context, void *buffer, size_t size);
-    bool (*write)(struct inlay_context *context, struct inlay_str bytes);
+    bool (*write)(struct inlay_context *context,
+                  struct inlay_str bytes,
+                  bool text);
     /* The head of a stream of events goes out first. */
     bool (*event)(struct inlay_context *context, struct inlay_str text);
     bool (*sleep)(struct inlay_context *context, uint32_t ms);
@@ -76,6 +81,13 @@ struct inlay_context {
     const struct inlay_http_ops *http;
     /* The blocks themselves are the arena's; freed by it unless taken. */
     struct inlay_owned_block *owned;
+    /*
+     * For reports of crashes and the watchdog: what is served and the function
+     * that runs. Both last as long as modules. "GET /users/{id}", "guard
+     * /admin"; "" and NULL when nothing is (a call from Python).
+     */
+    struct inlay_str what;
+    const struct inlay_func *func;
 };
 
 extern __thread struct inlay_context *inlay_context_current

@@ -15,8 +15,10 @@
 #include <unistd.h>
 
 #include "dwarf/dwarf.h"
+#include "load/context.h"
 #include "load/crash_walk.h"
 #include "load/module.h"
+#include "net/coroutine.h"
 
 #include "base/banned.h"
 
@@ -26,6 +28,8 @@
 #define LINES_MOST 16                 /* of a report */
 #define STEPS_MOST (1 << 20)          /* of a walk: an overflow has many */
 #define INLINED_MOST 8
+#define CALLS_MOST 8 /* of running ones, each within another */
+#define NAME_MOST 300
 /* A fault this near to the stack pointer is the stack's. */
 #define STACK_NEAR ((uintptr_t)64 << 10)
 #define STACK_ABOVE 4096
@@ -57,6 +61,7 @@ static struct range libc_code;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pthread_key_t stack_key;
 static bool has_stack_key;
+static atomic_int line_fd = -1;
 
 __thread bool inlay_crash_thread_ready
     __attribute__((tls_model("initial-exec")));
@@ -175,6 +180,45 @@ static void put_place(struct report *report,
     }
 }
 
+/* What the thread was doing; texts may lie anywhere by now. */
+struct running {
+    struct inlay_str what, function;
+};
+
+static struct running find_running(void)
+{
+    const struct inlay_context *at = inlay_context_current;
+    struct inlay_context context;
+    struct running running = {0};
+    struct inlay_func func;
+
+    for (int i = 0; i < CALLS_MOST && at; i++, at = context.outer) {
+        if (!inlay_crash_read((uintptr_t)at, &context, sizeof(context)))
+            break;
+        if (!context.what.len)
+            continue;
+        running.what = context.what;
+        if (context.func &&
+            inlay_crash_read((uintptr_t)context.func, &func, sizeof(func)))
+            running.function = func.name;
+        break;
+    }
+    return running;
+}
+
+/* Text that may not be there, and is to be one field of one line. */
+static void put_name(struct report *report, struct inlay_str name)
+{
+    uintptr_t at = (uintptr_t)name.ptr;
+    char c;
+
+    for (size_t i = 0; i < name.len && i < NAME_MOST; i++) {
+        if (!inlay_crash_read(at + i, &c, 1))
+            return;
+        put(report, inlay_str_make((unsigned char)c < ' ' ? "?" : &c, 1));
+    }
+}
+
 /* Or was it sent? */
 static bool is_fault(const struct inlay_crash_signal *signal)
 {
@@ -192,18 +236,25 @@ static bool is_overflow(const struct inlay_crash_signal *signal,
                         const struct inlay_crash_registers *registers)
 {
     return has_address(signal) &&
-           signal->address + STACK_NEAR >= registers->sp &&
-           signal->address < registers->sp + STACK_ABOVE;
+           (inlay_coroutine_overflow(signal->address) ||
+            (signal->address + STACK_NEAR >= registers->sp &&
+             signal->address < registers->sp + STACK_ABOVE));
+}
+
+static void put_signal(struct report *report,
+                       const struct inlay_crash_signal *signal)
+{
+    for (size_t i = 0; i < inlay_array_size(signals); i++) {
+        if (signals[i].number == signal->number)
+            put(report, inlay_str_from(signals[i].name));
+    }
 }
 
 static void put_reason(struct report *report,
                        const struct inlay_crash_signal *signal,
                        const struct inlay_crash_registers *registers)
 {
-    for (size_t i = 0; i < inlay_array_size(signals); i++) {
-        if (signals[i].number == signal->number)
-            put(report, inlay_str_from(signals[i].name));
-    }
+    put_signal(report, signal);
     if (is_overflow(signal, registers))
         PUT(report, " (stack overflow)");
     else if (signal->number == SIGFPE && signal->code == FPE_INTDIV)
@@ -294,26 +345,92 @@ static void put_first(struct report *report,
     put_place(report, &place);
 }
 
+/* One line: see inlay_crash_report_to. */
+static void put_line(struct report *report,
+                     const struct inlay_crash_signal *signal,
+                     const struct running *running,
+                     const struct inlay_crash_frame *frame)
+{
+    struct inlay_crash_place place;
+
+    inlay_crash_describe(frame->address, &place);
+    put_number(report, (uint64_t)getpid(), 10);
+    PUT(report, "\t");
+    put_signal(report, signal);
+    PUT(report, "\t");
+    put_name(report, running->what);
+    PUT(report, "\t");
+    put_name(report,
+             running->function.len ? running->function : place.function);
+    PUT(report, "\t");
+    if (place.line) {
+        put_name(report, place.file);
+        PUT(report, ":");
+        put_number(report, place.line, 10);
+    }
+    PUT(report, "\n");
+}
+
+static void put_text(struct report *report,
+                     const struct inlay_crash_signal *signal,
+                     const struct inlay_crash_registers *registers,
+                     const struct running *running,
+                     const struct inlay_crash_frame *frame)
+{
+    PUT(report, "inlay: ");
+    put_reason(report, signal, registers);
+    if (frame->address) {
+        put_first(report, registers, frame);
+    } else {
+        PUT(report, " in a call of ");
+        put_name(report, running->function);
+        PUT(report, "()");
+    }
+    if (running->what.len) {
+        PUT(report, ", for ");
+        put_name(report, running->what);
+    }
+    put_circumstances(report, signal);
+}
+
+static void say(struct report *report, int fd)
+{
+    if (report->len == sizeof(report->text))
+        report->text[report->len - 1] = '\n';
+    while (write(fd, report->text, report->len) < 0 && errno == EINTR)
+        continue;
+    report->len = 0;
+}
+
 static void report_crash(const struct inlay_crash_signal *signal)
 {
+    struct running running = find_running();
     struct inlay_crash_registers registers;
-    struct inlay_crash_frame frame;
+    struct inlay_crash_frame frame = {0};
     struct inlay_crash_walk walk;
     struct report report;
+    int fd = atomic_load(&line_fd);
 
     inlay_crash_registers(signal, &registers);
-    if (!inlay_crash_first(&registers, &walk, &frame))
+    bool found = inlay_crash_first(&registers, &walk, &frame);
+    if (!found && !running.what.len)
         return;
+    if (!found)
+        frame = (struct inlay_crash_frame){0};
     report.len = 0;
-    PUT(&report, "inlay: ");
-    put_reason(&report, signal, &registers);
-    put_first(&report, &registers, &frame);
-    put_circumstances(&report, signal);
-    put_callers(&report, &walk);
-    if (report.len == sizeof(report.text))
-        report.text[report.len - 1] = '\n';
-    while (write(STDERR_FILENO, report.text, report.len) < 0 && errno == EINTR)
-        continue;
+    if (fd >= 0) { /* first: stderr may be slow */
+        put_line(&report, signal, &running, &frame);
+        say(&report, fd);
+    }
+    put_text(&report, signal, &registers, &running, &frame);
+    if (found)
+        put_callers(&report, &walk);
+    say(&report, STDERR_FILENO);
+}
+
+void inlay_crash_report_to(int fd)
+{
+    atomic_store(&line_fd, fd);
 }
 
 /* --- Handlers ------------------------------------------------------------- */

@@ -39,6 +39,23 @@ struct inlay_crash_place {
  */
 bool inlay_crash_describe(uintptr_t address, struct inlay_crash_place *ret);
 
+/*
+ * For a supervisor: from now on each crash in a module is also written to
+ * `fd` (a pipe shared by all workers; -1: to none), in one write, one line of
+ * fields that tabs separate:
+ *
+ *     pid TAB signal TAB route TAB function TAB place NL
+ *     4711  SIGSEGV  GET /users/{id}  get_user  /app/fast.c:12
+ *
+ * The route is "METHODS PATH" as its record has them (methods as in
+ * inlay_native_info), "guard PATTERN" in a guard, "" elsewhere (a call from
+ * Python, a start-up). The function is the route's (or guard's), or, outside
+ * of those, the one that crashed; the place is where it crashed, "" when that
+ * is not known.
+ * It stands before anything that takes long (core dumps).
+ */
+void inlay_crash_report_to(int fd);
+
 extern __thread bool inlay_crash_thread_ready
     __attribute__((tls_model("initial-exec")));
 void inlay_crash_thread_slow(void);

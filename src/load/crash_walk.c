@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/macros.h"
+#include "net/coroutine.h"
 
 #include "base/banned.h"
 
@@ -103,12 +104,12 @@ static bool search(struct inlay_crash_walk *walk,
     uintptr_t from = walk->at, word;
 
     for (uintptr_t at = from; at - from < SEARCH_MOST; at += sizeof(word)) {
-        if (!read_word(at, &word))
+        if (at >= walk->end || !read_word(at, &word))
             break;
         if (!inlay_crash_in_module(word) || !is_return(word))
             continue;
         uintptr_t found = find_fp(from, at, fp);
-        if (!found)
+        if (!found || found >= walk->end)
             continue;
         walk->next = found;
         walk->at = at + sizeof(word);
@@ -159,6 +160,17 @@ static uintptr_t find_caller(const struct inlay_crash_registers *registers,
     return 0;
 }
 
+/* Above a coroutine's stack there is another thread's, or anything. */
+static uintptr_t find_end(uintptr_t sp)
+{
+    uintptr_t low, high;
+
+    if (inlay_coroutine_stack(&low, &high) &&
+        ((sp >= low && sp < high) || inlay_coroutine_overflow(sp)))
+        return high;
+    return UINTPTR_MAX;
+}
+
 bool inlay_crash_first(const struct inlay_crash_registers *registers,
                        struct inlay_crash_walk *walk,
                        struct inlay_crash_frame *ret)
@@ -168,6 +180,7 @@ bool inlay_crash_first(const struct inlay_crash_registers *registers,
     *walk = (struct inlay_crash_walk){
         .next = registers->fp,
         .at = (registers->sp + 7) & ~(uintptr_t)7,
+        .end = find_end(registers->sp),
     };
     if (inlay_crash_in_module(registers->pc)) {
         *ret = (struct inlay_crash_frame){registers->pc, false};
@@ -194,7 +207,7 @@ bool inlay_crash_next(struct inlay_crash_walk *walk,
 
     walk->back = 0;
     if (!back) {
-        if (fp < walk->at || !read_word(fp, &walk->next) ||
+        if (fp < walk->at || fp >= walk->end || !read_word(fp, &walk->next) ||
             !read_word(fp + sizeof(fp), &back))
             return false;
         walk->at = fp + 2 * sizeof(fp);

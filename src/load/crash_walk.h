@@ -54,6 +54,7 @@ struct inlay_crash_walk {
     uintptr_t back; /* where the last frame returns to; 0: see `next` */
     uintptr_t next; /* frame pointer of the last frame, or its caller's */
     uintptr_t at;   /* the stack below this is done */
+    uintptr_t end;  /* of a coroutine's stack, or of memory */
 };
 
 /*

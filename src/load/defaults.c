@@ -3,8 +3,12 @@
 #include <string.h>
 
 #include "load/records.h"
+#include "type/calendar.h"
+#include "type/lax.h"
 
 #include "base/banned.h"
+
+#define ARENA_LIMIT ((size_t)64 << 10)
 
 static struct inlay_error *wrong_kind(const struct inlay_type *type,
                                       const char *hint)
@@ -129,6 +133,32 @@ static struct inlay_error *put_text(const struct inlay_default_record *default_,
     return NULL;
 }
 
+/* "2026-11-21": a string that reads as requests' texts do. */
+static struct inlay_error *put_time(const struct inlay_default_record *default_,
+                                    void *at,
+                                    const struct inlay_type *type)
+{
+    char reason[INLAY_TIME_REASON_SIZE];
+    struct inlay_arena arena;
+    int lax;
+
+    if (default_->kind != INLAY_DEFAULT_STRING || is_null(default_))
+        return wrong_kind(type, type->kind == INLAY_KIND_UUID
+                                    ? "a string, as \"f81d4fae-…\""
+                                    : "a string, as \"2026-11-21\"");
+    inlay_arena_init(&arena, ARENA_LIMIT);
+    lax = inlay_time_of_text(inlay_str_from(default_->string), type, &arena, at,
+                             reason);
+    inlay_arena_deinit(&arena);
+    if (lax == INLAY_LAX_OK)
+        return NULL;
+    if (lax == INLAY_LAX_NO_MEMORY)
+        return inlay_error_no_memory();
+    return inlay_records_wrong("%s is no %.*s%s%s", default_->text,
+                               inlay_str_arg(type->name), *reason ? ": " : "",
+                               reason);
+}
+
 static struct inlay_error *put(const struct inlay_default_record *default_,
                                void *at,
                                const struct inlay_type *type)
@@ -148,6 +178,10 @@ static struct inlay_error *put(const struct inlay_default_record *default_,
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
         return put_text(default_, at, type);
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        return put_time(default_, at, type);
     case INLAY_KIND_POINTER:
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_CALLBACK:
@@ -157,6 +191,7 @@ static struct inlay_error *put(const struct inlay_default_record *default_,
             return NULL;
         *((bool *)at + type->has_offset) = true;
         return put(default_, (char *)at + type->value_offset, type->elem);
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_STRUCT:
     case INLAY_KIND_VOID:

@@ -17,11 +17,21 @@
 
 #define ARENA_LIMIT ((size_t)256 << 20)
 
+/* Is it the program that runs? Its functions are there already. */
+static bool is_program(const struct inlay_module *module)
+{
+    char path[PATH_MAX];
+
+    return realpath("/proc/self/exe", path) &&
+           inlay_str_equal(module->path, inlay_str_from(path));
+}
+
 static struct inlay_error *map_file(struct inlay_module *module)
 {
     struct link_map *map;
 
-    module->handle = dlopen(module->path.ptr, RTLD_NOW | RTLD_LOCAL);
+    module->handle = dlopen(is_program(module) ? NULL : module->path.ptr,
+                            RTLD_NOW | RTLD_LOCAL);
     if (!module->handle || dlinfo(module->handle, RTLD_DI_LINKMAP, &map))
         return inlay_error_create(INLAY_ERROR_IMPORT, "%s", dlerror());
     module->base = map->l_addr;

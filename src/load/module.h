@@ -94,7 +94,8 @@ struct inlay_module {
 };
 
 /*
- * Loads the shared object at `path`. `root` is the folder of its sources.
+ * Loads the shared object at `path`; or the running program, when that is
+ * what lies there. `root` is the folder of its sources; "": any.
  * Errors (INLAY_ERROR_IMPORT, message with file:line): debug information
  * missing, dlopen's own text, a default that names no parameter or does not
  * fit its type, a route on a function that can't be called (with the reason),

@@ -109,6 +109,8 @@ static struct child *child_take(struct loop *loop)
         return NULL;
     inlay_arena_init(&child->arena, loop->limit);
     child->context.arena = &child->arena;
+    child->context.what = loop->caller->what;
+    child->context.func = loop->caller->func;
     pthread_mutex_lock(&loop->lock);
     child->next = loop->children;
     loop->children = child;

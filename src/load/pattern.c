@@ -45,9 +45,24 @@ bool inlay_pattern_next_method(struct inlay_str *rest, struct inlay_str *ret)
     return true;
 }
 
+/* A WebSocket among others: no function is both. */
+static bool is_mixed(struct inlay_str methods)
+{
+    struct inlay_str rest = methods, method;
+
+    while (inlay_pattern_next_method(&rest, &method)) {
+        if (inlay_pattern_is_socket(method) && method.len != methods.len)
+            return true;
+    }
+    return false;
+}
+
 const char *inlay_pattern_bad_methods(struct inlay_str methods)
 {
     char last = ',';
+
+    if (is_mixed(methods))
+        return "a function of INLAY_WEBSOCKET has no other methods";
 
     for (size_t i = 0; i < methods.len; i++) {
         char c = methods.ptr[i];
@@ -110,10 +125,10 @@ static const char *bad_segment(struct inlay_str text, bool last)
     if (inlay_str_is(kind, "path"))
         return last ? NULL : "nothing can follow a {...:path} parameter";
     if (!kind.len || inlay_str_is(kind, "str") || inlay_str_is(kind, "int") ||
-        inlay_str_is(kind, "float"))
+        inlay_str_is(kind, "float") || inlay_str_is(kind, "uuid"))
         return NULL;
-    return "a parameter's kind, behind the colon, is not str, int, float or "
-           "path";
+    return "a parameter's kind, behind the colon, is not str, int, float, uuid "
+           "or path";
 }
 
 const char *inlay_pattern_bad_path(struct inlay_str path)
@@ -141,4 +156,48 @@ const char *inlay_pattern_bad_path(struct inlay_str path)
     if (count > INLAY_PATTERN_SEGMENTS)
         return "the path has more than 64 segments";
     return why ? why : bad_names(path);
+}
+
+/* "//", "/./" and "/../", also at the end. */
+static bool has_dots(struct inlay_str path)
+{
+    for (size_t i = 0; i < path.len; i++) {
+        if (path.ptr[i] != '/')
+            continue;
+        struct inlay_str rest = inlay_str_make(path.ptr + i, path.len - i);
+        if (inlay_str_starts(rest, INLAY_STR("//")) ||
+            inlay_str_starts(rest, INLAY_STR("/./")) ||
+            inlay_str_starts(rest, INLAY_STR("/../")) ||
+            inlay_str_is(rest, "/.") || inlay_str_is(rest, "/.."))
+            return true;
+    }
+    return false;
+}
+
+const char *inlay_pattern_bad_cover(struct inlay_str pattern)
+{
+    if (!pattern.len || pattern.ptr[0] != '/')
+        return "the pattern must begin with '/'";
+    if (pattern.ptr[pattern.len - 1] == '*')
+        pattern.len--;
+    if (memchr(pattern.ptr, '*', pattern.len))
+        return "a '*' may stand at the pattern's end only";
+    if (has_braces(pattern))
+        return "a pattern has no parameters: write \"/users/*\", not "
+               "\"/users/{id}\"";
+    if (memchr(pattern.ptr, '%', pattern.len))
+        return "paths are decoded before they are matched: write the "
+               "character in place of its %-form";
+    if (!inlay_utf8_valid(pattern))
+        return "the pattern is not UTF-8";
+    for (size_t i = 0; i < pattern.len; i++) {
+        unsigned char c = (unsigned char)pattern.ptr[i];
+
+        if (c < ' ' || c == 127 || c == '?' || c == '#')
+            return "the pattern has a character that no path has";
+    }
+    if (has_dots(pattern))
+        return "the pattern has \"//\", \"/./\" or \"/../\": write the path as "
+               "it is without";
+    return NULL;
 }

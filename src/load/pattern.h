@@ -14,13 +14,27 @@
 
 /*
  * Why a path is none, or NULL. It begins with '/'; a parameter is a whole
- * segment, `{name}` or `{name:kind}` with str, int, float or path, which ends
- * the path; names are C identifiers, each there once.
+ * segment, `{name}` or `{name:kind}` with str, int, float, uuid or path, which
+ * ends the path; names are C identifiers, each there once.
  */
 const char *inlay_pattern_bad_path(struct inlay_str path);
 
-/* Why methods are none, or NULL: capital letters, commas between them. */
+/*
+ * Why the pattern of a guard or a layer is none, or NULL: a path as it is when
+ * decoded, a '*' at its end for any rest. No parameters: nobody would see that
+ * it never matches.
+ */
+const char *inlay_pattern_bad_cover(struct inlay_str pattern);
+
+/* Why methods are none, or NULL: capital letters, commas between them; or
+ * "WEBSOCKET" alone. */
 const char *inlay_pattern_bad_methods(struct inlay_str methods);
+
+/* "WEBSOCKET": the handshake's GET is meant, and it alone. */
+static inline bool inlay_pattern_is_socket(struct inlay_str methods)
+{
+    return inlay_str_is(methods, "WEBSOCKET");
+}
 
 /*
  * The parameters of a path, in order: `rest` starts as the path and is

@@ -109,6 +109,19 @@ struct inlay_error *inlay_records_function(const struct inlay_module *module,
     return NULL;
 }
 
+int inlay_records_order(const struct inlay_source *a,
+                        const struct inlay_source *b)
+{
+    size_t len = inlay_min(a->file.len, b->file.len);
+    int order = len ? memcmp(a->file.ptr, b->file.ptr, len) : 0;
+
+    if (order)
+        return order;
+    if (a->file.len != b->file.len)
+        return a->file.len < b->file.len ? -1 : 1;
+    return (a->line > b->line) - (a->line < b->line);
+}
+
 struct inlay_error *inlay_records_error(struct inlay_error *error,
                                         const char *file,
                                         uint32_t line,

@@ -71,6 +71,11 @@ struct inlay_error *inlay_layers_apply(struct inlay_module *module,
 struct inlay_error *inlay_notes_apply(struct inlay_module *module,
                                       const struct inlay_debug *debug);
 
+/* By file, then line, for qsort: compilers may turn the order of records
+ * around. */
+int inlay_records_order(const struct inlay_source *a,
+                        const struct inlay_source *b);
+
 /* `error` with "file:line: what: " before its message; consumes `error`. */
 struct inlay_error *inlay_records_error(struct inlay_error *error,
                                         const char *file,

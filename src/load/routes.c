@@ -18,6 +18,16 @@ static const struct inlay_param *find_param(const struct inlay_func *func,
     return NULL;
 }
 
+/* The request, or what a provider makes of it: either may be what looks at a
+ * part of the path. */
+static bool is_given(const struct inlay_func *func)
+{
+    for (size_t i = 0; i < func->nparams; i++)
+        if (func->params[i].type->kind == INLAY_KIND_INJECTED)
+            return true;
+    return false;
+}
+
 /* Each name in the path is a parameter that text can become. */
 static struct inlay_error *check_names(const struct inlay_func *func,
                                        struct inlay_str path)
@@ -27,6 +37,8 @@ static struct inlay_error *check_names(const struct inlay_func *func,
     while (inlay_pattern_next_param(&path, &name, &kind)) {
         const struct inlay_param *param = find_param(func, name);
 
+        if (!param && is_given(func))
+            continue;
         if (!param)
             return inlay_records_wrong("%.*s has no parameter %.*s",
                                        inlay_str_arg(func->name),
@@ -67,20 +79,12 @@ static struct inlay_error *read_route(struct inlay_module *module,
     return NULL;
 }
 
-/* Compilers may turn the order of records around. */
 static int compare_routes(const void *left, const void *right)
 {
     const struct inlay_route_decl *a = left, *b = right;
-    size_t len = inlay_min(a->decl.file.len, b->decl.file.len);
-    int order = len ? memcmp(a->decl.file.ptr, b->decl.file.ptr, len) : 0;
+    int order = inlay_records_order(&a->decl, &b->decl);
 
-    if (order)
-        return order;
-    if (a->decl.file.len != b->decl.file.len)
-        return a->decl.file.len < b->decl.file.len ? -1 : 1;
-    if (a->decl.line != b->decl.line)
-        return a->decl.line < b->decl.line ? -1 : 1;
-    return strcmp(a->path.ptr, b->path.ptr);
+    return order ? order : strcmp(a->path.ptr, b->path.ptr);
 }
 
 static struct inlay_error *apply_routes(struct inlay_module *module,

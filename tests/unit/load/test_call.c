@@ -36,7 +36,7 @@ static const char *const scalars[] = {
     "double",        "float",    "double",    "const char *", "inlay_str",
     "inlay_bytes",   "many_int", "maybe_i8",  "maybe_f32",    "maybe_f64",
     "maybe_str",     "char",     "enum sign", "enum plain",   "enum narrow",
-    "struct node *",
+    "inlay_date",    "inlay_datetime", "inlay_uuid", "struct node *",
 };
 static const char *const results[] = {"owned", "PyObject *", "struct thing *"};
 /* Some come with the next one. */
@@ -45,6 +45,7 @@ static const char *const params[][2] = {
     {"const struct thing *", NULL},
     {"compare", "void *"},
     {"struct ArrowArray *", "struct ArrowSchema *"},
+    {"inlay_upload", NULL},
 };
 
 static void write_type(struct inlay_buf *text, uint64_t *random, int structs)
@@ -214,6 +215,8 @@ static bool same(const struct inlay_type *type, const char *a, const char *b)
     if (type->kind == INLAY_KIND_OPTIONAL)
         return a[type->has_offset] == b[type->has_offset] &&
                same(type->elem, a + type->value_offset, b + type->value_offset);
+    if (type->kind == INLAY_KIND_DATETIME)
+        return memcmp(a, b, offsetof(inlay_datetime, offset) + 4) == 0;
     return memcmp(a, b, type->size) == 0;
 }
 

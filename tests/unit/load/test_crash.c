@@ -17,8 +17,10 @@
 #include <cmocka.h>
 
 #include "dwarf/compile.h"
+#include "load/context.h"
 #include "load/crash.h"
 #include "load/module.h"
+#include "net/coroutine.h"
 
 #define INPUT TEST_DWARF "/../unit/load/crash_input.c"
 
@@ -193,6 +195,119 @@ static void test_address(void **state)
 
     (void)state;
     assert_non_null(strstr(death.said, "(address 0x0, thread "));
+}
+
+/* --- While a route is served ----------------------------------------------------- */
+
+static struct inlay_func served = {.name = INLAY_STR("get_user")};
+
+/* Says it twice: for the supervisor, for the reader. */
+static void call_for_route(void *name)
+{
+    struct inlay_arena arena;
+    struct inlay_context context, inner;
+
+    inlay_crash_report_to(STDERR_FILENO);
+    inlay_arena_init(&arena, 1 << 20);
+    inlay_context_enter(&context, &arena);
+    context.what = INLAY_STR("GET /users/{id}");
+    context.func = &served;
+    inlay_context_enter(&inner, &arena); /* what it calls */
+    call(name);
+}
+
+static void die_for_route(const char *name)
+{
+    call_for_route((void *)name);
+}
+
+static void die_in_coroutine(const char *name)
+{
+    struct inlay_coroutines coroutines;
+
+    inlay_crash_thread();
+    inlay_coroutines_init(&coroutines);
+    inlay_coroutine_resume(
+        inlay_coroutine_create(&coroutines, call_for_route, (void *)name));
+}
+
+static const char *name_of(int number)
+{
+    static const char *const names[NSIGNALS] = {"SIGSEGV", "SIGBUS", "SIGFPE",
+                                                "SIGILL", "SIGABRT"};
+    size_t i = 0;
+
+    while (signals[i] != number)
+        i++;
+    return names[i];
+}
+
+static void test_route(void **state)
+{
+    static void (*const ways_to[])(const char *) = {die_for_route,
+                                                    die_in_coroutine};
+    char line[200], wanted[400];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+        const struct way *way = &ways[i];
+
+        /* Its own thread serves nothing. */
+        if (strcmp(way->name, "own_thread") == 0)
+            continue;
+        for (size_t j = 0; j < 2; j++) {
+            struct death death = die_of(ways_to[j], way->name);
+            char *text = strchr(death.said, '\n');
+            char *field = strchr(death.said, '\t');
+
+            assert_non_null(text);
+            *text++ = '\0';
+            snprintf(line, sizeof(line), "\t%s\tGET /users/{id}\tget_user\t/",
+                     name_of(way->signal));
+            assert_non_null(field);
+            assert_memory_equal(field, line, strlen(line));
+            snprintf(wanted, sizeof(wanted), "crash_input.c:%u",
+                     line_of(way->mark));
+            /* An overflow is a line or two above. */
+            if (strcmp(way->name, "overflow") != 0)
+                assert_string_equal(strrchr(death.said, '/') + 1, wanted);
+            assert_non_null(strstr(text, ", for GET /users/{id} ("));
+            memmove(death.said, text, strlen(text) + 1);
+            check(&death, way->signal, way->begin, way->mark);
+            if (way->caller)
+                check(&death, way->signal, way->begin, way->caller);
+        }
+    }
+}
+
+static void die_elsewhere(const char *name);
+
+static void die_elsewhere_for_route(const char *name)
+{
+    struct inlay_context context;
+
+    inlay_context_enter(&context, NULL);
+    context.what = INLAY_STR("GET /odd\tone");
+    context.func = &served;
+    inlay_crash_report_to(STDERR_FILENO);
+    die_elsewhere(name);
+}
+
+static void test_route_without_place(void **state)
+{
+    struct death death = die_of(die_elsewhere_for_route, NULL);
+    char *text = strchr(death.said, '\n');
+
+    (void)state;
+    assert_int_equal(death.signal, SIGSEGV);
+    assert_non_null(text);
+    *text++ = '\0';
+    assert_non_null(strstr(death.said, "\tSIGSEGV\tGET /odd?one\tget_user\t"));
+    assert_int_equal(death.said[strlen(death.said) - 1], '\t');
+    assert_ptr_equal(strstr(text,
+                            "inlay: SIGSEGV in a call of get_user(), for GET "
+                            "/odd?one (address 0x0, thread "),
+                     text);
 }
 
 /* --- What is not native, and who was there before ------------------------------- */
@@ -449,6 +564,8 @@ int main(void)
         cmocka_unit_test(test_ways),
         cmocka_unit_test(test_overflow_is_short),
         cmocka_unit_test(test_address),
+        cmocka_unit_test(test_route),
+        cmocka_unit_test(test_route_without_place),
         cmocka_unit_test(test_elsewhere_is_quiet),
 #ifndef __SANITIZE_THREAD__ /* its handler hands on another context */
         cmocka_unit_test(test_behind_another_handler),

@@ -202,6 +202,68 @@ static const char *const wrong[][2] = {
      "INLAY_DEFAULT(..., v, 1): g can't be called: parameter 'v' has type "
      "void *: void pointers have no Python form, but for one beside a "
      "callback that takes it"},
+    {"INLAY_DEFAULT(f, d, \"2026-13-01\")",
+     "INLAY_DEFAULT(f, d, \"2026-13-01\"): \"2026-13-01\" is no inlay_date: "
+     "month value is outside expected range of 1-12"},
+    {"INLAY_DEFAULT(f, d, 5)", "INLAY_DEFAULT(f, d, 5): the parameter has type "
+                               "inlay_date: write a string, as "
+                               "\"2026-11-21\""},
+    {"INLAY_DEFAULT(f, d, \"2026-11-21T10:00\")",
+     "INLAY_DEFAULT(f, d, \"2026-11-21T10:00\"): \"2026-11-21T10:00\" is no "
+     "inlay_date"},
+    {"INLAY_RANGE(f, b, 0, 1)", "INLAY_RANGE(f, b): f has no parameter b"},
+    {"INLAY_RANGE(f, a, 0, 256)",
+     "INLAY_RANGE(f, a): 256 does not fit uint8_t"},
+    {"INLAY_RANGE(f, a, -1, 2)", "INLAY_RANGE(f, a): -1 does not fit uint8_t"},
+    {"INLAY_RANGE(f, u, -1, 2)", "INLAY_RANGE(f, u): -1 does not fit uint64_t"},
+    {"INLAY_RANGE(f, i, 0, 18446744073709551615u)",
+     "INLAY_RANGE(f, i): 18446744073709551615u does not fit int16_t"},
+    {"INLAY_RANGE(f, a, 0.5, 2)",
+     "INLAY_RANGE(f, a): 0.5 is no whole number: the bounds of one are whole"},
+    {"INLAY_RANGE(f, r, 0, 1e39)",
+     "INLAY_RANGE(f, r): 1e39 does not fit float"},
+    {"INLAY_RANGE(f, a, 3, 2)", "INLAY_RANGE(f, a): 3 is more than 2"},
+    {"INLAY_RANGE(f, r, 0.5, 0.25)",
+     "INLAY_RANGE(f, r): 0.5 is more than 0.25"},
+    {"INLAY_RANGE(f, a, INLAY_NONE, INLAY_NONE)",
+     "INLAY_RANGE(f, a): both ends are open"},
+    {"INLAY_RANGE(f, s, 0, 1)", "INLAY_RANGE(f, s): s is no number"},
+    {"INLAY_RANGE(f, t, 0, 1)", "INLAY_RANGE(f, t): t is no number"},
+    {"INLAY_RANGE(f, e, 0, 1)", "INLAY_RANGE(f, e): e is no number"},
+    {"INLAY_RANGE(f, a, 0, 1); INLAY_RANGE(f, a, 0, 1)",
+     "INLAY_RANGE(f, a): a has a range already"},
+    {"INLAY_RANGE(point, y, 0, 1)", "INLAY_RANGE(point, y): point has no "
+                                    "member y"},
+    {"INLAY_RANGE(struct unused, x, 0, 1)",
+     "INLAY_RANGE(struct unused, x): no function of this module takes or "
+     "returns a struct unused"},
+    {"INLAY_RANGE(int, x, 0, 1)",
+     "INLAY_RANGE(int, x): this module has no function int, and none that "
+     "takes or returns such a struct"},
+    {"INLAY_LENGTH(f, a, 0, 1)",
+     "INLAY_LENGTH(f, a): a has no length: it is no "
+     "text, bytes or slice"},
+    {"INLAY_LENGTH(f, s, -1, 1)",
+     "INLAY_LENGTH(f, s): a length of -1 can't be"},
+    {"INLAY_LENGTH(f, s, 2, 1)", "INLAY_LENGTH(f, s): 2 is more than 1"},
+    {"INLAY_LENGTH(f, s, INLAY_NONE, INLAY_NONE)",
+     "INLAY_LENGTH(f, s): both ends are open"},
+    {"INLAY_LENGTH(f, s, 1, 2); INLAY_LENGTH(f, s, 1, 2)",
+     "INLAY_LENGTH(f, s): s has a length already"},
+    {"INLAY_PATTERN(f, a, \"x\")", "INLAY_PATTERN(f, a): a is no text"},
+    {"INLAY_PATTERN(f, s, \"(x\")",
+     "INLAY_PATTERN(f, s): missing closing parenthesis, at byte 2"},
+    {"INLAY_PATTERN(f, s, \"\")", "INLAY_PATTERN(f, s): the pattern is empty"},
+    {"INLAY_PATTERN(f, s, \"\xff\")",
+     "INLAY_PATTERN(f, s): the pattern is not UTF-8"},
+    {"INLAY_PATTERN(f, s, \"x\"); INLAY_PATTERN(f, s, \"y\")",
+     "INLAY_PATTERN(f, s): s has a pattern already"},
+    {"INLAY_STRICT(f)", "INLAY_STRICT(f): f is a function: write a struct"},
+    {"INLAY_CHECK(struct unused, 0)",
+     "INLAY_CHECK(struct unused): the record is empty"},
+    {"static const char *k(const point *v) { return v ? 0 : \"\"; } "
+     "INLAY_CHECK(point, k); INLAY_CHECK(point, k)",
+     "INLAY_CHECK(point): point has a check already"},
     {"INLAY_GET(\"/g\", g)",
      "route GET /g: g can't be called: parameter 'v' has type void *: void "
      "pointers have no Python form, but for one beside a callback that takes "
@@ -227,7 +289,7 @@ static const char *const wrong[][2] = {
                                   "must be a whole segment, as in /{id}/"},
     {"INLAY_GET(\"/{a:hex}\", f)",
      "route GET /{a:hex}: a parameter's kind, behind the colon, is not str, "
-     "int, float or path"},
+     "int, float, uuid or path"},
     {"INLAY_GET(\"/{s:path}/x\", f)",
      "route GET /{s:path}/x: nothing can follow a {...:path} parameter"},
     {"INLAY_GET(\"/{p}\", f)",
@@ -241,6 +303,24 @@ static const char *const wrong[][2] = {
      "route GET, /: the methods are written as in \"GET,HEAD\""},
     {"INLAY_ROUTE(\"\", \"/\", f)",
      "route  /: the methods are written as in \"GET,HEAD\""},
+    {"INLAY_HEADER(f, b, \"x\")", "INLAY_HEADER: f has no parameter 'b'"},
+    {"INLAY_HEADER(f, a, \"x y\")",
+     "INLAY_HEADER: \"x y\" can't be the name of a header"},
+    {"INLAY_HEADER(f, a, \"\")", "INLAY_HEADER: \"\" can't be the name of a "
+                                 "header"},
+    {"INLAY_COOKIE(f, a, \"x;y\")",
+     "INLAY_COOKIE: \"x;y\" can't be the name of a cookie"},
+    {"INLAY_QUERY(f, a, \"\\xff\")",
+     "INLAY_QUERY: \"\xff\" can't be the name of a query parameter"},
+    {"INLAY_FORM(f, a); INLAY_FORM(f, a)",
+     "INLAY_FORM: parameter 'a' of f has INLAY_FORM already, in line 9"},
+    {"INLAY_FORM(g, v)",
+     "INLAY_FORM: g can't be called: parameter 'v' has type void *: void "
+     "pointers have no Python form, but for one beside a callback that takes "
+     "it"},
+    {"int h(inlay_request *r) { return !r; } INLAY_HEADER(h, r, 0)",
+     "INLAY_HEADER: parameter 'r' of h is given by the server, not by the "
+     "client"},
     {"INLAY_STATUS(f, 201)", "INLAY_STATUS(..., 201): f has no route"},
     {"INLAY_GET(\"/\", f); INLAY_STATUS(f, 99)",
      "INLAY_STATUS(..., 99): a status is a number from 200 to 599"},
@@ -258,11 +338,12 @@ static void check_wrong(struct compile_dir *dir,
     snprintf(text, sizeof(text),
              "#include <stdio.h>\n"
              "#include <inlay.h>\n"
-             "typedef struct { int x; } point; struct pixel { int x; };\n"
+             "typedef struct { int x; } point; struct pixel { int x; }; "
+             "struct unused { int x; };\n"
              "INLAY_OPTIONAL(maybe, int8_t); enum color { red };\n"
              "int f(uint8_t a, int16_t i, inlay_str s, bool t, float r,\n"
              "      uint64_t u, maybe m, point p, char c, enum color e, "
-             "const struct pixel *q, inlay_bytes y)\n"
+             "const struct pixel *q, inlay_bytes y, inlay_date d)\n"
              "{ return a; }\n"
              "int g(void *v) { return !v; }\n"
              "%s;\n",
@@ -287,6 +368,118 @@ static void test_wrong(void **state)
     compile_dir_init(&dir);
     for (size_t i = 0; i < inlay_array_size(wrong); i++)
         check_wrong(&dir, wrong[i][0], wrong[i][1]);
+    compile_dir_deinit(&dir);
+}
+
+/* Two structs of one name, in two units. */
+static void test_two_structs(void **state)
+{
+    static const char text[] = "#include <inlay.h>\n"
+                               "struct same { int a, b; };\n"
+                               "int one(struct same v) { return v.a; }\n"
+                               "INLAY_RANGE(struct same, a, 0, 1);\n";
+    struct compile_dir dir;
+    struct inlay_module *module;
+    char expected[1000];
+
+    (void)state;
+    compile_dir_init(&dir);
+    free(compile_text(&dir, "cc", "", "other.c",
+                      "struct same { int x; };\n"
+                      "int two(struct same v) { return v.x; }\n"));
+    snprintf(expected, sizeof(expected), "%s/other.c", dir.path);
+    char *path = compile_text(&dir, "cc", expected, "mixed.c", text);
+    struct inlay_error *error = inlay_module_open(
+        INLAY_STR("mixed"), path, inlay_str_from(dir.path), &module);
+    assert_non_null(error);
+    snprintf(expected, sizeof(expected),
+             "%s/mixed.c:4: INLAY_RANGE(struct same, a): there are two "
+             "different same, at %s/mixed.c:2 and at %s/other.c:1: give one of "
+             "them another name",
+             dir.path, dir.path, dir.path);
+    if (strcmp(error->message, expected) != 0) {
+        snprintf(expected, sizeof(expected),
+                 "%s/mixed.c:4: INLAY_RANGE(struct same, a): there are two "
+                 "different same, at %s/other.c:1 and at %s/mixed.c:2: give "
+                 "one of them another name",
+                 dir.path, dir.path, dir.path);
+        assert_string_equal(error->message, expected);
+    }
+    inlay_error_destroy(error);
+    free(path);
+    compile_dir_deinit(&dir);
+}
+
+static const struct inlay_constraints *constraints_of(
+    const struct inlay_func *func,
+    const char *name)
+{
+    for (size_t i = 0; i < func->nparams; i++)
+        if (inlay_str_equal(func->params[i].name, inlay_str_from(name)))
+            return func->params[i].constraints;
+    fail_msg("no parameter %s", name);
+    return NULL;
+}
+
+/* Of the struct by its tag and a typedef, of parameters, through lists. */
+static void test_constraints(void **state)
+{
+    static const char text[] =
+        "#include <inlay.h>\n"
+        "typedef struct user_tag { uint64_t big; double real; float f; "
+        "inlay_str name; } user;\n"
+        "INLAY_SLICE(users, user); INLAY_SLICE(ints, int32_t);\n"
+        "INLAY_OPTIONAL(maybe, ints); INLAY_OPTIONAL(text, inlay_str);\n"
+        "int64_t f(users u, maybe m, text t, int64_t n)\n"
+        "{ return (int64_t)u.len + m.has + t.has + n; }\n"
+        "INLAY_RANGE(user, big, 9223372036854775808u, 18446744073709551615u);\n"
+        "INLAY_RANGE(struct user_tag, real, 0, 1e20);\n"
+        "INLAY_RANGE(user, f, INLAY_NONE, 0.1);\n"
+        "INLAY_LENGTH(user, name, 1, 3);\n"
+        "INLAY_PATTERN(user, name, \"^a\");\n"
+        "INLAY_STRICT(user);\n"
+        "static const char *check(const user *v) { return v->big ? 0 : \"no\"; "
+        "}\n"
+        "INLAY_CHECK(user, check);\n"
+        "INLAY_RANGE(f, m, -1, INLAY_NONE);\n"
+        "INLAY_LENGTH(f, m, INLAY_NONE, 4);\n"
+        "INLAY_LENGTH(f, t, 2, INLAY_NONE);\n";
+    struct compile_dir dir;
+    struct inlay_module *module;
+
+    (void)state;
+    compile_dir_init(&dir);
+    char *path = compile_text(&dir, "cc", "-Wall -Werror", "fine.c", text);
+    struct inlay_error *error = inlay_module_open(
+        INLAY_STR("fine"), path, inlay_str_from(dir.path), &module);
+    if (error)
+        fail_msg("%s", error->message);
+    compile_keep(module);
+    const struct inlay_func *f =
+        inlay_module_find(module, INLAY_STR("f"))->func;
+    const struct inlay_type *user = f->params[0].type->elem;
+    const struct inlay_constraints *big = user->fields[0].constraints;
+    assert_true(user->strict && user->check);
+    assert_true(big->has_least && big->has_most && !big->real);
+    assert_true(inlay_str_is(big->least_text, "9223372036854775808"));
+    assert_true(inlay_str_is(big->most_text, "18446744073709551615"));
+    const struct inlay_constraints *real = user->fields[1].constraints;
+    assert_true(real->real && real->least_real == 0 && real->most_real == 1e20);
+    assert_true(inlay_str_is(real->least_text, "0.0"));
+    assert_true(inlay_str_is(real->most_text, "1e+20"));
+    const struct inlay_constraints *narrow = user->fields[2].constraints;
+    assert_true(!narrow->has_least && narrow->most_real == (double)0.1f);
+    assert_true(inlay_str_is(narrow->most_text, "0.1"));
+    const struct inlay_constraints *name = user->fields[3].constraints;
+    assert_true(name->min_length == 1 && name->max_length == 3 && name->regex);
+    assert_null(f->params[0].constraints);
+    const struct inlay_constraints *list = constraints_of(f, "m");
+    assert_true(list->has_least && list->least == -1 && !list->has_most);
+    assert_true(list->min_length == 0 && list->max_length == 4);
+    const struct inlay_constraints *maybe = constraints_of(f, "t");
+    assert_true(maybe->min_length == 2 && maybe->max_length == SIZE_MAX);
+    assert_null(constraints_of(f, "n"));
+    free(path);
     compile_dir_deinit(&dir);
 }
 
@@ -341,6 +534,8 @@ int main(void)
         cmocka_unit_test(test_gcc_sections),
         cmocka_unit_test(test_clang),
         cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_two_structs),
+        cmocka_unit_test(test_constraints),
         cmocka_unit_test(test_shared_address),
     };
 
