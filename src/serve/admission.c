@@ -1,7 +1,7 @@
 #include "serve/admission.h"
 
 #include "base/mem.h"
-#include "serve/response.h"
+#include "serve/route_limits.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
@@ -56,18 +56,6 @@ static void release(void *arg)
         inlay_loop_post(&waiter->thread->loop, &waiter->mail);
 }
 
-static void refuse(struct inlay_request *request)
-{
-    static const struct inlay_header headers[] = {
-        {INLAY_STR("content-type"), INLAY_STR("application/json")},
-        {INLAY_STR("retry-after"), INLAY_STR("1")},
-    };
-
-    inlay_response_send_with(
-        request, 503, headers, inlay_array_size(headers),
-        INLAY_STR("{\"detail\":\"The server is busy, try again later\"}"));
-}
-
 /* The slot is the request's until its memory goes. */
 static int hold_slot(struct inlay_admission *admission,
                      struct inlay_request *request)
@@ -75,7 +63,7 @@ static int hold_slot(struct inlay_admission *admission,
     if (inlay_arena_defer(&request->arena, release, admission) == 0)
         return 0;
     release(admission);
-    refuse(request);
+    inlay_request_refuse_busy(request);
     return -1;
 }
 
@@ -151,7 +139,7 @@ void inlay_admission_expire(struct inlay_timer *timer)
     struct inlay_request *request = waiter->request;
 
     if (leave_queue(waiter))
-        refuse(request);
+        inlay_request_refuse_busy(request);
 }
 
 /* --- The handler --------------------------------------------------------- */
@@ -178,7 +166,7 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
         return application->ops->on_request(application, request);
     }
     if (!waiter) {
-        refuse(request);
+        inlay_request_refuse_busy(request);
         return INLAY_HANDLED;
     }
     request->handler_data = waiter;
@@ -215,7 +203,7 @@ static void on_eof(struct inlay_handler *handler inlay_unused,
 
     if (waiter && leave_queue(waiter)) {
         request->close = true;
-        refuse(request);
+        inlay_request_refuse_busy(request);
     }
 }
 

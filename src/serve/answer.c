@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "serve/compress.h"
+#include "serve/guard.h"
 #include "serve/request.h"
 #include "serve/response.h"
 #include "serve/server.h"
@@ -119,6 +120,21 @@ static bool is_replaced(const struct inlay_request *request,
     return false;
 }
 
+/* A Vary that the answer has said itself, as it may have layers of its own. */
+static bool is_varied(const struct inlay_header *headers,
+                      size_t nheaders,
+                      const struct inlay_header *extra)
+{
+    if (!inlay_str_is_nocase(extra->name, "vary"))
+        return false;
+    for (size_t i = 0; i < nheaders; i++) {
+        if (inlay_str_is_nocase(headers[i].name, "vary") &&
+            inlay_header_has_token(headers[i].value, extra->value))
+            return true;
+    }
+    return false;
+}
+
 /* `headers` with those of request->extra in them; there is room. */
 static void extend(struct inlay_request *request,
                    struct inlay_header *headers,
@@ -131,6 +147,8 @@ static void extend(struct inlay_request *request,
             headers[count++] = headers[i];
     }
     for (const struct inlay_extra *it = request->extra; it; it = it->next) {
+        if (is_varied(headers, count, &it->header))
+            continue;
         headers[count++] = it->header;
         request->has_date |= inlay_str_is_nocase(it->header.name, "date");
         request->has_server |= inlay_str_is_nocase(it->header.name, "server");
@@ -147,9 +165,9 @@ static size_t count_extras(const struct inlay_request *request)
     return count;
 }
 
-int inlay_answer_start(struct inlay_request *request,
-                       const struct inlay_header *headers,
-                       size_t nheaders)
+static int dress(struct inlay_request *request,
+                 const struct inlay_header *headers,
+                 size_t nheaders)
 {
     const struct inlay_server *server = request->thread->server;
     const struct inlay_str id = INLAY_STR("x-request-id");
@@ -178,4 +196,41 @@ int inlay_answer_start(struct inlay_request *request,
     if (server->compression)
         return inlay_compress_start(request, more, count);
     return request->stream->start(request, more, count);
+}
+
+/*
+ * A hook has failed, and nobody knows what is lacking: a 500 in place of the
+ * answer, whatever comes of that. A handshake has no such answer.
+ */
+static int replace(struct inlay_request *request)
+{
+    const struct inlay_str body =
+        INLAY_STR("{\"detail\":\"Internal Server Error\"}");
+    const struct inlay_header type = {INLAY_STR("content-type"),
+                                      INLAY_STR("application/json")};
+
+    if (request->status == 101)
+        return -1;
+    request->status = 500;
+    request->head_only = request->method_id == INLAY_METHOD_HEAD;
+    request->chunked = false;
+    request->length = (int64_t)body.len;
+    request->has_date = request->has_server = false;
+    request->as_is = true;
+    if (dress(request, &type, 1) < 0 ||
+        (!request->head_only && request->stream->write(request, body) < 0))
+        return -1;
+    request->head_only = true; /* no byte of it goes out */
+    return 0;
+}
+
+int inlay_answer_start(struct inlay_request *request,
+                       const struct inlay_header *headers,
+                       size_t nheaders)
+{
+    struct inlay_handler *hooks = request->thread->server->hooks;
+
+    if (inlay_unlikely(hooks && inlay_guards_answer(hooks, request) < 0))
+        return replace(request);
+    return dress(request, headers, nheaders);
 }

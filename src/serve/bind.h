@@ -1,7 +1,8 @@
 /*
- * bind.h - where each parameter of a native route comes from: path, query or
- * body. Worked out once when the route is bound (bind.c), then followed
- * for each request (native_read.c), whose values are laid out in one block:
+ * bind.h - where each parameter of a function comes from: path, query,
+ * headers, cookies, form, JSON body, or the server. Worked out once when a
+ * route, guard or provider is bound (bind.c), then followed for each request
+ * (native_read.c, read_items.c), whose values are laid out in one block:
  *
  *     void *args[nparams] | value of parameter 0 | 1 | ... | result
  */
@@ -19,13 +20,13 @@ struct inlay_form;
 
 enum inlay_bind_source {
     INLAY_BIND_PATH,
-    INLAY_BIND_QUERY, /* one name */
-    INLAY_BIND_MODEL, /* a struct, each field a name of the query */
-    INLAY_BIND_BODY,  /* the JSON body, or a member of it */
-    INLAY_BIND_RAW,   /* the body as it came: inlay_bytes, or optional */
+    /* By name, as items: of one value or several, or a struct's fields. */
+    INLAY_BIND_QUERY,
     INLAY_BIND_HEADER,
     INLAY_BIND_COOKIE,
     INLAY_BIND_FORM,
+    INLAY_BIND_BODY, /* the JSON body, or a member of it */
+    INLAY_BIND_RAW,  /* the body as it came: inlay_bytes, or optional */
     /* From here on: INJECTED pointers. */
     INLAY_BIND_REQUEST,  /* input->request */
     INLAY_BIND_SOCKET,   /* input->socket */
@@ -62,13 +63,17 @@ struct inlay_bind_target {
     const struct inlay_injector *injector; /* NULL: nobody gives anything */
 };
 
-/* What is looked up in the query by name. */
+/* What is looked up by name in a query, headers, cookies or a form. */
 struct inlay_bind_item {
-    struct inlay_str name;
+    enum inlay_bind_source source; /* QUERY, HEADER, COOKIE or FORM */
+    struct inlay_str name;  /* as clients know it: "from", "X-Token" */
+    struct inlay_str field; /* as C does: "from_", "x_token" */
     const struct inlay_type *type;
-    const void *fallback; /* NULL: must be given */
-    uint32_t offset;      /* of the value in the block */
-    bool many;            /* a slice, or an optional one: all values */
+    const struct inlay_constraints *constraints; /* NULL: none */
+    const void *fallback;                        /* NULL: must be given */
+    struct inlay_str fallback_text; /* as written in C; "" if none */
+    uint32_t offset;                /* of the value in the block */
+    bool many; /* a slice or array, or an optional one: all values */
 };
 
 struct inlay_bind_param {
@@ -80,7 +85,12 @@ struct inlay_bind_param {
     size_t first;     /* PATH: number of the path's parameter; PROVIDED: slot;
                          else an item */
     const struct inlay_state *state; /* STATE */
-    size_t nitems;                   /* QUERY: 1; MODEL: fields */
+    size_t nitems;                   /* by name: 1; of a model: its fields */
+    bool model;      /* a struct whose fields are the items */
+    bool maybe;      /* a model that may be absent, when no item is there */
+    bool loose_uuid; /* PATH: {id:uuid}, which takes fewer hyphens */
+    uint32_t optional; /* of an optional model in the block, which has the value
+                          in it; 0: it is none */
 };
 
 struct inlay_bind {
@@ -89,9 +99,15 @@ struct inlay_bind {
     size_t nparams;
     struct inlay_bind_item *items;
     size_t nitems;
-    size_t nbody; /* parameters from JSON; 2 and more: by name */
-    size_t nraw;  /* 1: one gets the body as it came; nbody is 0 then */
+    size_t nbody;  /* parameters from JSON */
+    bool embedded; /* each of them is a member of the body, by name: there are
+                      several, or INLAY_BODY says so */
+    size_t nraw;   /* 1: one gets the body as it came; nbody is 0 then */
+    size_t nform;  /* parameters from a form: input->form is to be there, even
+                      without a body; nbody and nraw are 0 then */
+    bool uploads;  /* files are among them: multipart/form-data */
     size_t npath;
+    size_t nlists[INLAY_BIND_FORM + 1]; /* items by source */
     size_t ninjected;
     uint32_t size; /* of the block */
     uint32_t result_offset;
@@ -119,7 +135,8 @@ struct inlay_bind_input {
     bool body_is_json; /* what its content-type says */
     const struct inlay_header *headers;
     size_t nheaders;
-    const struct inlay_form *form; /* when a parameter is FORM */
+    const struct inlay_form *form; /* finished; when bind->nform */
+    const struct inlay_json_doc *doc; /* inlay_bind_parse's; NULL: not yet */
     void *request, *socket;        /* what INJECTED ones get */
     void **provided;               /* results of providers, by slot */
 };
@@ -131,6 +148,16 @@ enum inlay_bind_status {
     INLAY_BIND_NO_MEMORY = -3, /* 503 */
     INLAY_BIND_TOO_LARGE = -4, /* 413: the body takes more than a request may */
 };
+
+/*
+ * Reads the JSON body that parameters are taken from into input->doc, before
+ * anything is called: one that is no JSON is the only violation. Nothing to do
+ * without such parameters. inlay_bind_read does it when it was not done.
+ */
+enum inlay_bind_status inlay_bind_parse(const struct inlay_bind *bind,
+                                        struct inlay_bind_input *input,
+                                        struct inlay_arena *arena,
+                                        struct inlay_violations *violations);
 
 /*
  * All values of a request, in the arena: args_ret is ready to be called with,

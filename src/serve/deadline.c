@@ -1,5 +1,6 @@
 /* What a session waits for, how long it may take, and what happens then. */
 #include "serve/metrics.h"
+#include "serve/replay.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
@@ -121,9 +122,9 @@ void inlay_exchange_pend(struct inlay_exchange *exchange)
 {
     struct inlay_io_thread *thread = exchange->request.thread;
 
-    if (thread->server->config.limits.request_timeout &&
+    if (inlay_unlikely(exchange->patience->duration) &&
         inlay_list_empty(&exchange->deadline.node))
-        inlay_timer_start(&thread->loop, &thread->request_timers,
+        inlay_timer_start(&thread->loop, exchange->patience,
                           &exchange->deadline);
 }
 
@@ -133,6 +134,8 @@ void inlay_exchange_stop(struct inlay_exchange *exchange)
         inlay_timer_stop(&exchange->deadline);
     if (inlay_unlikely(!inlay_list_empty(&exchange->rate.node)))
         inlay_timer_stop(&exchange->rate);
+    if (inlay_unlikely(exchange->replay != NULL))
+        inlay_replay_stop(exchange->replay);
 }
 
 void inlay_exchange_expire(struct inlay_timer *timer)
@@ -148,7 +151,7 @@ void inlay_exchange_expire(struct inlay_timer *timer)
         handler->ops->on_timeout(handler, request);
     if (handler->ops->on_abort)
         handler->ops->on_abort(handler, request);
-    inlay_response_error(request, 504, INLAY_STR("The request took too long"));
+    inlay_response_error(request, 504, INLAY_STR("Gateway Timeout"));
 }
 
 void inlay_exchange_expire_rate(struct inlay_timer *timer)

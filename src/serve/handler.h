@@ -23,6 +23,9 @@ enum inlay_outcome {
 };
 
 struct inlay_handler_ops {
+    /* Asked about WebSockets too, though it accepts none: it lets requests
+     * pass or refuses them. */
+    bool guards;
     /* What logs and metrics call its answers: "native", "asgi", "static". */
     const char *kind;
     /* The head is complete; request->has_body says whether on_body follows. */

@@ -10,6 +10,15 @@
 
 #include "base/banned.h"
 
+bool inlay_health_asked(const struct inlay_request *request)
+{
+    struct inlay_str path = request->thread->server->config.health_path;
+
+    return path.len && inlay_str_equal(inlay_request_local_path(request), path) &&
+           (request->method_id == INLAY_METHOD_GET ||
+            request->method_id == INLAY_METHOD_HEAD);
+}
+
 static enum inlay_outcome on_request(struct inlay_handler *handler,
                                      struct inlay_request *request)
 {
@@ -20,10 +29,7 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
     bool draining = request->thread->draining;
 
     (void)handler;
-    if (!inlay_str_equal(inlay_request_local_path(request),
-                         request->thread->server->config.health_path) ||
-        (request->method_id != INLAY_METHOD_GET &&
-         request->method_id != INLAY_METHOD_HEAD))
+    if (!inlay_health_asked(request))
         return INLAY_DECLINED;
     request->unlogged = true;
     inlay_response_send_with(request, draining ? 503 : 200, headers, 2,

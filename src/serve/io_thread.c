@@ -11,6 +11,7 @@
 #include "serve/access_log.h"
 #include "serve/admission.h"
 #include "serve/metrics.h"
+#include "serve/native_call.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
@@ -191,6 +192,7 @@ static void *run(void *arg)
     pthread_setname_np(pthread_self(), name);
     inlay_crash_thread();
     inlay_loop_run(&thread->loop);
+    inlay_native_pool_leave(thread);
     return NULL;
 }
 
@@ -256,6 +258,7 @@ struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
                     sizeof(struct inlay_session) + inlay_http1_size());
     inlay_access_log_init(thread);
     inlay_random_init(&thread->random);
+    inlay_coroutines_init(&thread->coroutines);
     thread->drain_mail.on_receive = on_drain;
     thread->stop_mail.on_receive = on_stop;
     atomic_init(&thread->drain_posted, false);
@@ -273,6 +276,7 @@ void inlay_io_thread_deinit(struct inlay_io_thread *thread)
     inlay_loop_deinit(&thread->loop);
     inlay_slab_deinit(&thread->sessions);
     inlay_exchange_free_spare(thread);
+    inlay_coroutines_deinit(&thread->coroutines);
     inlay_access_log_deinit(thread);
     inlay_encoders_free(&thread->encoders);
     inlay_buf_deinit(&thread->scratch);

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/error.h"
 #include "serve/handler.h"
+#include "serve/metrics_crashes.h"
 #include "serve/metrics_layout.h"
 
 #define INLAY_METRICS_SLOTS 4096   /* at most */
@@ -25,7 +26,8 @@ struct inlay_metrics_info {
 struct inlay_metrics_area {
     int fd; /* for workers to inherit; sealed: its size can't change */
     size_t size;
-    struct inlay_metrics_head *head; /* mapped, all of it */
+    struct inlay_metrics_head *head;      /* mapped, all of it */
+    struct inlay_metrics_crashes crashes; /* not shared */
     struct inlay_metrics_info info;
     char version[INLAY_METRICS_INFO_TEXT], python[INLAY_METRICS_INFO_TEXT];
 };

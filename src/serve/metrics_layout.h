@@ -113,7 +113,8 @@ struct inlay_metrics_series {
     X(WS_CLOSED)     /* WebSockets */                                          \
     X(WS_RECEIVED)   /* messages */                                            \
     X(WS_SENT)       /* messages */                                            \
-    X(WRITE_EXPIRED) /* connections cut: the client took no byte */
+    X(WRITE_EXPIRED) /* connections cut: the client took no byte */            \
+    X(HELD)          /* native calls that held it too long; the watchdog's */
 
 enum inlay_metrics_io_counter {
 #define INLAY_METRICS_IO_(name) INLAY_METRICS_##name,

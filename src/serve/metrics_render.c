@@ -75,6 +75,7 @@ static void render_program(struct inlay_metrics_page *page,
         inlay_metrics_sample(page, "inlay_restarts", "_total", &labels,
                              atomic_load(&area->head->restarts[i]));
     }
+    inlay_metrics_render_crashes(page, &area->crashes);
 }
 
 static void render_rows(struct inlay_metrics_page *page,
@@ -201,6 +202,9 @@ static void render_totals(struct inlay_metrics_page *page,
         {"inlay_write_timeouts",
          "Connections cut because the client took no byte.",
          INLAY_METRICS_WRITE_EXPIRED},
+        {"inlay_native_calls_held",
+         "Calls of C that held an I/O thread for longer than --watchdog.",
+         INLAY_METRICS_HELD},
         {"inlay_websockets_opened", "WebSockets that were accepted.",
          INLAY_METRICS_WS_OPENED},
         {"inlay_websocket_messages_received", "Messages from clients.",

@@ -1,32 +1,40 @@
 #include "serve/native.h"
 
 #include "base/mem.h"
+#include "load/pattern.h"
 #include "serve/native_route.h"
+#include "serve/native_socket.h"
+#include "serve/request.h"
 
 #include "base/banned.h"
 
 #define NATIVE_MEMORY ((size_t)256 << 20)
 
-static void on_drained(struct inlay_handler *handler,
-                       struct inlay_request *request)
-{
-    (void)handler;
-    (void)request;
-}
-
-/* A body that was being collected lies in the request's arena. */
-static void on_abort(struct inlay_handler *handler,
-                     struct inlay_request *request)
-{
-    (void)handler;
-    (void)request;
-}
-
 static void table_destroy(struct inlay_native_table *table)
 {
+    if (table->injections)
+        inlay_injections_close(table->injections);
     inlay_route_tree_destroy(table->tree);
+    inlay_route_tree_destroy(table->sockets);
     inlay_arena_deinit(&table->arena);
     inlay_free(table);
+}
+
+static struct inlay_native_table *counted(
+    const struct inlay_native_table *table)
+{
+    return (struct inlay_native_table *)(uintptr_t)table;
+}
+
+void inlay_native_table_ref(const struct inlay_native_table *table)
+{
+    atomic_fetch_add(&counted(table)->refs, 1);
+}
+
+void inlay_native_table_unref(const struct inlay_native_table *table)
+{
+    if (atomic_fetch_sub(&counted(table)->refs, 1) == 1)
+        table_destroy(counted(table));
 }
 
 static void destroy(struct inlay_handler *handler)
@@ -36,7 +44,7 @@ static void destroy(struct inlay_handler *handler)
 
     for (; table; table = older) {
         older = table->older;
-        table_destroy(table);
+        inlay_native_table_unref(table);
     }
     inlay_free(native);
 }
@@ -45,8 +53,12 @@ static const struct inlay_handler_ops native_ops = {
     .kind = "native",
     .on_request = inlay_native_on_request,
     .on_body = inlay_native_on_body,
-    .on_drained = on_drained,
-    .on_abort = on_abort,
+    .on_room = inlay_native_on_room,
+    .on_drained = inlay_native_on_drained,
+    .on_abort = inlay_native_on_abort,
+    .on_eof = inlay_native_on_eof,
+    .on_message = inlay_native_on_message,
+    .on_websocket_end = inlay_native_on_websocket_end,
     .destroy = destroy,
 };
 
@@ -104,6 +116,43 @@ static struct inlay_error *set_status(struct inlay_native_route *route)
     return NULL;
 }
 
+static bool is_socket(const struct inlay_route_decl *decl)
+{
+    return inlay_pattern_is_socket(decl->methods);
+}
+
+static bool has_socket(const struct inlay_func *func)
+{
+    for (size_t i = 0; i < func->nparams; i++) {
+        const struct inlay_type *type = func->params[i].type;
+
+        if (type->kind == INLAY_KIND_INJECTED &&
+            type->injected == INLAY_INJECTED_SOCKET)
+            return true;
+    }
+    return false;
+}
+
+/* What a WebSocket's function looks like. */
+static struct inlay_error *check_socket(const struct inlay_route_decl *decl)
+{
+    const struct inlay_bind_target target = target_of(decl, false);
+    const struct inlay_func *func = decl->callable->func;
+
+    if (!has_socket(func))
+        return inlay_bind_error(
+            &target,
+            "%.*s has no parameter inlay_socket *: it can't talk to its client",
+            inlay_str_arg(func->name));
+    if (func->result->kind != INLAY_KIND_VOID)
+        return inlay_bind_error(
+            &target,
+            "%.*s returns %.*s, and a WebSocket has no answer: inlay_send, "
+            "inlay_close",
+            inlay_str_arg(func->name), inlay_str_arg(func->result->name));
+    return NULL;
+}
+
 /* The route that has the path and one of the methods already, or NULL. */
 static const struct inlay_native_route *find_twin(
     struct inlay_native_table *table,
@@ -137,27 +186,30 @@ static struct inlay_error *add_route(struct inlay_native_table *table,
 {
     struct inlay_native_route *route = &table->routes[table->nroutes];
     struct inlay_bind_target target = target_of(decl, with_body);
-    struct inlay_bind *bind = NULL;
     struct inlay_error *error;
 
     *route = (struct inlay_native_route){
         .decl = decl, .module = module, .methods = methods};
     set_media(route);
-    error = set_status(route);
-    if (error)
-        return error;
-    error = inlay_bind_create(&target, &table->arena, &bind);
-    if (error)
-        return error;
-    route->bind = bind;
-    struct inlay_step *step = inlay_arena_new(&table->arena, struct inlay_step);
-    if (!step)
+    route->what = inlay_arena_format(&table->arena, "%.*s %.*s",
+                                     inlay_str_arg(methods),
+                                     inlay_str_arg(decl->path));
+    if (!route->what.ptr)
         return inlay_error_no_memory();
-    step->bind = bind;
-    route->steps = (struct inlay_steps){.items = step, .count = 1};
+    error = is_socket(decl) ? check_socket(decl) : set_status(route);
+    if (error)
+        return error;
+    error = inlay_steps_create(table->injections, module, &target,
+                               &table->arena, &route->steps);
+    if (error)
+        return error;
+    route->bind = route->steps.items[route->steps.count - 1].bind;
+    /* The pool may have it when the server is no more. */
+    route->steps.counted |= route->steps.colour == INLAY_COLOUR_POOL;
 
     _cleanup_error_ struct inlay_error *bad =
-        inlay_route_tree_add(table->tree, methods, decl->path, route);
+        inlay_route_tree_add(is_socket(decl) ? table->sockets : table->tree,
+                             methods, decl->path, route);
     if (!bad) {
         table->nroutes++;
         return NULL;
@@ -245,20 +297,46 @@ static struct inlay_error *add_modules(struct inlay_native_table *table,
     return NULL;
 }
 
-/* A table of the routes of all these modules. */
+/* The chain of a running server has a place for them, or has not. */
+static struct inlay_error *check_guards(const struct inlay_native *native,
+                                        const struct inlay_guard_list *list)
+{
+    if ((list->count > list->nhooks && !native->has_guards) ||
+        (list->nhooks && !native->has_hooks))
+        return inlay_error_create(
+            INLAY_ERROR_STATE,
+            "%.*s:%u: the first guard or hook: the server must start anew",
+            inlay_str_arg(list->items[0].decl->decl.file),
+            list->items[0].decl->decl.line);
+    return NULL;
+}
+
+/* A table of the routes of all these modules; its successor, when there is a
+ * handler already. */
 static struct inlay_error *table_create(struct inlay_module *const *modules,
                                         size_t nmodules,
+                                        struct inlay_native *native,
                                         struct inlay_native_table **ret)
 {
+    struct inlay_native_table *older =
+        native ? atomic_load(&native->table) : NULL;
     struct inlay_native_table *table = inlay_calloc(1, sizeof(*table));
     struct inlay_error *error;
 
     if (!table)
         return inlay_error_no_memory();
     inlay_arena_init(&table->arena, NATIVE_MEMORY);
-    error = inlay_route_tree_create(&table->tree);
-    if (!error)
-        error = add_modules(table, modules, nmodules);
+    atomic_init(&table->refs, 1);
+    (void)((error = inlay_route_tree_create(&table->tree)) ||
+           (error = inlay_route_tree_create(&table->sockets)) ||
+           (error = inlay_injections_create(
+                modules, nmodules, older ? older->injections : NULL,
+                &table->arena, &table->injections)) ||
+           (error = add_modules(table, modules, nmodules)) ||
+           (error = inlay_guards_bind(table->injections, &table->arena,
+                                      &table->guards)) ||
+           (error = native ? check_guards(native, &table->guards) : NULL) ||
+           (error = inlay_injections_open(table->injections)));
     if (error) {
         table_destroy(table);
         return error;
@@ -277,7 +355,7 @@ struct inlay_error *inlay_native_create(struct inlay_module *const *modules,
 
     if (!native)
         return inlay_error_no_memory();
-    error = table_create(modules, nmodules, &table);
+    error = table_create(modules, nmodules, NULL, &table);
     if (error) {
         inlay_free(native);
         return error;
@@ -294,14 +372,33 @@ struct inlay_error *inlay_native_replace(struct inlay_handler *handler,
 {
     struct inlay_native *native = inlay_native_of(handler);
     struct inlay_native_table *table;
-    struct inlay_error *error = table_create(modules, nmodules, &table);
+    struct inlay_error *error = table_create(modules, nmodules, native, &table);
 
     if (error)
         return error;
     table->older = atomic_load(&native->table);
+    inlay_native_keep_switches(table->older, table);
     while (!atomic_compare_exchange_weak(&native->table, &table->older, table))
         continue;
+    inlay_injections_retire(table->older->injections);
     return NULL;
+}
+
+int inlay_native_pin(struct inlay_handler *handler,
+                     struct inlay_request *request)
+{
+    struct inlay_native *native = inlay_native_of(handler);
+
+    while (!request->native_table) {
+        struct inlay_native_table *table = atomic_load(&native->table);
+        int status = inlay_injections_hold(table->injections, request);
+
+        if (status == -2)
+            return -1;
+        if (status == 0)
+            request->native_table = table;
+    }
+    return 0;
 }
 
 size_t inlay_native_count(const struct inlay_handler *native)
@@ -323,5 +420,6 @@ struct inlay_native_info inlay_native_info(const struct inlay_handler *native,
         .function = route->decl->callable->func->name,
         .module = route->module->name,
         .decl = route->decl->decl,
+        .runs = inlay_str_from(inlay_colour_text(route->steps.colour)),
     };
 }

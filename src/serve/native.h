@@ -37,6 +37,7 @@ struct inlay_error *inlay_native_replace(struct inlay_handler *native,
 struct inlay_native_info {
     struct inlay_str methods, path, function, module;
     struct inlay_source decl;
+    struct inlay_str runs; /* "I/O thread", "coroutine", "pool" */
 };
 size_t inlay_native_count(const struct inlay_handler *native);
 struct inlay_native_info inlay_native_info(const struct inlay_handler *native,

@@ -1,209 +1,37 @@
 /*
- * native_serve.c - a native route's answer, on the request's I/O thread:
- * bind, call, write. Everything lives in the request's arena but the written
- * answer, which lies in the thread's scratch buffer until it is sent.
+ * native_serve.c - requests of native routes, on their I/O thread: the body is
+ * collected when parameters are read from it, then the functions are called,
+ * then their result is the answer.
  */
-#include "http/http1.h"
 #include "load/context.h"
 #include "net/conn.h"
+#include "serve/form.h"
+#include "serve/native_answer.h"
 #include "serve/native_route.h"
+#include "serve/native_socket.h"
+#include "serve/native_task.h"
 #include "serve/request.h"
 #include "serve/response.h"
 #include "serve/server.h"
 
 #include "base/banned.h"
 
-#define BODY_FIRST ((size_t)64 << 10)   /* first room for a body */
-#define SCRATCH_KEPT ((size_t)64 << 10) /* between requests */
-#define CHUNK_FROM ((size_t)64 << 10)   /* larger answers go as a chunk */
+#define BODY_FIRST ((size_t)64 << 10) /* first room for a body */
 
 /* A request whose body is being collected; in its arena. */
-struct native_call {
+struct collected {
+    struct inlay_native_call call; /* first: none has begun, its task is NULL */
     const struct inlay_native_route *route;
     struct inlay_str params[INLAY_PATTERN_PARAMS];
+    size_t nparams;
+    struct inlay_form *form; /* or NULL: `data` */
     char *data;
     size_t len, size;
 };
 
-static const struct inlay_str json_type = {"application/json", 16};
-
-static const struct inlay_log *log_of(const struct inlay_request *request)
-{
-    return &request->thread->server->config.log;
-}
-
 static const struct inlay_limits *limits_of(const struct inlay_request *request)
 {
     return &request->thread->server->config.limits;
-}
-
-/* --- Answers ------------------------------------------------------------ */
-
-/* {"detail": "Payload Too Large"} and the like: the status says it all. */
-static void answer_status(struct inlay_request *request, int status)
-{
-    /* Half of an answer that proved too large may lie there. */
-    inlay_buf_shrink(&request->thread->scratch, SCRATCH_KEPT);
-    inlay_response_error(request, status, inlay_http_reason(status));
-}
-
-/* Something went wrong here: logged, and the client learns the status. */
-static void answer_fault(struct inlay_request *request,
-                         const struct inlay_native_route *route,
-                         int status,
-                         struct inlay_str text)
-{
-    const struct inlay_func *func = route->decl->callable->func;
-    char line[1024];
-    size_t len = inlay_min(text.len, sizeof(line));
-
-    /* One line, whatever a client got into it. */
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-
-        line[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
-    }
-    inlay_log_write(log_of(request), INLAY_LOG_ERROR,
-                    "%.*s %.*s: %d from %.*s (%.*s:%u): %.*s",
-                    inlay_str_arg(request->method),
-                    inlay_str_arg(route->decl->path), status,
-                    inlay_str_arg(func->name), inlay_str_arg(func->decl.file),
-                    func->decl.line, (int)len, line);
-    answer_status(request, status);
-}
-
-static struct inlay_buf *scratch_of(struct inlay_request *request)
-{
-    struct inlay_buf *scratch = &request->thread->scratch;
-
-    if (!scratch->limit)
-        inlay_buf_init(scratch, limits_of(request)->request_memory);
-    inlay_buf_clear(scratch);
-    return scratch;
-}
-
-/* Sends what lies in the scratch buffer. The request is over. */
-static void send_scratch(struct inlay_request *request, int status)
-{
-    struct inlay_buf *scratch = &request->thread->scratch;
-    struct inlay_str body = inlay_buf_view(scratch);
-    struct inlay_header header = {INLAY_STR("content-type"), json_type};
-    struct inlay_chunk *chunk = NULL;
-
-    if (inlay_likely(body.len < CHUNK_FROM)) {
-        inlay_response_send(request, status, json_type, body);
-        return;
-    }
-    chunk = inlay_chunk_create(body.len);
-    if (chunk)
-        memcpy(chunk->data, body.ptr, body.len);
-    inlay_buf_shrink(scratch, SCRATCH_KEPT);
-    if (!chunk) {
-        answer_status(request, 503);
-        return;
-    }
-    if (inlay_response_start(request, status, &header, 1, (int64_t)chunk->len) <
-        0) {
-        inlay_chunk_destroy(chunk);
-        inlay_response_abort(request);
-    } else if (inlay_response_write_chunk(request, chunk) < 0) {
-        inlay_response_abort(request);
-    } else {
-        inlay_response_end(request);
-    }
-}
-
-static void answer_violations(struct inlay_request *request,
-                              const struct inlay_violations *violations)
-{
-    if (inlay_violations_write(violations, scratch_of(request)) < 0)
-        answer_status(request, 422);
-    else
-        send_scratch(request, 422);
-}
-
-static void answer_bound(struct inlay_request *request,
-                         enum inlay_bind_status status,
-                         const struct inlay_violations *violations)
-{
-    switch (status) {
-    case INLAY_BIND_OK:
-        break;
-    case INLAY_BIND_INVALID:
-        answer_violations(request, violations);
-        break;
-    case INLAY_BIND_BAD_BODY:
-        inlay_response_error(request, 400,
-                             INLAY_STR("There was an error parsing the body"));
-        break;
-    case INLAY_BIND_NO_MEMORY:
-        answer_status(request, 503);
-        break;
-    case INLAY_BIND_TOO_LARGE:
-        answer_status(request, 413);
-        break;
-    }
-}
-
-static void answer_failed(struct inlay_request *request,
-                          const struct inlay_native_route *route,
-                          const struct inlay_context *context)
-{
-    int status = inlay_error_kind_status(context->error);
-
-    struct inlay_buf *out = scratch_of(request);
-
-    if (status >= 500)
-        answer_fault(request, route, status, context->error_text);
-    else if (!context->error_text.len ||
-             inlay_buf_append_literal(out, "{\"detail\":") < 0 ||
-             inlay_json_write_string(context->error_text, out) < 0 ||
-             inlay_buf_append_char(out, '}') < 0)
-        answer_status(request, status);
-    else
-        send_scratch(request, status);
-}
-
-/* Text or bytes as they are; memory stays the function's, so it is copied. */
-static void answer_plain(struct inlay_request *request,
-                         const struct inlay_native_route *route,
-                         const void *result)
-{
-    bool text = route->decl->callable->func->result->kind == INLAY_KIND_STR;
-    struct inlay_str body;
-
-    memcpy(&body, result, sizeof(body)); /* inlay_bytes is alike */
-    if (inlay_unlikely((body.len && !body.ptr) ||
-                       body.len > limits_of(request)->request_memory ||
-                       (text && !inlay_utf8_valid(body))))
-        answer_fault(request, route, 500,
-                     INLAY_STR("the result can't be sent: text that is not "
-                               "UTF-8, a NULL with a length, or more than "
-                               "request_memory"));
-    else
-        inlay_response_send(request, route->status, route->content_type, body);
-}
-
-static void answer_result(struct inlay_request *request,
-                          const struct inlay_native_route *route,
-                          const void *result)
-{
-    const struct inlay_type *type = route->decl->callable->func->result;
-
-    if (route->no_content)
-        inlay_response_send_with(request, route->status, NULL, 0,
-                                 INLAY_STR(""));
-    else if (type->kind == INLAY_KIND_BYTES ||
-             (type->kind == INLAY_KIND_STR && type->media.len))
-        answer_plain(request, route, result);
-    else if (inlay_unlikely(
-                 inlay_json_write(type, result, scratch_of(request)) < 0))
-        answer_fault(request, route, 500,
-                     INLAY_STR("the result can't be written: text that is not "
-                               "UTF-8, a NULL with a length, a value that "
-                               "holds itself, or more than request_memory"));
-    else
-        send_scratch(request, route->status);
 }
 
 /* --- The media type of a body ------------------------------------------- */
@@ -244,7 +72,7 @@ static bool is_encoded(const struct inlay_request *request)
 static void answer_encoded(struct inlay_request *request)
 {
     struct inlay_header headers[] = {
-        {INLAY_STR("content-type"), json_type},
+        {INLAY_STR("content-type"), INLAY_STR("application/json")},
         {INLAY_STR("accept-encoding"), INLAY_STR("identity")},
     };
 
@@ -255,41 +83,118 @@ static void answer_encoded(struct inlay_request *request)
 
 /* --- The call ----------------------------------------------------------- */
 
-/* Binds, calls, answers. The request is over. */
-static void serve(struct inlay_request *request,
-                  const struct inlay_native_route *route,
-                  const struct inlay_str *params,
-                  struct inlay_str body)
+/* The request is over, or somebody else's (PENDING). */
+static enum inlay_outcome answer(struct inlay_native_call *call,
+                                 const struct inlay_native_route *route)
 {
-    const struct inlay_callable *callable = route->decl->callable;
-    struct inlay_bind_input input = {
-        .path = params,
-        .query = request->query,
-        .body = body,
-        .body_is_json = body.len && is_json(inlay_request_header(
-                                        request, INLAY_STR("content-type"))),
-    };
-    struct inlay_violations violations;
-    struct inlay_context context;
-    void **args, *result;
+    bool passed_on = inlay_unlikely(call->said != NULL) && call->said->next;
 
-    inlay_violations_init(&violations, &request->arena);
-    enum inlay_bind_status status = inlay_bind_read(
-        route->bind, &input, &request->arena, &violations, &args, &result);
-    if (inlay_unlikely(status != INLAY_BIND_OK)) {
-        answer_bound(request, status, &violations);
-        return;
-    }
-    inlay_context_enter(&context, &request->arena);
-    inlay_call_invoke(callable->plan, callable->func->entry, args, result);
-    inlay_context_leave(&context);
-    if (inlay_unlikely(context.error != INLAY_OK))
-        answer_failed(request, route, &context);
-    else
-        answer_result(request, route, result);
+    if (inlay_likely(!inlay_native_answer(call)))
+        inlay_native_answer_result(call, route);
+    return passed_on ? INLAY_PENDING : INLAY_HANDLED;
 }
 
-/* --- The handler -------------------------------------------------------- */
+static void on_done(struct inlay_native_call *call)
+{
+    answer(call, call->work->arg);
+}
+
+static bool takes_body(const struct inlay_bind *bind)
+{
+    return bind->nbody || bind->nraw || bind->nform;
+}
+
+/* Binds, calls, answers; or waits. `form` is finished, or NULL. */
+static enum inlay_outcome serve(struct inlay_request *request,
+                                const struct inlay_native_route *route,
+                                const struct inlay_str *params,
+                                size_t nparams,
+                                struct inlay_str body,
+                                const struct inlay_form *form)
+{
+    struct inlay_native_work work = {
+        .steps = &route->steps,
+        .input =
+            {
+                .path = params,
+                .body = body,
+                .body_is_json =
+                    body.len && is_json(inlay_request_header(
+                                    request, INLAY_STR("content-type"))),
+                .form = form,
+            },
+        .npath = nparams,
+        .what = route->what,
+        .is_route = true,
+        .reads_body = !takes_body(route->bind),
+        .on_done = on_done,
+        .arg = (void *)(uintptr_t)route,
+    };
+    struct inlay_native_call room;
+    struct inlay_native_call *call = inlay_native_begin(request, &work, &room);
+
+    return inlay_likely(call != NULL) ? answer(call, route) : INLAY_PENDING;
+}
+
+/* --- The body ----------------------------------------------------------- */
+
+/* The form can't be read on. The request is over. */
+static void answer_form(struct inlay_request *request,
+                        const struct inlay_form *form,
+                        int status)
+{
+    inlay_response_error(request, status, inlay_form_why(form));
+}
+
+/* What there is to be remembered; NULL: the request is over. */
+static struct collected *collect(struct inlay_request *request,
+                                 const struct inlay_native_route *route,
+                                 const struct inlay_route_match *match)
+{
+    const char *path = request->path.ptr;
+    struct collected *collected =
+        inlay_arena_new(&request->arena, struct collected);
+
+    if (!collected || inlay_request_retain(request) < 0) {
+        inlay_native_answer_status(request, 503);
+        return NULL;
+    }
+    collected->route = route;
+    collected->nparams = match->nparams;
+    for (size_t i = 0; i < match->nparams; i++) {
+        struct inlay_str param = match->params[i];
+
+        /* The path has moved, and they with it. */
+        if (param.len)
+            param.ptr = request->path.ptr + (param.ptr - path);
+        collected->params[i] = param;
+    }
+    if (route->bind->nform) {
+        int status = inlay_form_create(request, &collected->form);
+
+        if (status) {
+            answer_form(request, collected->form, status);
+            return NULL;
+        }
+    }
+    return collected;
+}
+
+static enum inlay_outcome serve_collected(struct inlay_request *request,
+                                          struct collected *collected,
+                                          struct inlay_str body)
+{
+    if (collected->form) {
+        int status = inlay_form_finish(collected->form);
+
+        if (status) {
+            answer_form(request, collected->form, status);
+            return INLAY_HANDLED;
+        }
+    }
+    return serve(request, collected->route, collected->params,
+                 collected->nparams, body, collected->form);
+}
 
 static enum inlay_outcome await_body(struct inlay_request *request,
                                      const struct inlay_native_route *route,
@@ -301,41 +206,103 @@ static enum inlay_outcome await_body(struct inlay_request *request,
         answer_encoded(request);
         return INLAY_HANDLED;
     }
-    if (length > 0 &&
+    if (!route->bind->nform && length > 0 &&
         (uint64_t)length > limits_of(request)->native_body_bytes) {
-        answer_status(request, 413);
+        inlay_native_answer_status(request, 413);
         return INLAY_HANDLED;
     }
-    const char *path = request->path.ptr;
-    struct native_call *call =
-        inlay_arena_alloc(&request->arena, sizeof(*call));
-    if (!call || inlay_request_retain(request) < 0) {
-        answer_status(request, 503);
+    struct collected *collected = collect(request, route, match);
+    if (!collected)
         return INLAY_HANDLED;
-    }
-    call->route = route;
-    call->data = NULL;
-    call->len = call->size = 0;
-    for (size_t i = 0; i < match->nparams; i++) {
-        struct inlay_str param = match->params[i];
-
-        /* The path has moved, and they with it. */
-        if (param.len)
-            param.ptr = request->path.ptr + (param.ptr - path);
-        call->params[i] = param;
-    }
-    request->handler_data = call;
+    if (!request->has_body)
+        return serve_collected(request, collected, INLAY_STR(""));
+    request->handler_data = &collected->call;
     inlay_request_want_body(request);
     return INLAY_PENDING;
 }
 
+/*
+ * Room for `more` bytes of body. An announced length is room to grow to, not
+ * to begin with: memory follows what has really arrived.
+ */
+static int make_room(struct inlay_request *request,
+                     struct collected *collected,
+                     size_t more)
+{
+    size_t need = collected->len + more;
+    size_t size = inlay_max(collected->size * 2, inlay_max(need, BODY_FIRST));
+
+    if (need <= collected->size)
+        return 0;
+    if (request->content_length >= 0)
+        size =
+            inlay_max(need, inlay_min(size, (size_t)request->content_length));
+    char *grown = inlay_arena_alloc(&request->arena, size);
+    if (!grown)
+        return -1;
+    if (collected->len)
+        memcpy(grown, collected->data, collected->len);
+    collected->data = grown;
+    collected->size = size;
+    return 0;
+}
+
+static void take_form(struct inlay_request *request,
+                      struct collected *collected,
+                      struct inlay_str chunk,
+                      bool last)
+{
+    int status = chunk.len ? inlay_form_feed(collected->form, chunk) : 0;
+
+    if (status)
+        answer_form(request, collected->form, status);
+    else if (last)
+        serve_collected(request, collected, INLAY_STR(""));
+}
+
+static void take_bytes(struct inlay_request *request,
+                       struct collected *collected,
+                       struct inlay_str chunk,
+                       bool last)
+{
+    bool lasting = collected->route->steps.colour != INLAY_COLOUR_PLAIN;
+
+    if (chunk.len > limits_of(request)->native_body_bytes - collected->len) {
+        inlay_native_answer_status(request, 413);
+        return;
+    }
+    if (last && !collected->len && !lasting) {
+        /* All in one piece: read it where it lies. */
+        serve_collected(request, collected, chunk);
+        return;
+    }
+    if (chunk.len) {
+        if (make_room(request, collected, chunk.len) < 0) {
+            inlay_native_answer_status(request, 413);
+            return;
+        }
+        memcpy(collected->data + collected->len, chunk.ptr, chunk.len);
+        collected->len += chunk.len;
+    }
+    if (last)
+        serve_collected(request, collected,
+                        inlay_str_make(collected->data, collected->len));
+}
+
+/* --- The handler -------------------------------------------------------- */
+
 enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
                                            struct inlay_request *request)
 {
+    const struct inlay_native_table *table = request->native_table;
+    bool socket = inlay_unlikely(request->websocket);
     struct inlay_route_match match;
 
-    if (!inlay_route_tree_find(inlay_native_table_of(handler)->tree,
-                               request->method,
+    if (!table)
+        table = inlay_native_table_of(handler);
+    if (!inlay_route_tree_find(socket ? table->sockets : table->tree,
+                               socket ? INLAY_STR("WEBSOCKET")
+                                      : request->method,
                                inlay_request_local_path(request), &match))
         return INLAY_DECLINED;
     if (!match.target) {
@@ -346,65 +313,68 @@ enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
         return INLAY_DECLINED;
     }
     const struct inlay_native_route *route = match.target;
+    if (inlay_unlikely(inlay_switch_of(&route->on) != INLAY_SWITCH_ON))
+        return inlay_switch_follow(&route->on, request);
+    if (inlay_unlikely(route->steps.counted && !request->native_table)) {
+        if (inlay_native_pin(handler, request) == 0) /* now it stays */
+            return inlay_native_on_request(handler, request);
+        inlay_native_answer_status(request, 503);
+        return INLAY_HANDLED;
+    }
     request->route = route->decl->path;
-    if ((route->bind->nbody || route->bind->nraw) && request->has_body)
+    if (inlay_unlikely(socket))
+        return inlay_native_socket_begin(request, route, &match);
+    if (inlay_unlikely(takes_body(route->bind)) &&
+        (request->has_body || route->bind->nform))
         return await_body(request, route, &match);
-    serve(request, route, match.params, INLAY_STR(""));
-    return INLAY_HANDLED;
+    return serve(request, route, match.params, match.nparams, INLAY_STR(""),
+                 NULL);
 }
 
-/*
- * Room for `more` bytes of body. An announced length is room to grow to, not
- * to begin with: memory follows what has really arrived.
- */
-static int make_room(struct inlay_request *request,
-                     struct native_call *call,
-                     size_t more)
+/* It waits: for its body, or its functions do. */
+static struct inlay_native_call *call_of(const struct inlay_request *request)
 {
-    size_t need = call->len + more;
-    size_t size = inlay_max(call->size * 2, inlay_max(need, BODY_FIRST));
-
-    if (need <= call->size)
-        return 0;
-    if (request->content_length >= 0)
-        size =
-            inlay_max(need, inlay_min(size, (size_t)request->content_length));
-    char *grown = inlay_arena_alloc(&request->arena, size);
-    if (!grown)
-        return -1;
-    if (call->len)
-        memcpy(grown, call->data, call->len);
-    call->data = grown;
-    call->size = size;
-    return 0;
+    return request->handler_data;
 }
 
-void inlay_native_on_body(struct inlay_handler *handler,
+void inlay_native_on_body(struct inlay_handler *handler inlay_unused,
                           struct inlay_request *request,
                           struct inlay_str chunk,
                           bool last)
 {
-    struct native_call *call = request->handler_data;
+    struct inlay_native_call *call = call_of(request);
+    struct collected *collected = request->handler_data;
 
-    (void)handler;
-    if (chunk.len > limits_of(request)->native_body_bytes - call->len) {
-        answer_status(request, 413);
-        return;
-    }
-    if (last && !call->len) {
-        /* All in one piece: read it where it lies. */
-        serve(request, call->route, call->params, chunk);
-        return;
-    }
-    if (chunk.len) {
-        if (make_room(request, call, chunk.len) < 0) {
-            answer_status(request, 413);
-            return;
-        }
-        memcpy(call->data + call->len, chunk.ptr, chunk.len);
-        call->len += chunk.len;
-    }
-    if (last)
-        serve(request, call->route, call->params,
-              inlay_str_make(call->data, call->len));
+    if (call->task)
+        inlay_native_take_body(call, chunk, last);
+    else if (collected->form)
+        take_form(request, collected, chunk, last);
+    else
+        take_bytes(request, collected, chunk, last);
+}
+
+char *inlay_native_on_room(struct inlay_handler *handler inlay_unused,
+                           struct inlay_request *request,
+                           size_t *len_ret)
+{
+    return inlay_native_room(call_of(request), len_ret);
+}
+
+void inlay_native_on_drained(struct inlay_handler *handler inlay_unused,
+                             struct inlay_request *request)
+{
+    inlay_native_drained(call_of(request));
+}
+
+void inlay_native_on_eof(struct inlay_handler *handler inlay_unused,
+                         struct inlay_request *request)
+{
+    inlay_native_eof(call_of(request));
+}
+
+/* A body that was being collected lies in the request's arena. */
+void inlay_native_on_abort(struct inlay_handler *handler inlay_unused,
+                           struct inlay_request *request)
+{
+    inlay_native_abort(call_of(request));
 }

@@ -157,8 +157,10 @@ struct inlay_exchange *inlay_exchange_create(
     request->body_done = !request->has_body;
     exchange->session = session;
     exchange->next = NULL;
+    exchange->replay = NULL;
     exchange->eof_told = false;
     exchange->awaited = 0;
+    exchange->patience = &session->thread->request_timers;
     request->path = inlay_url_decode(head->path, false, &request->arena);
     if (inlay_unlikely(!request->path.ptr)) {
         inlay_exchange_destroy(exchange);

@@ -18,6 +18,8 @@
 
 struct inlay_compress;
 struct inlay_io_thread;
+struct inlay_native_table;
+struct inlay_provided;
 struct inlay_stream_ops;
 
 /* A header for the answer of whoever gives it. */
@@ -69,7 +71,10 @@ struct inlay_request {
 
     /* The answer, for response.c, the access log and metrics. */
     const struct inlay_stream_ops *stream;
-    struct inlay_extra *extra; /* in order; answer.c puts them in */
+    struct inlay_extra *extra;       /* in order; answer.c puts them in */
+    struct inlay_provided *provided; /* results of providers (native_call.h) */
+    /* Whose guards it has passed and whose routes it takes; NULL: none yet. */
+    const struct inlay_native_table *native_table;
     int status;                /* 0: not started */
     bool started, ended;       /* head written; answer complete */
     bool head_only;            /* HEAD, 204, 304: no body goes out */

@@ -11,6 +11,7 @@ enum segment_kind {
     SEGMENT_ANY,   /* {id} */
     SEGMENT_INT,   /* {id:int} */
     SEGMENT_FLOAT, /* {x:float} */
+    SEGMENT_UUID,  /* {id:uuid} */
     SEGMENT_REST,  /* {rest:path} */
 };
 
@@ -29,7 +30,7 @@ struct method {
 struct node {
     struct segment segment;
     struct node **literals; /* sorted by length, then bytes */
-    struct node **params;   /* ANY, INT, FLOAT, in order of addition */
+    struct node **params;   /* ANY to UUID, in order of addition */
     struct node *rest;
     size_t nliterals, nparams;
     struct method *methods; /* none: the path goes on from here */
@@ -77,6 +78,8 @@ static struct segment parse_segment(struct inlay_str text)
         segment.kind = SEGMENT_INT;
     else if (inlay_str_is(kind, "float"))
         segment.kind = SEGMENT_FLOAT;
+    else if (inlay_str_is(kind, "uuid"))
+        segment.kind = SEGMENT_UUID;
     else if (inlay_str_is(kind, "path"))
         segment.kind = SEGMENT_REST;
     return segment;
@@ -300,12 +303,12 @@ struct search {
     bool known;
 };
 
-/* Digits with a sign before; `fraction`: also "1.5". */
+/* Digits; `fraction`: also "1.5". */
 static bool is_number(struct inlay_str text, bool fraction)
 {
     bool digit = false;
 
-    for (size_t i = text.ptr[0] == '-'; i < text.len; i++) {
+    for (size_t i = 0; i < text.len; i++) {
         if (text.ptr[i] == '.' && fraction && digit) {
             fraction = digit = false;
             continue;
@@ -317,6 +320,23 @@ static bool is_number(struct inlay_str text, bool fraction)
     return digit;
 }
 
+/* 8-4-4-4-12 hex digits, any of the hyphens left out. */
+static bool is_uuid(struct inlay_str text)
+{
+    size_t digits = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        char c = inlay_ascii_lower(text.ptr[i]);
+
+        if ((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'))
+            digits++;
+        else if (c != '-' || digits < 8 || digits > 20 || digits % 4 ||
+                 text.ptr[i - 1] == '-')
+            return false;
+    }
+    return digits == 32;
+}
+
 /* Can a parameter of this kind be `text`, which is not empty? */
 static bool takes(enum segment_kind kind, struct inlay_str text)
 {
@@ -325,6 +345,8 @@ static bool takes(enum segment_kind kind, struct inlay_str text)
         return is_number(text, false);
     case SEGMENT_FLOAT:
         return is_number(text, true);
+    case SEGMENT_UUID:
+        return is_uuid(text);
     case SEGMENT_LITERAL:
     case SEGMENT_ANY:
     case SEGMENT_REST:

@@ -1,7 +1,8 @@
 /*
  * route.h - paths with parameters -> targets: a tree of segments. `{id}` is
- * one segment without '/', `{id:int}` one of digits with a sign, `{x:float}`
- * one that may have a fraction, `{rest:path}` everything that is left.
+ * one segment without '/', `{id:int}` one of digits, `{x:float}` one that may
+ * have a fraction, `{id:uuid}` one of 32 hex digits with or without hyphens,
+ * `{rest:path}` everything that is left: what Starlette's converters take.
  * Literal segments win over parameters, parameters over {rest:path};
  * otherwise the order of addition. Built cold, then read by any thread.
  */

@@ -5,6 +5,7 @@
 #include "serve/address_count.h"
 #include "serve/admission.h"
 #include "serve/compress.h"
+#include "serve/layers.h"
 #include "serve/metrics.h"
 #include "serve/session.h"
 
@@ -48,8 +49,10 @@ static struct inlay_error *copy_config(struct inlay_server *server,
         copy_str(arena, &config->access_format) < 0 ||
         copy_str(arena, &config->health_path) < 0 ||
         copy_str(arena, &config->static_index) < 0 ||
+        copy_str(arena, &config->form_folder) < 0 ||
         copy_strs(arena, &config->headers) < 0 ||
         copy_strs(arena, &config->trusted) < 0 ||
+        copy_strs(arena, &config->layers) < 0 ||
         copy_strs(arena, &config->static_mounts) < 0 ||
         copy_strs(arena, &config->compress) < 0 ||
         copy_strs(arena, &config->compress_types) < 0)
@@ -120,6 +123,9 @@ static struct inlay_error *init_server(struct inlay_server *server,
     error = init_answers(server);
     if (error)
         return error;
+    error = inlay_layers_set(server, NULL, 0);
+    if (error)
+        return error;
     error = inlay_fallback_create(&server->fallback);
     if (error)
         return error;
@@ -133,7 +139,7 @@ static struct inlay_error *init_server(struct inlay_server *server,
             return error;
         server->nthreads++;
     }
-    return NULL;
+    return inlay_watchdog_create(server);
 }
 
 struct inlay_error *inlay_server_create(
@@ -248,11 +254,13 @@ void inlay_server_destroy(struct inlay_server *server)
         return;
     for (unsigned i = 0; server->running && i < server->nthreads; i++)
         inlay_io_thread_stop(&server->threads[i]);
+    inlay_watchdog_destroy(server->watchdog);
     for (size_t i = 0; i < server->nhandlers; i++)
         destroy_handler(server->handlers[i]);
     destroy_handler(server->fallback);
     for (unsigned i = 0; i < server->nthreads; i++)
         inlay_io_thread_deinit(&server->threads[i]);
+    inlay_layers_destroy(server);
     inlay_free(server->threads);
     inlay_metrics_close(server->metrics);
     inlay_address_counts_destroy(server->addresses);

@@ -18,18 +18,25 @@
 #include "base/slab.h"
 #include "http/date.h"
 #include "http/http1.h"
+#include "net/coroutine.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "serve/access_format.h"
 #include "serve/encoder.h"
 #include "serve/handler.h"
 #include "serve/request_id.h"
+#include "serve/watchdog.h"
 
 /* Every limit has a default (inlay_limits_default) and an option. */
 struct inlay_limits {
     struct inlay_http1_limits head; /* 64 KiB, 100 headers, 16 KiB */
     uint64_t body_bytes;            /* any body; 0: no cap (413) */
-    size_t native_body_bytes;       /* 8 MiB: a body collected for C (413) */
+    size_t native_body_bytes;       /* 8 MiB: a body collected for C (413); of
+                                       a form without what is in files */
+    uint64_t form_bytes;            /* 64 MiB: a form, files and all (413) */
+    size_t form_fields, form_files; /* 1000 each: of a form (400) */
+    size_t form_field_bytes;        /* 1 MiB: of one field (400) */
+    size_t form_file_memory;        /* 1 MiB: larger files go to disk */
     size_t body_window;             /* 64 KiB: ASGI body bytes held (64 KiB) */
     size_t write_window;            /* 256 KiB: answer bytes held, then wait */
     size_t request_memory;          /* arena of a request: 64 MiB */
@@ -54,6 +61,8 @@ struct inlay_limits {
     uint32_t queue_timeout;  /* ms in that queue, then 503: 10 s */
     size_t ws_message_bytes; /* a message, decompressed (close 1009): 16 MiB */
     size_t ws_queue;         /* messages not taken by the application: 32 */
+    uint32_t watchdog; /* ms that a C function may hold an I/O thread before
+                          the log names it: 100; 0: off */
     uint32_t ws_ping_interval; /* ms between pings: 20 s; 0: none */
     uint32_t ws_ping_timeout;  /* ms for the pong (close 1011): 20 s; 0: any */
 };
@@ -96,16 +105,23 @@ struct inlay_server_config {
     struct inlay_strs trusted; /* who may say so: addresses, networks, "*",
                                   "unix" */
 
+    /* layers.c: "rate-limit /login 5/minute"; NAME, PATTERN, VALUE */
+    struct inlay_strs layers;
+
     /* static.c: "/path=folder" */
     struct inlay_strs static_mounts;
     struct inlay_str static_index; /* "": folders are 404 */
     int64_t static_max_age;        /* seconds; -1: no cache-control */
+
+    struct inlay_str form_folder; /* form.c: of temporary files, "/tmp" */
 
     /* compress.c: of "zstd", "br", "gzip", best first; none: off */
     struct inlay_strs compress;
     struct inlay_strs
         compress_types;       /* "text/" and a star, "application/json" */
     size_t compress_min_size; /* shorter answers go as they are */
+
+    bool docs; /* alone.c: /openapi.json and /docs, without an application */
 
     /* websocket.c */
     bool websockets; /* else an upgrade is not followed */
@@ -153,6 +169,9 @@ struct inlay_io_thread {
                                * by the first, freed with the thread */
     struct inlay_exchange *spare; /* requests to use again */
     unsigned nspare;
+    struct inlay_coroutines coroutines; /* of native calls that wait */
+    struct inlay_native_lane *lane; /* their way back from the pool; or NULL */
+    struct inlay_busy busy;             /* the native call that runs */
     struct inlay_common common; /* what every answer's head has */
     uint64_t common_at;         /* loop's time of it */
     struct inlay_mail drain_mail, stop_mail;
@@ -164,6 +183,7 @@ struct inlay_io_thread {
 };
 
 struct inlay_address_counts;
+struct inlay_layers;
 struct inlay_metrics;
 
 struct inlay_server {
@@ -177,12 +197,15 @@ struct inlay_server {
     atomic_bool patient;             /* inlay_server_retire was called */
     struct inlay_handler *fallback;  /* the last of the chain: 404, 405 */
     struct inlay_handler *admission; /* of the chain; NULL: no limit */
+    struct inlay_handler *hooks;     /* of the chain: guard.h; or NULL */
     struct inlay_networks trusted;   /* config.trusted */
     struct inlay_address_counts *addresses; /* NULL: no limit */
     struct inlay_access_format *access;     /* NULL: no access log */
     struct inlay_compression *compression;  /* NULL: off */
+    _Atomic(struct inlay_layers *) layers;  /* the newest; NULL: none */
     struct inlay_access_out access_out;
     struct inlay_metrics *metrics; /* NULL: off */
+    struct inlay_watchdog *watchdog; /* NULL: off */
     bool timed;                    /* requests get the time of their dispatch */
     bool dresses;                  /* heads of answers go through answer.c */
     struct inlay_arena memory;     /* of config */

@@ -6,8 +6,10 @@
 #include "base/mem.h"
 #include "serve/access_log.h"
 #include "serve/forwarded.h"
+#include "serve/layers.h"
 #include "serve/metrics.h"
 #include "serve/peer.h"
+#include "serve/replay.h"
 
 #include "base/banned.h"
 
@@ -109,6 +111,23 @@ static void settle(struct inlay_session *session, bool all_taken)
         inlay_session_drain(session);
 }
 
+/* As inlay_session_refuse says it, with the headers that layers and guards
+ * have for whoever answers. */
+static void refuse_request(struct inlay_request *request,
+                           int status,
+                           const char *reason)
+{
+    struct inlay_handler *handler = request->handler;
+    struct inlay_str text = inlay_arena_format(&request->arena, "%s\n", reason);
+
+    if (handler && handler->ops->on_abort)
+        handler->ops->on_abort(handler, request);
+    request->close = true;
+    inlay_response_send(request, status,
+                        INLAY_STR("text/plain; charset=utf-8"),
+                        text.ptr ? text : inlay_str_from(reason));
+}
+
 void inlay_session_give_up(struct inlay_session *session,
                            int status,
                            const char *reason)
@@ -118,6 +137,10 @@ void inlay_session_give_up(struct inlay_session *session,
     bool started = request && request->started;
     bool until_close = request && ends_by_close(request);
 
+    if (request && !started && inlay_unlikely(request->extra != NULL)) {
+        refuse_request(request, status, reason);
+        return;
+    }
     if (request && !started)
         request->status = status; /* for its line in the access log */
     session->told = request != NULL;
@@ -132,6 +155,10 @@ void inlay_session_hold(struct inlay_session *session, bool held)
 {
     struct inlay_conn *conn = &session->conn;
 
+    if (inlay_unlikely(session->exchange && session->exchange->replay)) {
+        inlay_replay_hold(session->exchange->replay, held);
+        return;
+    }
     session->held = held;
     if (session->feeding || session->closing)
         return;
@@ -189,29 +216,58 @@ void inlay_session_forward(struct inlay_request *request,
         inlay_request_resume(request);
 }
 
-static void dispatch(struct inlay_session *session,
-                     struct inlay_exchange *exchange)
+/* Those of the chain from number `first` on, then the fallback. */
+static enum inlay_outcome ask_from(struct inlay_session *session,
+                                   struct inlay_exchange *exchange,
+                                   size_t first)
 {
     struct inlay_server *server = session->thread->server;
     enum inlay_outcome outcome = INLAY_DECLINED;
 
-    for (size_t i = 0; i < server->nhandlers; i++) {
+    for (size_t i = first; i < server->nhandlers; i++) {
         struct inlay_handler *handler = server->handlers[i];
 
         if (inlay_unlikely(exchange->request.websocket) &&
-            !handler->ops->on_message)
+            !handler->ops->on_message && !handler->ops->guards)
             continue;
         ask(session, exchange, handler, &outcome);
         if (outcome != INLAY_DECLINED)
-            return;
+            return outcome;
     }
     ask(session, exchange, server->fallback, &outcome);
+    return outcome;
+}
+
+void inlay_session_next(struct inlay_request *request, struct inlay_str body)
+{
+    struct inlay_exchange *exchange = inlay_exchange_of(request);
+    struct inlay_session *session = exchange->session;
+    struct inlay_server *server = session->thread->server;
+    size_t first = 0;
+
+    while (first < server->nhandlers &&
+           server->handlers[first] != request->handler)
+        first++;
+    /* Before it is asked: it may pause it again. */
+    inlay_request_resume(request);
+    request->handler_data = NULL;
+    if (ask_from(session, exchange, first + 1) == INLAY_PENDING &&
+        session->exchange == exchange && request->has_body)
+        inlay_replay_begin(request, body);
+}
+
+static void dispatch(struct inlay_session *session,
+                     struct inlay_exchange *exchange)
+{
+    ask_from(session, exchange, 0);
 }
 
 static bool on_head(void *arg, const struct inlay_http1_head *head)
 {
     struct inlay_session *session = arg;
     uint64_t cap = session->thread->server->config.limits.body_bytes;
+    struct inlay_layers *layers = atomic_load_explicit(
+        &session->thread->server->layers, memory_order_acquire);
 
     session->fresh = true;
     session->receiving = true;
@@ -236,6 +292,9 @@ static bool on_head(void *arg, const struct inlay_http1_head *head)
     }
     if (inlay_unlikely(session->thread->server->config.request_id))
         inlay_request_id_assign(&exchange->request);
+    if (inlay_unlikely(layers != NULL) &&
+        !inlay_layers_admit(layers, &exchange->request))
+        return !session->closing && !session->held;
     if (inlay_unlikely(cap && head->content_length > 0 &&
                        (uint64_t)head->content_length > cap)) {
         exchange->request.close = true;
@@ -284,7 +343,9 @@ static bool on_complete(void *arg)
     session->receiving = false;
     session->expects = false;
     session->held = false;
-    if (exchange && !exchange->request.body_done) {
+    if (exchange && exchange->replay) {
+        exchange->replay->whole = true;
+    } else if (exchange && !exchange->request.body_done) {
         struct inlay_request *request = &exchange->request;
 
         request->body_done = true;

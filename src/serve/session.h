@@ -30,6 +30,7 @@ enum inlay_session_phase {
 };
 
 struct inlay_exchange;
+struct inlay_replay;
 struct inlay_websocket_session;
 struct inlay_proxy_protocol;
 
@@ -66,8 +67,10 @@ struct inlay_exchange {
     struct inlay_request request;  /* first */
     struct inlay_session *session; /* NULL: spare */
     struct inlay_exchange *next;   /* in thread->spare */
+    struct inlay_replay *replay;   /* body bytes to be given; or NULL */
     bool eof_told;                 /* handler->on_eof was called */
     struct inlay_timer deadline;   /* of the answer's begin */
+    struct inlay_timer_queue *patience; /* where that will run */
     struct inlay_timer rate;       /* runs while body bytes are awaited */
     uint64_t awaited_from;         /* since then, loop's ms */
     uint64_t awaited;              /* ms of the times before */
@@ -130,6 +133,15 @@ void inlay_session_close(struct inlay_session *session);
  * body that was paused flows again. */
 void inlay_session_forward(struct inlay_request *request,
                            struct inlay_handler *handler);
+
+/*
+ * A PENDING request whose handler does not answer it: those behind it in the
+ * chain are asked, as if it had come just now. `body` is what its handler has
+ * been given of the body, and is given to them (valid during the call);
+ * request->body_done says whether that is all. A body that was paused flows
+ * again. The request may be over afterwards.
+ */
+void inlay_session_next(struct inlay_request *request, struct inlay_str body);
 
 /* Body bytes are held back, or wanted (again). */
 void inlay_session_hold(struct inlay_session *session, bool held);
@@ -196,6 +208,8 @@ void inlay_io_thread_leave(struct inlay_io_thread *thread);
 
 /* health.c: answers config.health_path, before all others. */
 struct inlay_error *inlay_health_add(struct inlay_server *server);
+/* Is it a request for that? */
+bool inlay_health_asked(const struct inlay_request *request);
 
 /* fallback.c: 404, or 405 when native routes have the path. */
 struct inlay_error *inlay_fallback_create(struct inlay_handler **ret);

@@ -93,6 +93,7 @@ static enum inlay_static_found find(struct lookup *lookup)
 
     file->type =
         inlay_media_type_find(inlay_str_make(lookup->path, lookup->len));
+    file->varies = file->type->compressible;
     if (file->type->compressible && open_twin(lookup))
         return INLAY_STATIC_FILE;
     file->coding = INLAY_CODING_IDENTITY;
@@ -146,7 +147,8 @@ static enum inlay_outcome answer(struct lookup *lookup,
     case INLAY_STATIC_FILE:
         if (inlay_likely(request->method_id == INLAY_METHOD_GET ||
                          request->method_id == INLAY_METHOD_HEAD)) {
-            inlay_static_answer(lookup->files, request, &lookup->file);
+            inlay_static_answer(request, &lookup->file,
+                                lookup->files->cache_control, 0);
         } else {
             close(lookup->file.fd);
             refuse_method(request);

@@ -398,46 +398,60 @@ static void send_whole_or_parts(struct reply *reply,
 }
 
 /* What a 304 says as well. */
-static void add_headers(struct reply *reply, const struct inlay_static *files)
+static void add_headers(struct reply *reply, struct inlay_str cache_control)
 {
     add(reply, INLAY_STR("etag"), reply->etag);
     add(reply, INLAY_STR("last-modified"),
         inlay_http_date_text(&reply->date, reply->modified));
-    if (reply->file->type->compressible)
+    if (reply->file->varies)
         add(reply, INLAY_STR("vary"), INLAY_STR("accept-encoding"));
-    if (files->cache_control.len)
-        add(reply, INLAY_STR("cache-control"), files->cache_control);
+    if (cache_control.len)
+        add(reply, INLAY_STR("cache-control"), cache_control);
 }
 
-void inlay_static_answer(const struct inlay_static *files,
-                         struct inlay_request *request,
-                         struct inlay_static_file *file)
+/* RFC 9110 13.1: conditions are those of GET and HEAD. */
+static bool is_conditional(const struct inlay_request *request, int status)
+{
+    return status == 0 && (request->method_id == INLAY_METHOD_GET ||
+                           request->method_id == INLAY_METHOD_HEAD);
+}
+
+void inlay_static_answer(struct inlay_request *request,
+                         struct inlay_static_file *file,
+                         struct inlay_str cache_control,
+                         int status)
 {
     struct reply reply = {.request = request, .file = file};
     struct conditions conditions = {.if_match = false};
-    int status;
+    bool conditional = is_conditional(request, status);
+    int verdict = 200;
 
     make_etag(&reply);
     make_date(&reply);
-    for (size_t i = 0; i < request->nheaders; i++)
+    for (size_t i = 0; conditional && i < request->nheaders; i++)
         read_condition(&conditions, &request->headers[i], reply.etag);
-    status = judge(&reply, &conditions);
-    if (status == 412) {
+    if (conditional)
+        verdict = judge(&reply, &conditions);
+    if (verdict == 412) {
         fail(&reply, 412);
         return;
     }
-    if (status == 304) {
+    if (verdict == 304) {
         close(file->fd);
-        add_headers(&reply, files);
+        add_headers(&reply, cache_control);
         inlay_response_send_with(request, 304, reply.headers, reply.nheaders,
                                  INLAY_STR(""));
         return;
     }
     add(&reply, INLAY_STR("content-type"), file->type->type);
-    add(&reply, INLAY_STR("accept-ranges"), INLAY_STR("bytes"));
+    if (conditional)
+        add(&reply, INLAY_STR("accept-ranges"), INLAY_STR("bytes"));
     if (file->coding != INLAY_CODING_IDENTITY)
         add(&reply, INLAY_STR("content-encoding"),
             inlay_coding_name(file->coding));
-    add_headers(&reply, files);
-    send_whole_or_parts(&reply, &conditions);
+    add_headers(&reply, cache_control);
+    if (conditional)
+        send_whole_or_parts(&reply, &conditions);
+    else
+        send_part(&reply, status ? status : 200, 0, file->size);
 }

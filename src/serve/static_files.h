@@ -46,6 +46,7 @@ struct inlay_static_file {
     struct timespec modified;
     const struct inlay_media_type *type;
     enum inlay_coding coding;
+    bool varies; /* there are, or might be, others for other clients */
 };
 
 /* static.c; static_mount.c */
@@ -86,9 +87,15 @@ enum inlay_static_found inlay_static_open(const struct inlay_static *files,
 
 /* --- static_answer.c: hot ---------------------------------------------- */
 
-/* Answers a GET or HEAD with it. Takes over file->fd. The request is over. */
-void inlay_static_answer(const struct inlay_static *files,
-                         struct inlay_request *request,
-                         struct inlay_static_file *file);
+/*
+ * Answers with it: a GET or HEAD by what the client already has of it and the
+ * parts that it asks for, unless `status` is not 0: then with all of it and
+ * that status. `cache_control` may be "". Takes over file->fd. The request is
+ * over.
+ */
+void inlay_static_answer(struct inlay_request *request,
+                         struct inlay_static_file *file,
+                         struct inlay_str cache_control,
+                         int status);
 
 #endif

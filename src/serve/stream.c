@@ -226,7 +226,7 @@ static void resume_body(struct inlay_request *request)
 {
     struct inlay_session *session = inlay_session_of(request);
 
-    if (session->held)
+    if (session->held || session->exchange->replay)
         inlay_session_hold(session, false);
 }
 

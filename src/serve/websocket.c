@@ -206,15 +206,26 @@ static void await_close(struct inlay_websocket_session *ws)
     inlay_conn_resume(&session->conn);
 }
 
+void inlay_websocket_shut(struct inlay_request *request,
+                          uint16_t code,
+                          struct inlay_str reason)
+{
+    struct inlay_websocket_session *ws = socket_of(request);
+
+    if (!is_open(ws))
+        return;
+    send_close(ws, code, reason);
+    await_close(ws);
+}
+
 void inlay_websocket_close(struct inlay_request *request,
                            uint16_t code,
                            struct inlay_str reason)
 {
-    struct inlay_websocket_session *ws = socket_of(request);
+    struct inlay_session *session = inlay_session_of(request);
 
-    send_close(ws, code, reason);
-    await_close(ws);
-    inlay_session_finish(ws->session, false);
+    inlay_websocket_shut(request, code, reason);
+    inlay_session_finish(session, false);
 }
 
 void inlay_websocket_drain(struct inlay_session *session)

@@ -52,4 +52,13 @@ void inlay_websocket_close(struct inlay_request *request,
                            uint16_t code,
                            struct inlay_str reason);
 
+/*
+ * The same, and the request goes on until its handler calls
+ * inlay_websocket_close, which then sends nothing, or on_websocket_end is
+ * called for the peer's answer. No message comes or goes any more.
+ */
+void inlay_websocket_shut(struct inlay_request *request,
+                          uint16_t code,
+                          struct inlay_str reason);
+
 #endif

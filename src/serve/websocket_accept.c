@@ -19,7 +19,7 @@ static int start_head(struct inlay_request *request,
     request->status = status;
     request->chunked = false;
     request->as_is = true;
-    int started = request->thread->server->dresses
+    int started = request->thread->server->dresses || request->extra
                       ? inlay_answer_start(request, headers, nheaders)
                       : request->stream->start(request, headers, nheaders);
     if (started < 0) {

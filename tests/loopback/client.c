@@ -77,6 +77,8 @@ void create_server(struct fixture *fixture)
     fixture->config.listen_fds = &fixture->listen_fd;
     fixture->config.nlisten_fds = 1;
     must(!inlay_server_create(&fixture->config, &fixture->server));
+    if (fixture->first)
+        must(!inlay_server_add_handler(fixture->server, fixture->first));
     must(
         !inlay_server_add_application(fixture->server, &fixture->test.handler));
     if (fixture->more)

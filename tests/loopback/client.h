@@ -7,7 +7,8 @@
 struct fixture {
     struct test_handler test;
     struct inlay_server_config config;
-    struct inlay_handler *more; /* asked after the test's own; or NULL */
+    struct inlay_handler *first; /* asked before the test's own; or NULL */
+    struct inlay_handler *more;  /* asked after it; or NULL */
     struct inlay_server *server;
     int listen_fd;
     int port;

@@ -91,6 +91,7 @@ static void test_precedence(void **state)
     add(tree, "GET", "/n/{n:int}", "int");
     add(tree, "GET", "/n/{s}", "str");
     add(tree, "GET", "/f/{x:float}", "float");
+    add(tree, "GET", "/u/{id:uuid}", "uuid");
     add(tree, "GET", "/o/{s:str}", "str");
     add(tree, "GET", "/o/{n:int}", "int");
     assert_string_equal(find(tree, "GET", "/"), "root()");
@@ -101,13 +102,34 @@ static void test_precedence(void **state)
     assert_string_equal(find(tree, "GET", "/users/"), "rest()");
     assert_string_equal(find(tree, "GET", "/users"), "404");
     assert_string_equal(find(tree, "GET", "/n/12"), "int(12)");
-    assert_string_equal(find(tree, "GET", "/n/-12"), "int(-12)");
+    assert_string_equal(find(tree, "GET", "/n/-12"), "str(-12)");
     assert_string_equal(find(tree, "GET", "/n/-"), "str(-)");
     assert_string_equal(find(tree, "GET", "/n/1.5"), "str(1.5)");
     assert_string_equal(find(tree, "GET", "/n/"), "404");
-    assert_string_equal(find(tree, "GET", "/f/-1.5"), "float(-1.5)");
+    assert_string_equal(find(tree, "GET", "/f/-1.5"), "404");
     assert_string_equal(find(tree, "GET", "/f/2"), "float(2)");
     assert_string_equal(find(tree, "GET", "/f/.5"), "404");
+    assert_string_equal(find(tree, "GET", "/f/1."), "404");
+    assert_string_equal(
+        find(tree, "GET", "/u/F81d4fae-7dec-11d0-a765-00a0c91e6bf6"),
+        "uuid(F81d4fae-7dec-11d0-a765-00a0c91e6bf6)");
+    assert_string_equal(
+        find(tree, "GET", "/u/f81d4fae7dec11d0a76500a0c91e6bf6"),
+        "uuid(f81d4fae7dec11d0a76500a0c91e6bf6)");
+    assert_string_equal(
+        find(tree, "GET", "/u/f81d4fae-7dec11d0a765-00a0c91e6bf6"),
+        "uuid(f81d4fae-7dec11d0a765-00a0c91e6bf6)");
+    assert_string_equal(
+        find(tree, "GET", "/u/f81d-4fae7dec11d0a76500a0c91e6bf6"), "404");
+    assert_string_equal(
+        find(tree, "GET", "/u/f81d4fae--7dec11d0a76500a0c91e6bf6"), "404");
+    assert_string_equal(find(tree, "GET", "/u/f81d4fae7dec11d0a76500a0c91e6bf"),
+                        "404");
+    assert_string_equal(find(tree, "GET", "/u/-"), "404");
+    assert_string_equal(
+        find(tree, "GET", "/u/f81d4fae-7dec-11d0-a765-00a0c91e6bf6-"), "404");
+    assert_string_equal(
+        find(tree, "GET", "/u/g81d4fae7dec11d0a76500a0c91e6bf6"), "404");
     assert_string_equal(find(tree, "GET", "/f/1."), "404");
     assert_string_equal(find(tree, "GET", "/f/1.5.2"), "404");
     assert_string_equal(find(tree, "GET", "/o/12"), "str(12)");
@@ -221,7 +243,7 @@ static void test_refused(void **state)
     refused(tree, "GET", "/{a}x", "whole segment");
     refused(tree, "GET", "/{a", "whole segment");
     refused(tree, "GET", "/a}", "whole segment");
-    refused(tree, "GET", "/{a:uuid}", "str, int, float or path");
+    refused(tree, "GET", "/{a:hex}", "str, int, float, uuid or path");
     refused(tree, "GET", "/{a}/{a}", "same name");
     refused(tree, "GET", "/{a:path}/b", "nothing can follow");
     refused(tree, "GET", "/\xff", "not UTF-8");

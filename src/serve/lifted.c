@@ -1,0 +1,297 @@
+/*
+ * lifted.c - which lifted route a request is for, and its body. Whenever in
+ * doubt the request is declined: then the application answers it, as it would
+ * without all of this.
+ */
+#include "serve/lifted.h"
+
+#include "base/mem.h"
+#include "serve/lifted_route.h"
+#include "serve/response.h"
+#include "serve/server.h"
+#include "serve/session.h"
+
+#include "base/banned.h"
+
+#define BODY_FIRST ((size_t)64 << 10) /* first room for a body */
+
+/* A request whose body is being collected; in its arena. */
+struct collected {
+    const struct inlay_lifted_route *route;
+    struct inlay_str params[INLAY_PATTERN_PARAMS];
+    char *data;
+    size_t len, size;
+};
+
+static const struct inlay_limits *limits_of(const struct inlay_request *request)
+{
+    return &request->thread->server->config.limits;
+}
+
+/* --- Which route --------------------------------------------------------- */
+
+static bool has_method(struct inlay_str methods, struct inlay_str wanted)
+{
+    struct inlay_str method;
+
+    while (inlay_pattern_next_method(&methods, &method))
+        if (inlay_str_equal(method, wanted))
+            return true;
+    return false;
+}
+
+/* Digits only, few enough for any int64_t: what Starlette's int takes. */
+static bool is_whole(struct inlay_str text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+    return text.len && text.len <= 18;
+}
+
+/* Do values of parameters with a converter mean the same here and there? */
+static bool agrees(const struct inlay_lifted_route *route,
+                   const struct inlay_route_match *match)
+{
+    for (size_t i = 0; i < match->nparams; i++)
+        if (route->whole & (1u << i) && !is_whole(match->params[i]))
+            return false;
+    return true;
+}
+
+/*
+ * The tree finds a route that matches, the application takes the first one
+ * that was registered: one that comes before it and matches too is one of its
+ * barriers.
+ */
+static const struct inlay_lifted_route *find(
+    const struct inlay_lifted_table *table,
+    struct inlay_request *request,
+    struct inlay_route_match *match)
+{
+    struct inlay_route_match other;
+    struct inlay_str path = request->path;
+
+    if (!inlay_route_tree_find(table->tree, request->method, path, match) ||
+        !match->target)
+        return NULL;
+    const struct inlay_lifted_route *route = match->target;
+    if (!has_method(route->methods, request->method) ||
+        (route->own_root && request->root_path.len) ||
+        (path.len && memchr(path.ptr, '\n', path.len)) || /* "." in a regex */
+        !agrees(route, match))
+        return NULL;
+    if (route->before &&
+        inlay_route_tree_find(route->before, request->method, path, &other) &&
+        other.target)
+        return NULL;
+    return route;
+}
+
+/* --- The body ------------------------------------------------------------ */
+
+/* Binds, calls, answers; false: the application is to do it. */
+static bool serve(struct inlay_request *request,
+                  const struct inlay_lifted_route *route,
+                  const struct inlay_str *params,
+                  struct inlay_str body)
+{
+    struct inlay_bind_input input = {
+        .path = params,
+        .query = request->query,
+        .body = body,
+        .body_is_json = body.len && inlay_lifted_is_json(request),
+        .headers = request->headers,
+        .nheaders = request->nheaders,
+        .request = request,
+    };
+
+    request->route = route->path;
+    if (inlay_lifted_call(request, route, &input))
+        return true;
+    request->route = INLAY_STR("");
+    return false;
+}
+
+static bool is_encoded(const struct inlay_request *request)
+{
+    struct inlay_str coding =
+        inlay_request_header(request, INLAY_STR("content-encoding"));
+
+    return coding.len != 0;
+}
+
+static enum inlay_outcome await_body(struct inlay_request *request,
+                                     const struct inlay_lifted_route *route,
+                                     const struct inlay_route_match *match)
+{
+    const char *path = request->path.ptr;
+    struct collected *collected;
+
+    if (is_encoded(request) ||
+        request->content_length >
+            (int64_t)limits_of(request)->native_body_bytes)
+        return INLAY_DECLINED;
+    collected = inlay_arena_alloc(&request->arena, sizeof(*collected));
+    if (!collected || inlay_request_retain(request) < 0)
+        return INLAY_DECLINED;
+    collected->route = route;
+    collected->data = NULL;
+    collected->len = collected->size = 0;
+    for (size_t i = 0; i < match->nparams; i++) {
+        struct inlay_str param = match->params[i];
+
+        /* The path has moved, and they with it. */
+        if (param.len)
+            param.ptr = request->path.ptr + (param.ptr - path);
+        collected->params[i] = param;
+    }
+    request->handler_data = collected;
+    inlay_request_want_body(request);
+    return INLAY_PENDING;
+}
+
+static enum inlay_outcome on_request(struct inlay_handler *handler,
+                                     struct inlay_request *request)
+{
+    const struct inlay_lifted_table *table = atomic_load_explicit(
+        &inlay_lifted_of(handler)->table, memory_order_acquire);
+    struct inlay_route_match match;
+
+    if (inlay_likely(!table->nroutes))
+        return INLAY_DECLINED;
+    const struct inlay_lifted_route *route = find(table, request, &match);
+    if (!route)
+        return INLAY_DECLINED;
+    if (inlay_unlikely(inlay_switch_of(&route->on) != INLAY_SWITCH_ON))
+        return inlay_switch_follow(&route->on, request);
+    if (route->bind->nbody && request->has_body)
+        return await_body(request, route, &match);
+    return serve(request, route, match.params, INLAY_STR("")) ? INLAY_HANDLED
+                                                              : INLAY_DECLINED;
+}
+
+/*
+ * Room for `more` bytes of body. An announced length is room to grow to, not
+ * to begin with: memory follows what has really arrived.
+ */
+static int make_room(struct inlay_request *request,
+                     struct collected *collected,
+                     size_t more)
+{
+    size_t need = collected->len + more;
+    size_t size = inlay_max(collected->size * 2, inlay_max(need, BODY_FIRST));
+
+    if (need <= collected->size)
+        return 0;
+    if (request->content_length >= 0)
+        size =
+            inlay_max(need, inlay_min(size, (size_t)request->content_length));
+    char *grown = inlay_arena_alloc(&request->arena, size);
+    if (!grown)
+        return -1;
+    if (collected->len)
+        memcpy(grown, collected->data, collected->len);
+    collected->data = grown;
+    collected->size = size;
+    return 0;
+}
+
+static void on_body(struct inlay_handler *handler,
+                    struct inlay_request *request,
+                    struct inlay_str chunk,
+                    bool last)
+{
+    struct collected *collected = request->handler_data;
+    struct inlay_str body = chunk;
+
+    (void)handler;
+    if (!last || collected->len) {
+        if (chunk.len && make_room(request, collected, chunk.len) < 0) {
+            inlay_response_error(request, 413, INLAY_STR("Content Too Large"));
+            return;
+        }
+        if (chunk.len)
+            memcpy(collected->data + collected->len, chunk.ptr, chunk.len);
+        collected->len += chunk.len;
+        body = inlay_str_make(collected->data, collected->len);
+    }
+    /* More than is collected for C streams into the application. */
+    if (!last && collected->len <= limits_of(request)->native_body_bytes)
+        return;
+    if (!last || !serve(request, collected->route, collected->params, body))
+        inlay_session_next(request, body);
+}
+
+static void on_drained(struct inlay_handler *handler,
+                       struct inlay_request *request)
+{
+    (void)handler;
+    (void)request;
+}
+
+/* What was collected lies in the request's arena. */
+static void on_abort(struct inlay_handler *handler,
+                     struct inlay_request *request)
+{
+    (void)handler;
+    (void)request;
+}
+
+/* --- Life ---------------------------------------------------------------- */
+
+static void destroy(struct inlay_handler *handler)
+{
+    struct inlay_lifted *lifted = inlay_lifted_of(handler);
+    struct inlay_lifted_table *table = atomic_load(&lifted->table), *older;
+
+    for (; table; table = older) {
+        older = table->older;
+        inlay_lifted_table_destroy(table);
+    }
+    inlay_free(lifted);
+}
+
+static const struct inlay_handler_ops lifted_ops = {
+    .kind = "native",
+    .on_request = on_request,
+    .on_body = on_body,
+    .on_drained = on_drained,
+    .on_abort = on_abort,
+    .destroy = destroy,
+};
+
+struct inlay_error *inlay_lifted_create(struct inlay_handler **ret)
+{
+    struct inlay_lifted *lifted = inlay_calloc(1, sizeof(*lifted));
+    struct inlay_lifted_table *table;
+
+    if (!lifted)
+        return inlay_error_no_memory();
+    struct inlay_error *error = inlay_lifted_table_create(NULL, 0, &table);
+    if (error) {
+        inlay_free(lifted);
+        return error;
+    }
+    lifted->handler.ops = &lifted_ops;
+    atomic_init(&lifted->table, table);
+    *ret = &lifted->handler;
+    return NULL;
+}
+
+struct inlay_error *inlay_lifted_replace(struct inlay_handler *handler,
+                                         const struct inlay_lifted_decl *decls,
+                                         size_t ndecls)
+{
+    struct inlay_lifted *lifted = inlay_lifted_of(handler);
+    struct inlay_lifted_table *table;
+    struct inlay_error *error =
+        inlay_lifted_table_create(decls, ndecls, &table);
+
+    if (error)
+        return error;
+    table->older = atomic_load(&lifted->table);
+    while (!atomic_compare_exchange_weak(&lifted->table, &table->older, table))
+        continue;
+    return NULL;
+}
