@@ -60,6 +60,7 @@ struct process_answer process_numbers_route(struct process_request body)
     };
 }
 INLAY_POST("/process-numbers", process_numbers_route);
+INLAY_ANSWERS(process_numbers_route, 400, "The body is not even text");
 
 struct squares {
     int64_t a;
@@ -73,5 +74,6 @@ struct squares sum_squares_route(int64_t a, int64_t b)
     return (struct squares){a, b, sum_squares(a, b)};
 }
 INLAY_GET("/sum-squares", sum_squares_route);
+INLAY_ANSWERS(sum_squares_route, 422, "Wrong numbers, or too large a sum");
 INLAY_DEFAULT(sum_squares_route, a, 5);
 INLAY_DEFAULT(sum_squares_route, b, 10);
