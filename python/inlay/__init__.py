@@ -28,7 +28,7 @@ from inlay._core import (
 
 # Not in __all__, where it would hide the builtin of that name.
 from inlay._core import NotImplemented as NotImplemented
-from inlay.errors import CacheError, CompileError
+from inlay.errors import CacheError, CompileError, answer_error
 from inlay.importer import allow, install, load_built
 from inlay.pool import PoolStats, configure_pool, pool_stats
 from inlay.structs import install as _install_structs
@@ -59,6 +59,7 @@ __all__ = [
     "Unauthorized",
     "Unavailable",
     "allow",
+    "answer_error",
     "configure_pool",
     "install",
     "load_built",

@@ -27,6 +27,7 @@ def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) 
     show_native(native)
     if ready["app"] is not None:
         log.info("  ASGI application %s (%s)", config.target, ready["app"])
+        show_lifted(ready)
     log.info(
         "  %s, each with %s",
         _count(config.workers, "worker"),
@@ -50,6 +51,21 @@ def show_native(native: list[dict[str, Any]]) -> None:
         )
     if len(native) > _SHOWN:
         log.info("    and %d more", len(native) - _SHOWN)
+
+
+def show_lifted(ready: dict[str, Any]) -> None:
+    """Log what native routes bypass, and which endpoints are lifted."""
+    for line in ready.get("bypasses", ()):
+        log.info("    %s", line)
+    lifted, kept = ready.get("lifted", ()), ready.get("not_lifted", ())
+    if lifted:
+        log.info("  %s, answered without Python:", _count(len(lifted), "endpoint"))
+    for line in lifted[:_SHOWN]:
+        log.info("    %s", line)
+    for line in kept[:_SHOWN]:
+        log.info("    not lifted: %s", line)
+    if len(lifted) > _SHOWN or len(kept) > _SHOWN:
+        log.info("    `inlay routes` lists all")
 
 
 def _count(number: int, what: str) -> str:

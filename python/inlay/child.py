@@ -198,6 +198,10 @@ class Children:
             child.channel.sock, selectors.EVENT_READ, (self._read_channel, child)
         )
 
+    def watch(self, fd: int, do: Callable[[], None]) -> None:
+        """`do` is called while it can be read, until close."""
+        self._selector.register(fd, selectors.EVENT_READ, (lambda _: do(), None))
+
     def turn(self, seconds: float | None) -> None:
         """Wait so long at most for something, and handle it."""
         for key, _ in self._selector.select(seconds):

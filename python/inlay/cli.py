@@ -184,6 +184,37 @@ def inspect(file: str, as_json: bool) -> None:
     listing.show(_load(file), as_json)
 
 
+# What decides which application is imported, and how its routes are served.
+_OF_ROUTES = frozenset({
+    "app_dir", "factory", "interface", "lifespan", "root_path", "env_file", "loop",
+    "lift", "lift_past",
+})  # fmt: skip
+
+
+@main.command(
+    "routes",
+    cls=_ServerCommand,
+    params=[options.BY_FIELD[name] for name in options.BY_FIELD if name in _OF_ROUTES],
+)
+@_TARGET
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def list_routes(target: str | None, as_json: bool, **values: Any) -> None:
+    """List who answers what: every route of TARGET, in matching order.
+
+    TARGET is imported and started as `inlay run` does it, its lifespan
+    included (--lifespan off leaves that out); nothing is served.
+    """
+    from . import route_list
+    from .lifespan import LifespanError
+    from .target import TargetError
+
+    config = _config(target, values)
+    try:
+        route_list.show(config, as_json)
+    except (TargetError, LifespanError) as error:
+        raise click.ClickException(str(error)) from None
+
+
 @main.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(exists=True))
 @click.option("--stdout", is_flag=True, help="Print instead of writing NAME.pyi.")
@@ -244,6 +275,97 @@ def new(path: str, template: str) -> None:
         click.echo(f"  {file}")
     steps = "".join(f"\n  {step}" for step in scaffold.NEXT_STEPS[template])
     click.echo(f"Now:\n  cd {path}{steps}")
+
+
+@main.group(invoke_without_command=False)
+@click.option(
+    "--control",
+    envvar="INLAY_CONTROL",
+    type=click.Path(),
+    help="The server's socket, as its --control has it.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.pass_context
+def ctl(ctx: click.Context, control: str | None, as_json: bool) -> None:
+    """Talk to a running server that has --control PATH."""
+    try:
+        path = control or project.settings("", True).get("control")
+    except options.OptionError as error:
+        raise click.UsageError(str(error), ctx) from None
+    ctx.obj = (path, as_json)
+
+
+def _ask(**request: Any) -> None:
+    """Send a request to the server and show the answer."""
+    from . import ctl as client
+
+    path, as_json = click.get_current_context().obj
+    if not path:
+        raise click.UsageError("which server? --control PATH, or INLAY_CONTROL")
+    client.run(path, request, as_json)
+
+
+@ctl.command()
+def status() -> None:
+    """Workers, and what is off or quarantined."""
+    _ask(command="status")
+
+
+@ctl.command()
+def routes() -> None:
+    """The native routes, whether they run, and how often they crashed."""
+    _ask(command="routes")
+
+
+@ctl.command("native-off")
+@click.argument("pattern")
+def native_off(pattern: str) -> None:
+    """Have Python answer: /path, /path/*, "METHOD /path" or "*"."""
+    _ask(command="native-off", pattern=pattern)
+
+
+@ctl.command("native-on")
+@click.argument("pattern")
+def native_on(pattern: str) -> None:
+    """Have C answer again what PATTERN has turned off; "*": all."""
+    _ask(command="native-on", pattern=pattern)
+
+
+@ctl.group()
+def quarantine() -> None:
+    """Native routes that have crashed too often."""
+
+
+@quarantine.command("list")
+def quarantine_list() -> None:
+    """Which ones there are."""
+    _ask(command="quarantine")
+
+
+@quarantine.command("lift")
+@click.argument("route")
+def quarantine_lift(route: str) -> None:
+    """Have it run again, as "METHODS /path" of the list; "*": all."""
+    _ask(command="lift", route=route)
+
+
+@ctl.command()
+def reload() -> None:
+    """A new worker for each, one by one (as SIGHUP)."""
+    _ask(command="reload")
+
+
+@ctl.command(context_settings={"ignore_unknown_options": True})
+@click.argument("change", metavar="+N|-N")
+def workers(change: str) -> None:
+    """So many workers more, or less."""
+    try:
+        if change[0] not in "+-":
+            raise ValueError
+        number = int(change if change[1:] else f"{change}1")
+    except (ValueError, IndexError):
+        raise click.BadParameter("write +1 or -1", param_hint="CHANGE") from None
+    _ask(command="workers", change=number)
 
 
 def _serve(config: Config) -> None:

@@ -43,6 +43,9 @@ class Config:
     ws: str = "auto"  # "none": WebSockets are not served
     root_path: str = ""
     env_file: str | None = None
+    docs: bool = True  # /openapi.json and /docs, without an application
+    lift: bool = True  # endpoints that are C are answered without Python
+    lift_past: tuple[str, ...] = ()  # middleware that they may go past
     dev: bool = False  # `inlay dev`: swap and replace on change
     problem: str = ""  # served as text instead of TARGET, in dev
     # Processes and threads
@@ -60,6 +63,11 @@ class Config:
     limit_memory: int = 0  # resident bytes of a worker, likewise
     timeout_worker_healthcheck: float = 30.0  # a loop that hangs; 0: for ever
     timeout_graceful_shutdown: float = 10.0
+    native_off: tuple[str, ...] = ()  # patterns of native routes that don't run
+    quarantine_crashes: int = 3  # of one route, then it does not run; 0: never
+    quarantine_window: float = 600.0  # seconds in which they count
+    control: str | None = None  # Unix socket for `inlay ctl`
+    watchdog: float = 0.1  # seconds that C may hold an I/O thread; 0: any
     # Log and metrics
     log_level: str = "info"
     log_config: str | None = None
@@ -78,6 +86,17 @@ class Config:
     proxy_headers: bool = True
     forwarded_allow_ips: str = "127.0.0.1,::1"
     proxy_protocol: bool = False  # every connection begins with its header
+    # Layers: before everybody who answers
+    cors_origin: tuple[str, ...] = ()  # none: no cross-origin headers
+    cors_method: tuple[str, ...] = ("GET",)
+    cors_header: tuple[str, ...] = ()
+    cors_expose_header: tuple[str, ...] = ()
+    cors_credentials: bool = False
+    cors_max_age: int = 600  # seconds that a preflight's answer is kept
+    rate_limit: tuple[str, ...] = ()  # "100/minute", "/login=5/minute"
+    concurrency: tuple[str, ...] = ()  # "/report=2"
+    timeout: tuple[str, ...] = ()  # "/report=3s"
+    accept: tuple[str, ...] = ()  # "/report=text/csv, application/json"
     # Files and encoding
     static: tuple[str, ...] = ()  # "/path=folder"
     static_index: str = "index.html"
@@ -113,6 +132,11 @@ class Config:
     limit_trailer_bytes: int = 16 * KIB
     limit_body_bytes: int = 0
     limit_native_body_bytes: int = 8 * MIB
+    limit_form_bytes: int = 64 * MIB  # a form to a native route, with its files
+    limit_form_fields: int = 1000
+    limit_form_files: int = 1000
+    limit_form_field_bytes: int = 1 * MIB
+    limit_form_file_memory: int = 1 * MIB  # larger files go to disk
     limit_request_memory: int = 64 * MIB
     limit_body_rate: int = 240  # bytes a second that a body must come with
     limit_connections: int = 65_536

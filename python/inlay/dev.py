@@ -24,6 +24,7 @@ from .child import Child, describe_exit
 from .config import Config
 from .health import Worker
 from .logs import log
+from .quarantine import ALL
 from .reload import Patterns
 from .sockets import Listening
 from .supervisor import Supervisor
@@ -221,7 +222,7 @@ class DevSupervisor(Supervisor):
             if not missed.isdisjoint(files):
                 self._swap(name)
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """SIGHUP: the terminal is gone, and whoever looked at the server."""
         self._stop()
 
@@ -229,6 +230,7 @@ class DevSupervisor(Supervisor):
         if self.stopping:
             return
         log.info("%s changed: starting anew", os.path.relpath(path))
+        self.quarantine.lift(ALL)
         for worker in self.roster.workers:
             worker.stop(self.roster.patience)  # nobody is to see the old code
             worker.channel.end()
@@ -253,6 +255,7 @@ class DevSupervisor(Supervisor):
             log.error("%s\nThe code from before goes on.", message["error"])
             return
         log.info("%s: new code is in place (%.0f ms)", name, message["ms"])
+        self.quarantine.lift(ALL)
         banner.show_native(message["native"])
         self._learn(message["modules"])
         if message["restart"]:

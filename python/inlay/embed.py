@@ -42,7 +42,7 @@ _MISSING = frozenset({
 })  # fmt: skip
 # What only a supervisor with workers of its own can do.
 _SUPERVISED = (
-    "workers", "reload", "preload", "spare", "limit_memory", "metrics_port",
+    "workers", "reload", "preload", "spare", "limit_memory", "metrics_port", "control",
 )  # fmt: skip
 
 

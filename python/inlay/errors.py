@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 
 class CompileError(ImportError):
@@ -26,3 +27,17 @@ class CacheError(ImportError):
 
 class BuildError(Exception):
     """`inlay build` can't go on; the message says what to do."""
+
+
+async def answer_error(request: Any, error: Any) -> Any:
+    """An inlay.Error as native routes answer it, for FastAPI and Starlette:
+
+    app.add_exception_handler(inlay.Error, inlay.answer_error)
+    """
+    from http import HTTPStatus
+
+    from starlette.responses import JSONResponse
+
+    text = str(error) if error.status < 500 else ""
+    detail = text or HTTPStatus(error.status).phrase
+    return JSONResponse({"detail": detail}, error.status)

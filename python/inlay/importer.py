@@ -213,6 +213,40 @@ def _refuse_archive(folder: str, fullname: str, name: str) -> None:
         )
 
 
+# Name of a module that has guards and could not be loaded -> why. A program may
+# go on without it; a server must not, as nobody would ask the guards.
+unguarded: dict[str, str] = {}
+_GUARD = re.compile(rb"\bINLAY_BEFORE\b|inlay_guard\0")
+
+
+_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.M)
+
+
+def _has_guards(path: str) -> bool:
+    """Does a source, or what it includes, have guards; or a shared object the
+    section of them?"""
+    seen: set[str] = set()
+    waiting = [path]
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        try:
+            with open(path, "rb") as file:
+                text = file.read()
+        except OSError:
+            continue
+        if _GUARD.search(text):
+            return True
+        folder = os.path.dirname(path)
+        waiting += [
+            os.path.normpath(os.path.join(folder, os.fsdecode(name)))
+            for name in _INCLUDE.findall(text)
+        ]
+    return False
+
+
 class _Loader:
     """Fills a module. Executed again, by importlib.reload, it swaps the new
     code into the functions that are there; if that fails, nothing changes.
@@ -237,10 +271,14 @@ class _Loader:
         try:
             made = self.find()
             native = _load(self.name, made, previous)
-        except ImportError as error:
-            error.name = error.name or self.name
-            error.path = error.path or self.path
+        except BaseException as error:
+            if isinstance(error, ImportError):
+                error.name = error.name or self.name
+                error.path = error.path or self.path
+            if previous is None and _has_guards(self.path):
+                unguarded[self.name] = str(error) or type(error).__name__
             raise
+        unguarded.pop(self.name, None)
         if native is previous:
             return
         _publish(module, native, self.doc(made))

@@ -34,6 +34,26 @@ def describe(native: _core.NativeModule) -> dict[str, Any]:
             }
             for methods, path, function, status, where in native.routes
         ],
+        "provides": [
+            {
+                "function": function,
+                "gives": gives,
+                "lives": "per worker" if once else "per request",
+                "runs": runs,
+                "where": _short(where),
+            }
+            for function, gives, once, runs, where in native.provides
+        ],
+        "guards": [
+            {
+                "pattern": pattern,
+                "when": "after" if after else "before",
+                "function": function,
+                "runs": runs,
+                "where": _short(where),
+            }
+            for pattern, function, after, runs, where in native.guards
+        ],
         "left_out": [
             {"name": name, "reason": reason} for name, reason in native.reasons.items()
         ],
@@ -122,6 +142,18 @@ def show(native: _core.NativeModule, as_json: bool) -> None:
         "Routes",
         ("methods", "path", "function", "status", "where"),
         found["routes"],
+    )
+    _print(
+        console,
+        "States and providers",
+        ("function", "gives", "lives", "runs", "where"),
+        found["provides"],
+    )
+    _print(
+        console,
+        "Guards",
+        ("pattern", "when", "function", "runs", "where"),
+        found["guards"],
     )
     _print(console, "Left out", ("name", "reason"), found["left_out"])
 

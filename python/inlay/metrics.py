@@ -95,6 +95,16 @@ class Metrics:
         if self._core is not None:
             self._core.restarted(reason)
 
+    def crashed(self, route: str) -> None:
+        """A native route, or a guard, has crashed."""
+        if self._core is not None:
+            self._core.route_crashed(route)
+
+    def quarantined(self, route: str, state: bool) -> None:
+        """It does not run any more, or does again."""
+        if self._core is not None:
+            self._core.route_quarantined(route, state)
+
     def close(self) -> None:
         if self._core is not None:
             self._core.close()

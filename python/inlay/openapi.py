@@ -28,24 +28,29 @@ def merge(document: dict[str, Any], native: dict[str, Any]) -> dict[str, Any]:
 
     A native operation stands before the application's own for the same path
     and method, as it does when a request is routed. A schema name that both
-    use for different schemas keeps the application's; the native one is
-    renamed with a `Native` suffix.
+    use for one shape is there once; for different ones the application's is
+    kept, and the native one is renamed with a `Native` suffix.
     """
     merged = dict(document)
     merged["paths"] = dict(document.get("paths", {}))
     components = dict(document.get("components", {}))
     schemas = dict(components.get("schemas", {}))
     extra = native.get("components", {}).get("schemas", {})
-    renamed = {
-        name: f"{name}Native"
-        for name, schema in extra.items()
-        if name in schemas and schemas[name] != schema
-    }
+    renamed = _clashes(schemas, extra)
     for name, schema in extra.items():
-        schemas[renamed.get(name, name)] = _renamed(schema, renamed)
-    for path, operations in native.get("paths", {}).items():
+        if name in renamed or name not in schemas:
+            schemas[renamed.get(name, name)] = _renamed(schema, renamed)
+    paths = native.get("paths", {})
+    known = {
+        operation.get("operationId")
+        for path, item in merged["paths"].items()
+        for method, operation in item.items()
+        if isinstance(operation, dict) and method not in paths.get(path, {})
+    }
+    for path, operations in paths.items():
         mine = {**merged["paths"].get(path, {})}
-        mine.update(_renamed(operations, renamed))
+        for method, operation in _renamed(operations, renamed).items():
+            mine[method] = _with_own_id(operation, known)
         merged["paths"][path] = mine
     if schemas:
         components["schemas"] = schemas
@@ -54,10 +59,62 @@ def merge(document: dict[str, Any], native: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
+def _with_own_id(operation: dict[str, Any], known: set[Any]) -> dict[str, Any]:
+    """An operationId is there once in a document."""
+    name = operation["operationId"]
+    if name not in known:
+        return operation
+    return {**operation, "operationId": f"{name}_native"}
+
+
+# What says nothing of which values are right.
+_ANNOTATIONS = frozenset({"format", "title", "description"})
+
+
+def _shape(schema: Any, names: bool = False) -> Any:
+    """The schema without remarks; `names`: its keys are names of properties."""
+    if isinstance(schema, list):
+        return [_shape(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        key: _shape(value, key in ("properties", "$defs") and not names)
+        for key, value in schema.items()
+        if names or key not in _ANNOTATIONS
+    }
+
+
+def _clashes(schemas: dict[str, Any], extra: dict[str, Any]) -> dict[str, str]:
+    """New names of native schemas whose own ones mean something else."""
+    renamed: dict[str, str] = {}
+
+    def rename(name: str) -> None:
+        new = f"{name}Native"
+        while new in schemas or new in extra:
+            new += "_"
+        renamed[name] = new
+
+    for name, schema in extra.items():
+        if name in schemas and _shape(schemas[name]) != _shape(schema):
+            rename(name)
+    # Who refers to a renamed one is another one too.
+    again = bool(renamed)
+    while again:
+        again = False
+        for name, schema in extra.items():
+            if name in schemas and name not in renamed:
+                if _renamed(schema, renamed) != schema:
+                    rename(name)
+                    again = True
+    return renamed
+
+
 def _renamed(value: Any, names: dict[str, str]) -> Any:
     if isinstance(value, dict):
         return {
-            key: _renamed_ref(item, names) if key == "$ref" else _renamed(item, names)
+            key: _renamed_ref(item, names)
+            if key == "$ref" and isinstance(item, str)
+            else _renamed(item, names)
             for key, item in value.items()
         }
     if isinstance(value, list):
@@ -65,8 +122,8 @@ def _renamed(value: Any, names: dict[str, str]) -> Any:
     return value
 
 
-def _renamed_ref(ref: Any, names: dict[str, str]) -> Any:
-    prefix, _, name = str(ref).rpartition("/")
+def _renamed_ref(ref: str, names: dict[str, str]) -> str:
+    prefix, _, name = ref.rpartition("/")
     return f"{prefix}/{names[name]}" if name in names else ref
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from . import logs, settings, sockets
+from . import logs, quarantine, settings, sockets
 from .config import Config
 from .option_types import Header, Interface, Item, Loop, Mode, Number, Size, Whole
 
@@ -163,6 +163,20 @@ _WHAT = [
     _option("--lifespan", "Lifespan protocol.", click.Choice(["auto", "on", "off"])),
     _option("--root-path", "ASGI root_path, for an application below a path."),
     _option("--env-file", "Variables to set first, from this file.", _FILE),
+    _option(
+        "--docs/--no-docs",
+        "Serve /openapi.json and /docs when there is no application (a .c file).",
+    ),
+    _option(
+        "--lift/--no-lift",
+        "Answer FastAPI's endpoints that are C functions without Python.",
+    ),
+    _option(
+        "--lift-past",
+        "Middleware that those may go past, by its class's name; may be repeated.",
+        Item(),
+        callback=_flatten,
+    ),
 ]
 _PROCESSES = [
     _option("--workers", "Worker processes.", Whole(1), env=["WEB_CONCURRENCY"]),
@@ -186,10 +200,30 @@ _PROCESSES = [
         _SECONDS,
     ),
     _option(
+        "--watchdog",
+        "Seconds that C may hold an I/O thread until the log names it; 0: any.",
+        _SECONDS,
+    ),
+    _option(
         "--timeout-graceful-shutdown",
         "Seconds that running requests get when the server stops.",
         _SECONDS,
     ),
+    _option(
+        "--native-off",
+        'Native routes that Python is to answer: "/path", "/path/*", '
+        '"METHOD /path" or "*"; may be repeated.',
+        Item(),
+    ),
+    _option(
+        "--quarantine-crashes",
+        "Crashes of a native route after which Python answers; 0: any.",
+        _COUNT,
+    ),
+    _option(
+        "--quarantine-window", "Seconds within which those crashes happen.", _SECONDS
+    ),
+    _option("--control", "Unix socket that `inlay ctl` talks to.", click.Path()),
 ]
 _RELOAD = [
     _option(
@@ -265,6 +299,63 @@ _HEADERS = [
         "Connections begin with a PROXY protocol header (v1, v2).",
     ),
 ]
+_LAYERS = [
+    _option(
+        "--cors-origin",
+        "Origin whose pages may read answers: https://a.example, "
+        "https://*.example.com, http://localhost:*, or *; may be repeated.",
+        Item(),
+        callback=_flatten,
+    ),
+    _option(
+        "--cors-method",
+        "Method that they may use, or *; may be repeated.",
+        Item(),
+        callback=_flatten,
+    ),
+    _option(
+        "--cors-header",
+        "Header that they may send, or *; may be repeated.",
+        Item(),
+        callback=_flatten,
+    ),
+    _option(
+        "--cors-expose-header",
+        "Header of answers that they may read; may be repeated.",
+        Item(),
+        callback=_flatten,
+    ),
+    _option(
+        "--cors-credentials/--no-cors-credentials",
+        "They may send cookies and authorization.",
+    ),
+    _option(
+        "--cors-max-age",
+        "Seconds that browsers keep the answer to a preflight.",
+        _COUNT,
+    ),
+    _option(
+        "--rate-limit",
+        "Requests of one client, per worker: 100/minute, "
+        '"/login=5/minute burst 10 by header:x-api-key"; may be repeated.',
+        Item(),
+    ),
+    _option(
+        "--concurrency",
+        "Requests at once, per worker: /report=2; may be repeated.",
+        Item(),
+    ),
+    _option(
+        "--timeout",
+        "Time until the answer begins, then 504: /report=3s; may be repeated.",
+        Item(),
+    ),
+    _option(
+        "--accept",
+        "Media types that there are, else 406: /report=text/csv; may be repeated.",
+        Item(),
+    ),
+]
 _FILES = [
     _option("--static", "Serve files: /PATH=FOLDER; may be repeated.", Item()),
     _option("--static-index", "File that stands for a folder; empty: none."),
@@ -338,6 +429,15 @@ _LIMITS = [
         Size(0),
     ),
     _option("--limit-native-body-bytes", "Body collected for a native route.", Size()),
+    _option(
+        "--limit-form-bytes", "Form sent to a native route, files and all.", Size()
+    ),
+    _option("--limit-form-fields", "Fields of a form.", _COUNT),
+    _option("--limit-form-files", "Files of a form.", _COUNT),
+    _option("--limit-form-field-bytes", "One field of a form.", Size()),
+    _option(
+        "--limit-form-file-memory", "File of a form; larger ones go to disk.", Size()
+    ),
     _option("--limit-request-memory", "Memory that one request may take.", Size()),
     _option("--limit-body-rate", "Bytes a second that a body must come with.", Size(0)),
     _option(
@@ -389,6 +489,7 @@ SECTIONS: dict[str, list[ServerOption]] = {
     "Log": _LOGS,
     "Metrics and health": _METRICS,
     "Headers and proxies": _HEADERS,
+    "Layers": _LAYERS,
     "Files and compression": _FILES,
     "WebSocket": _WEBSOCKET,
     "Timeouts": _TIMEOUTS,
@@ -496,6 +597,13 @@ def _check_texts(config: Config) -> None:
             raise OptionError(f'{option}: "{path}" begins with no "/"')
         if wrong := re.search(r"[?#\s\0]", path):
             raise OptionError(f'{option}: "{path}" has "{wrong[0]}", which no path has')
+    for pattern in config.native_off:
+        try:
+            quarantine.check(pattern)
+        except ValueError as error:
+            raise OptionError(f"--native-off: {error}") from None
+    if config.control is not None and config.control[:1] in ("", "@"):
+        raise OptionError("--control: it takes the path of a file")
     if config.app_dir and not os.path.isdir(config.app_dir):
         raise OptionError(f'--app-dir: there is no folder "{config.app_dir}"')
 
@@ -522,6 +630,8 @@ def _check_together(config: Config) -> None:
             "max-requests",
         ),
     ]
+    if config.cors_credentials and not config.cors_origin:
+        raise OptionError("--cors-credentials needs --cors-origin")
     for wanted, there, one, other in needs:
         if wanted and not there:
             raise OptionError(f"--limit-{one} needs --limit-{other}")

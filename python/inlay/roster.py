@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 from .child import Children
 from .config import Config
@@ -43,6 +44,7 @@ class Roster:
         self.generation = 0  # of the application's code
         self.to_renew: deque[Worker] = deque()  # one at a time
         self.not_before = 0.0  # no worker is started before
+        self.on_start: Callable[[Worker], None] = lambda worker: None
         self._listening = listening
         self._children = children
         self._metrics = metrics
@@ -224,6 +226,7 @@ class Roster:
         worker.number = number
         worker.generation = self.generation
         self._metrics.started(worker)
+        self.on_start(worker)
 
     def _close_slots(self) -> None:
         now = time.monotonic()

@@ -9,9 +9,15 @@ from __future__ import annotations
 import base64
 import binascii
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from pydantic_core import PydanticCustomError, PydanticKnownError, core_schema
+from pydantic_core import (
+    PydanticCustomError,
+    PydanticKnownError,
+    SchemaError,
+    SchemaValidator,
+    core_schema,
+)
 
 from inlay.structs import class_of
 
@@ -38,13 +44,24 @@ def core_schema_of(cls: type[Struct], handler: GetCoreSchemaHandler) -> CoreSche
         fields = [_field(cls, name, handler) for name in cls.__match_args__]
     finally:
         _described.reset(token)
-    return core_schema.dataclass_schema(
+    own = class_of(cls)
+    behaviour: Literal["forbid"] | None = "forbid" if own.__inlay_strict__ else None
+    schema = core_schema.dataclass_schema(
         cls,
-        core_schema.dataclass_args_schema(cls.__qualname__, fields),
+        core_schema.dataclass_args_schema(
+            cls.__qualname__, fields, extra_behavior=behaviour
+        ),
         list(cls.__match_args__),
         cls_name=cls.__qualname__,
         ref=reference,
         slots=True,
+    )
+    if not own.__inlay_rules__:
+        return schema
+    # The rest, as INLAY_CHECK: what pydantic has no word for.
+    reference = schema.pop("ref")
+    return core_schema.no_info_after_validator_function(
+        own.__inlay_verify__, schema, ref=reference
     )
 
 
@@ -71,6 +88,7 @@ def _field(
     own = class_of(cls)
     schema = handler.generate_schema(own.__annotations__[name])
     schema = _bounded(schema, own.__inlay_bounds__[name])
+    schema = _within(schema, own.__inlay_constraints__.get(name, {}))
     if name in cls.__inlay_optional__:
         schema = core_schema.with_default_schema(schema, default=None)
     return core_schema.dataclass_field(name, schema)
@@ -94,6 +112,35 @@ def _bounded(schema: CoreSchema, bounds: list[tuple[int, int | None]]) -> CoreSc
     elif kind == "bytes":
         return _base64()
     return made
+
+
+def _within(schema: CoreSchema, rules: dict[str, Any]) -> CoreSchema:
+    """The schema of a field within INLAY_RANGE and its like."""
+    made: dict[str, Any] = {**schema}
+    kind = made["type"]
+    if not rules:
+        return schema
+    if kind in ("nullable", "function-after", "function-before"):
+        made["schema"] = _within(made["schema"], rules)
+    elif kind == "list":
+        length = {"min_length", "max_length"} & rules.keys()
+        made.update({name: rules[name] for name in length})
+        rest = {name: rules[name] for name in rules.keys() - length}
+        made["items_schema"] = _within(made["items_schema"], rest)
+    else:
+        made.update({name: rules[name] for name in rules.keys() - {"pattern"}})
+        if "pattern" in rules:
+            made.update(_pattern(rules["pattern"]))
+    return made
+
+
+def _pattern(pattern: str) -> dict[str, Any]:
+    """PCRE2 knows more than Rust's regex: then only C looks for it, in the end."""
+    try:
+        SchemaValidator(core_schema.str_schema(pattern=pattern))
+    except SchemaError:
+        return {"metadata": {"pydantic_js_updates": {"pattern": pattern}}}
+    return {"pattern": pattern}
 
 
 def _text(least: int, most: int | None) -> CoreSchema:

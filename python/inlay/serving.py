@@ -9,10 +9,10 @@ import importlib
 import platform
 import socket
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from . import _core, openapi, settings
+from . import _core, bypass, importer, lift, openapi, quarantine, routes, settings
 from .config import Config
 from .lifespan import Lifespan
 from .logs import TRACE, log
@@ -40,6 +40,12 @@ class Serving:
         self.lifespan: Lifespan | None = None
         self.server: Any = None
         self.document: openapi.Document | None = None
+        self.bypasses: list[bypass.Bypass] = []
+        self.lifts: list[lift.Decision] = []
+        self.routes = routes.Routes()  # of the application
+        self._off: Sequence[str] = config.native_off
+        self._quarantined: Sequence[str] = ()
+        self._guards: set[tuple[str, str]] = set()  # that have been switched
 
     async def start(self, app: ASGIApp | None, native: bool = True) -> None:
         """The application's start-up, then the C server: it may begin().
@@ -52,17 +58,21 @@ class Serving:
         except asyncio.CancelledError:
             lifespan.cancel()
             raise
+        self.app = app
         try:
             self.server = self._create_server(app, lifespan.state, native)
         except BaseException:
             await lifespan.shutdown()
             raise
-        self.app = app
         self.lifespan = lifespan
+        self.switch(self._off, self._quarantined)
 
     def _create_server(
         self, app: ASGIApp | None, state: dict[str, Any], native: bool
     ) -> _core.Server:
+        if native:
+            for name, why in importer.unguarded.items():
+                raise TargetError(f"{name} has guards and could not be loaded: {why}")
         try:
             server = _core.Server(
                 traced(app) if app and log.isEnabledFor(TRACE) else app,
@@ -77,7 +87,60 @@ class Serving:
             raise TargetError(getattr(error, "strerror", "") or str(error)) from None
         if app is not None:
             self.document = openapi.install(app, server.openapi())
+            self.arrange(app, server)
         return server
+
+    def arrange(self, app: ASGIApp, server: _core.Server) -> None:
+        """Native routes and the application's, side by side: what goes past
+        what, and which endpoints are lifted. Raises TargetError when something
+        would be skipped that must not be."""
+        self.routes = read_routes(app)
+        self.bypasses = check_bypasses(self.routes)
+        self.lifts = lift.decide(self.routes, self.config.lift_past)
+        if self.config.lift:
+            lift.apply(server, self.lifts)
+
+    def switch(self, off: Sequence[str], quarantined: Sequence[str]) -> None:
+        """Which native routes are not to run, by patterns and by names; any
+        thread, also before start()."""
+        self._off, self._quarantined = off, quarantined
+        server = self.server
+        if server is None:
+            return
+        found = quarantine.modes(
+            server.native_routes(),
+            self.lifted(),
+            None if self.app is None else self.routes,
+            off,
+            quarantined,
+        )
+        for guard in self._guards:
+            found.setdefault(guard, quarantine.ON)
+        self._guards = {key for key in found if key[0] == quarantine.GUARD}
+        for (methods, path), mode in found.items():
+            server.switch(methods, path, mode)
+
+    def lifted(self) -> list[dict[str, str]]:
+        """The application's endpoints that are answered without it."""
+        if not self.config.lift:
+            return []
+        return [each.message() for each in self.lifts if not each.reason]
+
+    def replace_native(self) -> bool:
+        """After a hot swap: routes, endpoints and documents of the new code, or
+        those from before and an error. False: those from before, as the first
+        guard of a server needs a new one."""
+        app, server = self.app, self.server
+        if app is not None:
+            check_bypasses(read_routes(app))
+        if not server.replace_native():
+            return False
+        if app is not None:
+            self.arrange(app, server)
+        self.switch(self._off, self._quarantined)
+        if self.document is not None:
+            self.document.update(server.openapi())
+        return True
 
     def begin(self) -> None:
         """Accept clients."""
@@ -132,9 +195,32 @@ class Serving:
         return {
             "app": _describe_app(self.app),
             "native": self.server.native_routes(),
+            "bypasses": [each.line() for each in self.bypasses if each.text()],
+            "lifted": [each.text() for each in self.lifts if not each.reason],
+            "lifted_routes": self.lifted(),
+            "not_lifted": [each.text() for each in self.lifts if each.reason],
             "loop": type(asyncio.get_running_loop()).__module__.split(".")[0],
             "python": platform.python_version(),
         }
+
+
+def check_bypasses(found: routes.Routes) -> list[bypass.Bypass]:
+    """What native routes go past; raises TargetError when they must not."""
+    bypasses = bypass.find(found, _core.modules())
+    for each in bypasses:
+        if problem := each.problem():
+            raise TargetError(problem)
+    return bypasses
+
+
+def read_routes(app: ASGIApp) -> routes.Routes:
+    """The application's routes; none when it can't be seen what they are."""
+    try:
+        return routes.collect(app)
+    except Exception as error:
+        # Of a version, or a subclass, that does things in another way.
+        log.warning("The routes of the application can't be read: %r", error)
+        return routes.Routes()
 
 
 def _describe_app(app: Any) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from typing import Any
 
 from . import logs
@@ -11,6 +12,7 @@ from .config import Config
 # Of the same name and unit on both sides.
 _PLAIN = (
     "root_path",
+    "docs",
     "io_threads",
     "date_header",
     "server_header",
@@ -36,6 +38,11 @@ _LIMITS = (
     "trailer_bytes",
     "body_bytes",
     "native_body_bytes",
+    "form_bytes",
+    "form_fields",
+    "form_files",
+    "form_field_bytes",
+    "form_file_memory",
     "request_memory",
     "body_rate",
     "connections",
@@ -82,13 +89,52 @@ def _but_access(config: Config) -> dict[str, Any]:
         "keep_alive_timeout": milliseconds(config.timeout_keep_alive) or 1,
         "log_level": logs.LEVELS[config.log_level],
         "trusted": _split(config.forwarded_allow_ips),
+        "layers": _layers(config),
         "static_mounts": config.static,
+        "form_folder": tempfile.gettempdir(),
         "websockets": config.ws != "none",
         "ws_message_bytes": config.ws_max_size,
         "ws_queue": config.ws_max_queue,
+        "watchdog": milliseconds(config.watchdog),
         "ws_ping_interval": milliseconds(config.ws_ping_interval),
         "ws_ping_timeout": milliseconds(config.ws_ping_timeout),
     }
+
+
+def _layers(config: Config) -> list[str]:
+    """As C reads them: "NAME PATTERN VALUE"."""
+    layers = [
+        f"{name} {_placed(text)}"
+        for name, texts in (
+            ("rate-limit", config.rate_limit),
+            ("concurrency", config.concurrency),
+            ("timeout", config.timeout),
+            ("accept", config.accept),
+        )
+        for text in texts
+    ]
+    if config.cors_origin:
+        lists = (
+            ("method", config.cors_method),
+            ("header", config.cors_header),
+            ("expose-header", config.cors_expose_header),
+        )
+        words = [
+            *config.cors_origin,
+            *(f"{name}={','.join(items)}" for name, items in lists if items),
+            *(["credentials"] if config.cors_credentials else []),
+            f"max-age={config.cors_max_age}",
+        ]
+        layers.append(f"cors /* {' '.join(words)}")
+    return layers
+
+
+def _placed(text: str) -> str:
+    """ "/login=5/minute" -> "/login 5/minute"; without a path it is of all."""
+    if not text.startswith("/"):
+        return f"/* {text}"
+    pattern, _, value = text.partition("=")
+    return f"{pattern.strip()} {value.strip()}"
 
 
 def _split(text: str) -> list[str]:

@@ -36,6 +36,8 @@ _HOMES = {
     "IntEnum": "enum",
     "Items": "inlay.protocols",
 }
+# Of modules that bear the name of one of their classes.
+_CLASSES = {"date": "datetime", "datetime": "datetime", "UUID": "uuid"}
 
 
 def text(native: _core.NativeModule, source: str, doc: str | None = None) -> str:
@@ -68,6 +70,10 @@ def _resolve(body: str, names: dict[str, Any]) -> tuple[str, list[str]]:
 
     def standard(match: re.Match[str]) -> str:
         name = match[1]
+        if name in _CLASSES:
+            home = _CLASSES[name]
+            modules.add(f"{home} as _{home}")
+            return f"_{home}.{name}"
         home = _HOMES.get(name, "builtins")
         if name in names or name in members:
             modules.add(home)
@@ -255,7 +261,8 @@ def _out(annotation: Any) -> str:
         return f"{_STANDARD}Any"
     if origin is _core.Array:
         return f"inlay.Array[{_out(arguments[0])}]"
-    mark = _STANDARD if annotation.__module__ == "builtins" else _OWN
+    standard = annotation.__module__ in ("builtins", *_CLASSES.values())
+    mark = _STANDARD if standard else _OWN
     return f"{mark}{annotation.__name__}"
 
 

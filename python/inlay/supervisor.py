@@ -17,13 +17,16 @@ from collections import deque
 
 from . import banner, sockets
 from .child import Child, Children, describe_exit
+from .commands import Commands
 from .config import EXIT_FAILED, Config
+from .console import Console
 from .control import Message
 from .health import Health, Worker
 from .logs import log
 from .metrics import Metrics
 from .notify import Notifier
 from .preload import Launcher, Preloader, Zygote
+from .quarantine import Quarantine, Reports
 from .roster import Roster
 from .sockets import BindError, Listening
 
@@ -33,6 +36,7 @@ _SIGNALS = (
     signal.SIGHUP,
     signal.SIGTTIN,
     signal.SIGTTOU,
+    signal.SIGUSR2,
 )
 
 
@@ -45,7 +49,10 @@ class Supervisor:
         self.children = Children(self._on_message, self._on_exit)
         self.children.adopts = os.getpid() == 1 and not config.dev
         self.notifier = Notifier()
+        self.console = Console(config, Commands(self).obey)
         self.metrics = Metrics(config)
+        self.reports = Reports()
+        self.quarantine = Quarantine(config, self.metrics, self._tell_of_routes)
         self.health = Health(
             config, lambda worker, why: self.roster.renew(worker, why, "memory")
         )
@@ -53,6 +60,9 @@ class Supervisor:
         self.roster = Roster(
             config, listening, self.children, self.launcher, self.metrics
         )
+        self.children.watch(self.reports.read_end, self._take_reports)
+        self.children.watch(self.console.fileno(), self.console.turn)
+        self.roster.on_start = self._tell_of_routes_to
         self.reloading = False
         self.stopping = False
         self.announced = False
@@ -61,7 +71,11 @@ class Supervisor:
         self.exit_code = 0
 
     def _make_launcher(self) -> Launcher:
-        inherited = {"stacks": self.health.stacks.write, **self.metrics.inherited}
+        inherited = {
+            "stacks": self.health.stacks.write,
+            "crashes": self.reports.write_end,
+            **self.metrics.inherited,
+        }
         preload = self.config.preload and not self.config.dev
         kind = Preloader if preload else Launcher
         return kind(self.config, self.children, len(self.listening), inherited)
@@ -82,6 +96,8 @@ class Supervisor:
         finally:
             self.children.close()
             self.health.stacks.close()
+            self.reports.close()
+            self.console.close()
             self.metrics.close()
         return self.exit_code
 
@@ -124,7 +140,9 @@ class Supervisor:
         elif self.stopping:
             return
         elif number == signal.SIGHUP:
-            self._reload()
+            self.reload()
+        elif number == signal.SIGUSR2:
+            self.quarantine.toggle()
         elif number == signal.SIGTTIN:
             self.roster.more()
         elif number == signal.SIGTTOU:
@@ -144,7 +162,7 @@ class Supervisor:
 
     # --- SIGHUP --------------------------------------------------------------
 
-    def _reload(self) -> None:
+    def reload(self) -> None:
         """A new worker for each, one by one; each old one stops when its
         successor serves."""
         log.info("Restarting workers")
@@ -213,12 +231,31 @@ class Supervisor:
     def _announce(self) -> None:
         self.announced = True
         banner.show(self.config, list(self.listening), self.about)
+        self.quarantine.warn_of_strays(
+            [*self.about["native"], *self.about["lifted_routes"]]
+        )
         self.metrics.show()
         self.notifier.send("READY=1")
+
+    # --- Routes that are not to run -------------------------------------------
+
+    def _take_reports(self) -> None:
+        hung = {child.pid for child in self.children.all if child.aborted}
+        for crash in self.reports.take():
+            if crash.pid not in hung:  # it was us who ended it
+                self.quarantine.on_crash(crash)
+
+    def _tell_of_routes(self) -> None:
+        for worker in self.roster.workers:
+            self._tell_of_routes_to(worker)
+
+    def _tell_of_routes_to(self, worker: Worker) -> None:
+        worker.channel.send("switch", **self.quarantine.message())
 
     # --- How children end ------------------------------------------------------
 
     def _on_exit(self, child: Child, code: int) -> None:
+        self._take_reports()  # it comes before the end that it explains
         if isinstance(child, Worker):
             self.metrics.ended(child)
         if isinstance(child, Zygote):

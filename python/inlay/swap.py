@@ -7,12 +7,14 @@ import importlib
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inlay import _core, cache, recipe
 from inlay.control import Message
 from inlay.errors import CacheError
-from inlay.openapi import Document
+
+if TYPE_CHECKING:
+    from inlay.serving import Serving
 
 
 def loaded() -> list[Message]:
@@ -30,7 +32,7 @@ def loaded() -> list[Message]:
     return found
 
 
-def swap(name: str, app: Any, server: Any, document: Document | None) -> Message:
+def swap(name: str, serving: Serving) -> Message:
     """Reload the module, then its routes; what happened, as a message.
 
     A failing load changes nothing. Connections are not touched: requests
@@ -43,15 +45,15 @@ def swap(name: str, app: Any, server: Any, document: Document | None) -> Message
         before = _signatures(module)
         importlib.reload(module)
         after = _signatures(module)
-        server.replace_native()
+        replaced = serving.replace_native()
     except Exception as error:
         report["error"] = str(error) or type(error).__name__
         return report
-    if document is not None:
-        document.update(server.openapi())
     changed = {f for f in before if after.get(f) != before[f]}
-    report["restart"] = any(f in changed for f in _endpoints(app, name))
-    report["native"] = server.native_routes()
+    report["restart"] = not replaced or any(
+        f in changed for f in _endpoints(serving.app, name)
+    )
+    report["native"] = serving.server.native_routes()
     report["modules"] = loaded()
     report["ms"] = round((time.perf_counter() - started) * 1000, 1)
     return report

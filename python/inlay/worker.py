@@ -20,7 +20,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from . import control, logs, metrics, private, serving, target
+from . import _core, control, logs, metrics, private, serving, target
 from .child import STACKS_SIGNAL
 from .config import EXIT_FAILED, EXIT_STARTUP, Config
 from .control import Channel
@@ -107,6 +107,8 @@ class Worker:
             elif command["type"] == "retire":
                 self.patient = True
                 soon(self.stopped.set)
+            elif command["type"] == "switch":
+                self.serving.switch(command["off"], command["quarantined"])
             elif command["type"] == "swap":
                 self.swap(command["module"])
 
@@ -169,7 +171,7 @@ class Worker:
 
         serving = self.serving
         if serving.server is not None:
-            report = swap.swap(module, serving.app, serving.server, serving.document)
+            report = swap.swap(module, serving)
             self.channel.send("swapped", **report)
 
     def report(self) -> None:
@@ -208,6 +210,7 @@ def begin() -> Start:
     # What the application sees is the command that was typed.
     sys.argv[1:] = [config.target]
     logs.configure(config)
+    _core.crash_report_to(inherited["crashes"])
     return Start(
         config,
         Channel(socket.socket(fileno=given["channel"])),

@@ -5,6 +5,7 @@
 #include "py/convert.h"
 #include "py/errors.h"
 #include "py/names.h"
+#include "py/rules.h"
 
 #include "base/banned.h"
 
@@ -90,10 +91,13 @@ static int convert_params(const struct inlay_py_running *running,
         values[param->slot] = at;
         if (param->companion != SIZE_MAX)
             values[param->companion] = at + sizeof(void *);
-        if (inlay_py_quick_in(param->type->c, given[i], at))
-            continue;
         place.name = param->name;
-        if (inlay_py_in(&conversion, param->type, given[i], at, &place) < 0)
+        if (!inlay_py_quick_in(param->type->c, given[i], at) &&
+            inlay_py_in(&conversion, param->type, given[i], at, &place) < 0)
+            return -1;
+        if (inlay_unlikely(param->constraints) &&
+            inlay_py_rules_hold(&conversion, param->constraints, param->type->c,
+                                given[i], at, &place) < 0)
             return -1;
     }
     return 0;
@@ -229,12 +233,75 @@ static PyObject *call_unlocked(PyObject *callable,
                 invoke_unlocked);
 }
 
+static const char *given_by_server(const struct inlay_type *type)
+{
+    if (type->kind != INLAY_KIND_INJECTED)
+        return NULL;
+    switch (type->injected) {
+    case INLAY_INJECTED_REQUEST:
+        return "the request that it works on";
+    case INLAY_INJECTED_SOCKET:
+        return "the WebSocket that it works on";
+    case INLAY_INJECTED_PROVIDED:
+        return "what an INLAY_STATE or INLAY_PROVIDE function returns";
+    }
+    return NULL;
+}
+
+bool inlay_py_is_for_requests(const struct inlay_func *func)
+{
+    bool found = given_by_server(func->result) != NULL;
+
+    for (size_t i = 0; !found && i < func->nparams; i++)
+        found = given_by_server(func->params[i].type) != NULL;
+    return found;
+}
+
+/* What only the server has can't come from here. */
+static PyObject *refuse(PyObject *callable,
+                        PyObject *const *args,
+                        size_t nargsf,
+                        PyObject *kwnames)
+{
+    const struct inlay_py_plan *plan =
+        ((struct inlay_py_function *)callable)->plan;
+    const struct inlay_func *func =
+        plan->callable ? plan->callable->func : NULL;
+
+    /* It has just become another one: see `detour`. */
+    if (!func || !inlay_py_is_for_requests(func))
+        return plan->vectorcall(callable, args, nargsf, kwnames);
+    for (size_t i = 0; i < func->nparams; i++) {
+        const char *what = given_by_server(func->params[i].type);
+
+        if (!what)
+            continue;
+        PyErr_Format(PyExc_TypeError,
+                     "%U() answers requests: its parameter '%.200s' (%.200s) "
+                     "is %s, which the server gives it; it can't be called "
+                     "from Python",
+                     plan->name, func->params[i].name.ptr,
+                     func->params[i].type->name.ptr, what);
+        return NULL;
+    }
+    PyErr_Format(PyExc_TypeError,
+                 "%U() provides for requests: the server calls it, it can't be "
+                 "called from Python",
+                 plan->name);
+    return NULL;
+}
+
 vectorcallfunc inlay_py_call_choose(const struct inlay_func *func)
 {
+    if (inlay_py_is_for_requests(func))
+        return refuse;
     if (func->is_async)
         return inlay_py_async_call;
     if (func->nogil)
         return call_unlocked;
+    for (size_t i = 0; i < func->nparams; i++)
+        if (func->params[i].constraints)
+            return inlay_py_call;
     vectorcallfunc special = inlay_py_exact_find(func);
     if (!special)
         special = inlay_py_flat_find(func);

@@ -73,6 +73,8 @@ struct inlay_server_object {
     struct inlay_asgi asgi;
     struct inlay_server *server;  /* NULL: stopped */
     struct inlay_handler *native; /* the server's; NULL: no native routes */
+    struct inlay_handler *lifted; /* the server's; NULL: no application */
+    struct inlay_handler *alone;  /* the server's; NULL: an application */
     PyObject *access_sink;        /* NULL: the access log goes to stdout */
     size_t ended;                 /* requests, once the server is gone */
     bool reading;                 /* the loop watches the bridge */
@@ -81,6 +83,9 @@ struct inlay_server_object {
 };
 
 struct inlay_asgi_request;
+
+/* lift.c - Server.lift(). */
+PyObject *inlay_server_lift(PyObject *object, PyObject *routes);
 
 /* What HTTP and WebSocket do in their own way. */
 struct inlay_asgi_protocol {

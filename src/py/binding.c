@@ -5,6 +5,8 @@
 #include "py/enumtype.h"
 #include "py/errors.h"
 #include "py/handle.h"
+#include "py/moment.h"
+#include "py/rules.h"
 #include "py/sametype.h"
 #include "py/structtype.h"
 
@@ -138,6 +140,9 @@ static int make_record(struct inlay_py_module *module,
     const struct inlay_type *c = record->c;
 
     record->nfields = c->nfields;
+    record->rules = inlay_py_rules_any(c);
+    record->guarded = inlay_py_rules_within(c);
+    record->state = module->state;
     record->names =
         inlay_py_identifiers(module, c->fields, sizeof(*c->fields), c->nfields);
     record->types =
@@ -252,6 +257,10 @@ static int bind(struct inlay_py_module *module, struct inlay_py_type *type)
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_CHARS:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_USERDATA:
@@ -421,11 +430,16 @@ static PyObject *annotation_of(const struct inlay_py_type *type, int depth)
         if (type->required)
             return callable_of(type->closure, depth);
         return or_none(callable_of(type->closure, depth));
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        return inlay_py_moment_class(type->c->kind);
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:
     case INLAY_KIND_INJECTED:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_UNSUPPORTED:
         break;
     }

@@ -40,6 +40,9 @@ struct inlay_py_record {
     PyObject **names; /* interned; `from` is `from_` here */
     const struct inlay_py_type **types;
     bool flat; /* no field leads to further fields or elements */
+    bool rules; /* it has constraints, a check or is strict: rules.h */
+    bool guarded; /* it has rules, or leads to a struct that has */
+    struct inlay_py_state *state;
     struct inlay_py_spares *spares;     /* structtype.c */
     const struct inlay_py_image *image; /* structimage.h; NULL: none */
     struct inlay_py_record *next;       /* of the module's records */

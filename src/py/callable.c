@@ -279,6 +279,7 @@ static int bind_param(struct inlay_py_plan *plan,
     param->slot = slot;
     param->companion = find_companion(func, slot);
     param->fallback = func->params[slot].fallback;
+    param->constraints = func->params[slot].constraints;
     plan->names[plan->nparams++] = param->name;
     plan->nrequired += !param->fallback;
     plan->may_raise |= c->kind == INLAY_KIND_OBJECT;
@@ -354,7 +355,8 @@ const struct inlay_py_plan *inlay_py_plan_create(
         func.nogil = true;
     }
     plan->vectorcall = inlay_py_call_choose(&func);
-    plan->detour = func.is_async || func.nogil;
+    plan->detour =
+        func.is_async || func.nogil || inlay_py_is_for_requests(&func);
     return bind(plan) < 0 ? NULL : plan;
 }
 

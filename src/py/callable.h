@@ -20,6 +20,7 @@ struct inlay_py_param {
     size_t slot;          /* which parameter of the C function it is */
     /* ARROW_ARRAY: the slot of its ARROW_SCHEMA; else SIZE_MAX. */
     size_t companion;
+    const struct inlay_constraints *constraints; /* NULL: none */
 };
 
 /*
@@ -96,6 +97,10 @@ PyObject *inlay_py_function_create(const struct inlay_py_plan *plan);
 
 /* args.c - the cheapest way to call that does what the function asks for. */
 vectorcallfunc inlay_py_call_choose(const struct inlay_func *func);
+
+/* args.c - does it take or give what only the server has? A call from Python
+ * is a TypeError then. */
+bool inlay_py_is_for_requests(const struct inlay_func *func);
 
 /* args.c - any arguments, by the table of the function's types. */
 PyObject *inlay_py_call(PyObject *callable,

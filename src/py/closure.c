@@ -85,6 +85,10 @@ static ffi_type *scalar_type(const struct inlay_type *type)
         return &ffi_type_pointer;
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_SLICE:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_OPTIONAL:
@@ -107,8 +111,10 @@ static size_t count_members(const struct inlay_type *type)
         return type->nfields;
     if (type->kind == INLAY_KIND_ARRAY)
         return type->count;
-    if (type->kind == INLAY_KIND_CHARS)
+    if (type->kind == INLAY_KIND_CHARS || type->kind == INLAY_KIND_UUID)
         return type->size;
+    if (type->kind == INLAY_KIND_DATE)
+        return 3;
     return type->kind == INLAY_KIND_UNSUPPORTED ? 0 : 2;
 }
 
@@ -133,8 +139,19 @@ static int make_member(struct inlay_py_module *module,
         *offset = type->value_offset;
         return make_type(module, type->elem, ret);
     }
-    if (type->kind == INLAY_KIND_OPTIONAL || type->kind == INLAY_KIND_CHARS) {
-        *offset = type->kind == INLAY_KIND_CHARS ? i : type->has_offset;
+    if (type->kind == INLAY_KIND_DATE) {
+        *offset = i ? 1 + i : 0;
+        *ret = i ? &ffi_type_uint8 : &ffi_type_sint16;
+        return 0;
+    }
+    if (type->kind == INLAY_KIND_DATETIME) {
+        *offset = 8 * i;
+        *ret = i ? &ffi_type_sint32 : &ffi_type_sint64;
+        return 0;
+    }
+    if (type->kind == INLAY_KIND_OPTIONAL || type->kind == INLAY_KIND_CHARS ||
+        type->kind == INLAY_KIND_UUID) {
+        *offset = type->kind == INLAY_KIND_OPTIONAL ? type->has_offset : i;
         *ret = &ffi_type_uint8;
         return 0;
     }

@@ -6,6 +6,7 @@
 #include "py/convert.h"
 #include "py/enumtype.h"
 #include "py/handle.h"
+#include "py/moment.h"
 
 #include "base/banned.h"
 
@@ -364,6 +365,14 @@ int inlay_py_in(IN)
     case INLAY_KIND_OBJECT:
         *(PyObject **)at = value;
         return 0;
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        return inlay_py_moment_in(conversion, type, value, at, place);
+    case INLAY_KIND_UPLOAD:
+        return inlay_py_fail(conversion, place, PyExc_TypeError,
+                             "an inlay_upload comes with the form of a "
+                             "request: only a route can take one");
     case INLAY_KIND_VOID:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_USERDATA:

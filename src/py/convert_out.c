@@ -3,6 +3,7 @@
 #include "py/convert.h"
 #include "py/enumtype.h"
 #include "py/handle.h"
+#include "py/moment.h"
 
 #include "base/banned.h"
 
@@ -210,6 +211,18 @@ PyObject *inlay_py_out(OUT)
     case INLAY_KIND_CALLBACK:
         /* Only as a default, which is NULL. */
         return Py_NewRef(Py_None);
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+        return inlay_py_moment_out(conversion, type, at, place);
+    case INLAY_KIND_UPLOAD:
+        inlay_py_fail(conversion, place, PyExc_TypeError,
+                      "an inlay_upload has no Python form");
+        return NULL;
+        PyErr_SetString(PyExc_TypeError,
+                        "an inlay_upload belongs to a route's request: Python "
+                        "has no form of it");
+        return NULL;
     case INLAY_KIND_USERDATA:
     case INLAY_KIND_ARROW_ARRAY:
     case INLAY_KIND_ARROW_SCHEMA:

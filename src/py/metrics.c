@@ -19,6 +19,10 @@
  *       def restarted(self, reason):
  *           """A worker is replaced: "exit", "signal", "hung", "memory",
  *           "max_requests" or "reload". ValueError"""
+ *       def route_crashed(self, route):
+ *           """A native route ("GET /users/{id}") has crashed."""
+ *       def route_quarantined(self, route, state):
+ *           """It does not run any more, or does again."""
  *       def render(self, open_metrics=False) -> bytes: """The page."""
  *       def serve(self, fds):
  *           """GET /metrics on these listening sockets (ints; stay the
@@ -201,6 +205,31 @@ static PyObject *metrics_restarted(PyObject *object, PyObject *reason)
     return NULL;
 }
 
+static PyObject *metrics_route_crashed(PyObject *object, PyObject *args)
+{
+    struct inlay_metrics_area *area = area_of(object);
+    const char *route;
+
+    if (!area || !PyArg_ParseTuple(args, "s:route_crashed", &route))
+        return NULL;
+    inlay_metrics_route_crashed(&area->crashes, inlay_str_from(route));
+    Py_RETURN_NONE;
+}
+
+static PyObject *metrics_route_quarantined(PyObject *object, PyObject *args)
+{
+    struct inlay_metrics_area *area = area_of(object);
+    const char *route;
+    int state;
+
+    if (!area ||
+        !PyArg_ParseTuple(args, "sp:route_quarantined", &route, &state))
+        return NULL;
+    inlay_metrics_route_quarantined(&area->crashes, inlay_str_from(route),
+                                    state);
+    Py_RETURN_NONE;
+}
+
 /* --- The page ------------------------------------------------------------ */
 
 static PyObject *metrics_render(PyObject *object,
@@ -314,6 +343,8 @@ static PyMethodDef metrics_methods[] = {
     {"ready", metrics_ready, METH_VARARGS, NULL},
     {"give_back", metrics_give_back, METH_VARARGS, NULL},
     {"restarted", metrics_restarted, METH_O, NULL},
+    {"route_crashed", metrics_route_crashed, METH_VARARGS, NULL},
+    {"route_quarantined", metrics_route_quarantined, METH_VARARGS, NULL},
     {"render", (PyCFunction)(void (*)(void))metrics_render,
      METH_VARARGS | METH_KEYWORDS, NULL},
     {"serve", metrics_serve, METH_O, NULL},

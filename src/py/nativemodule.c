@@ -11,12 +11,14 @@
 #include <stddef.h>
 
 #include "base/mem.h"
+#include "load/crash.h"
 #include "py/async.h"
 #include "py/binding.h"
 #include "py/callable.h"
 #include "py/errors.h"
 #include "py/handle.h"
 #include "py/structtype.h"
+#include "serve/inject.h"
 
 #include "base/banned.h"
 
@@ -27,6 +29,10 @@ struct native_module {
     PyObject *namespace; /* name -> Function or class */
     PyObject *reasons;   /* name of C -> why it is not there */
     PyObject *routes;    /* (methods, path, function, status, "file:line") */
+    PyObject *replaces;  /* names of functions with INLAY_REPLACES */
+    PyObject *provides;  /* (function, what it gives, is it a state?, colour,
+                            "file:line") */
+    PyObject *guards;    /* (pattern, function, after?, colour, "file:line") */
     PyObject *docs;      /* name of C -> the comment above it */
     PyObject *removed;   /* names that only the generation before had */
     unsigned long generation; /* 1, 2… */
@@ -57,6 +63,9 @@ static int native_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->namespace);
     Py_VISIT(self->reasons);
     Py_VISIT(self->routes);
+    Py_VISIT(self->replaces);
+    Py_VISIT(self->provides);
+    Py_VISIT(self->guards);
     Py_VISIT(self->docs);
     Py_VISIT(self->removed);
     Py_VISIT(self->known);
@@ -70,6 +79,9 @@ static int native_clear(PyObject *object)
     Py_CLEAR(self->namespace);
     Py_CLEAR(self->reasons);
     Py_CLEAR(self->routes);
+    Py_CLEAR(self->replaces);
+    Py_CLEAR(self->provides);
+    Py_CLEAR(self->guards);
     Py_CLEAR(self->docs);
     Py_CLEAR(self->removed);
     Py_CLEAR(self->known);
@@ -110,6 +122,9 @@ static PyMemberDef native_members[] = {
     MEMBER(namespace),
     MEMBER(reasons),
     MEMBER(routes),
+    MEMBER(replaces),
+    MEMBER(provides),
+    MEMBER(guards),
     MEMBER(docs),
     MEMBER(removed),
     {"generation", Py_T_ULONG,
@@ -362,6 +377,55 @@ static int add_routes(struct native_module *self)
             PyUnicode_FromFormat("%U:%u", file, route->decl.line));
         if (!row || PyList_Append(self->routes, row) < 0)
             return -1;
+        if (route->callable->notes && route->callable->notes->replaces &&
+            PyList_Append(self->replaces, function) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* A row about a state, provider, guard or hook. */
+static int add_row(struct native_module *self,
+                   PyObject *list,
+                   PyObject *first,
+                   PyObject *second,
+                   bool flag,
+                   const struct inlay_func *func,
+                   const struct inlay_source *decl)
+{
+    enum inlay_colour colour = inlay_inject_colour(self->binding->native, func);
+    _cleanup_decref_ PyObject *file = inlay_py_text(decl->file);
+    _cleanup_decref_ PyObject *where =
+        file ? PyUnicode_FromFormat("%U:%u", file, decl->line) : NULL;
+    _cleanup_decref_ PyObject *row = NULL;
+
+    if (first && second && where)
+        row = Py_BuildValue("(OONsO)", first, second, PyBool_FromLong(flag),
+                            inlay_colour_text(colour), where);
+    Py_XDECREF(first);
+    Py_XDECREF(second);
+    return row ? PyList_Append(list, row) : -1;
+}
+
+static int add_injected(struct native_module *self)
+{
+    const struct inlay_module *native = self->binding->native;
+
+    for (size_t i = 0; i < native->nprovides; i++) {
+        const struct inlay_provide_decl *at = &native->provides[i];
+        const struct inlay_func *func = at->callable->func;
+
+        if (add_row(self, self->provides, inlay_py_text(func->name),
+                    inlay_py_text(at->type), at->once, func, &at->decl) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < native->nguards; i++) {
+        const struct inlay_guard_decl *at = &native->guards[i];
+        const struct inlay_func *func = at->callable->func;
+
+        if (add_row(self, self->guards, inlay_py_text(at->pattern),
+                    inlay_py_text(func->name), at->after, func, &at->decl) < 0)
+            return -1;
     }
     return 0;
 }
@@ -381,7 +445,7 @@ static int fill(struct native_module *self,
         add_gone(self, changes) < 0 ||
         inlay_py_objects_publish(self->binding, self->namespace) < 0 ||
         inlay_py_classes_publish(self->binding, self->namespace) < 0 ||
-        add_routes(self) < 0 || add_docs(self) < 0)
+        add_routes(self) < 0 || add_injected(self) < 0 || add_docs(self) < 0)
         return -1;
     self->removed = removed_names(self, previous);
     return self->removed ? 0 : -1;
@@ -405,11 +469,15 @@ static PyObject *native_create(struct inlay_py_state *state,
     self->namespace = PyDict_New();
     self->reasons = PyDict_New();
     self->routes = PyList_New(0);
+    self->replaces = PyList_New(0);
+    self->provides = PyList_New(0);
+    self->guards = PyList_New(0);
     self->docs = PyDict_New();
     self->known = previous ? PyDict_Copy(previous->known) : PyDict_New();
     self->generation = previous ? previous->generation + 1 : 1;
     self->binding = binding_create(state, module, name, previous);
-    if (!self->namespace || !self->reasons || !self->routes || !self->docs ||
+    if (!self->namespace || !self->reasons || !self->routes ||
+        !self->replaces || !self->provides || !self->guards || !self->docs ||
         !self->known || !self->binding || fill(self, previous, changes) < 0)
         Py_CLEAR(object);
     return object;
@@ -542,6 +610,17 @@ static PyObject *core_modules(PyObject *core, PyObject *unused)
     return PySequence_List(inlay_py_state_of(core)->module_list);
 }
 
+static PyObject *core_crash_report_to(PyObject *core, PyObject *object)
+{
+    long fd = PyLong_AsLong(object);
+
+    (void)core;
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    inlay_crash_report_to((int)fd);
+    Py_RETURN_NONE;
+}
+
 static PyMethodDef functions[] = {
     {"load", (PyCFunction)(void (*)(void))core_load,
      METH_VARARGS | METH_KEYWORDS,
@@ -549,6 +628,10 @@ static PyMethodDef functions[] = {
      "Load the shared object at path, made from sources in folder root.\n\n"
      "Functions and classes of `previous`, which it takes the place of, have\n"
      "the new code from then on. When it fails, nothing has changed."},
+    {"crash_report_to", core_crash_report_to, METH_O,
+     "crash_report_to($module, fd, /)\n--\n\n"
+     "Write a line about each crash of native code to fd, too; see\n"
+     "src/load/crash.h."},
     {"modules", core_modules, METH_NOARGS,
      "modules($module, /)\n--\n\n"
      "The modules that were loaded, one per name, in order."},

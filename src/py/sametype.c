@@ -47,16 +47,30 @@ static bool meet(struct comparison *comparison,
     return true;
 }
 
+static bool same_constraints(const struct inlay_constraints *a,
+                             const struct inlay_constraints *b)
+{
+    if (!a || !b)
+        return a == b;
+    return a->has_least == b->has_least && a->has_most == b->has_most &&
+           inlay_str_equal(a->least_text, b->least_text) &&
+           inlay_str_equal(a->most_text, b->most_text) &&
+           a->min_length == b->min_length && a->max_length == b->max_length &&
+           inlay_str_equal(a->pattern, b->pattern);
+}
+
 static bool same_fields(struct comparison *comparison,
                         const struct inlay_type *a,
                         const struct inlay_type *b)
 {
-    if (a->nfields != b->nfields)
+    if (a->nfields != b->nfields || a->strict != b->strict ||
+        !a->check != !b->check)
         return false;
     for (size_t i = 0; i < a->nfields; i++) {
         const struct inlay_field *x = &a->fields[i], *y = &b->fields[i];
 
         if (!inlay_str_equal(x->name, y->name) || x->offset != y->offset ||
+            !same_constraints(x->constraints, y->constraints) ||
             !same(comparison, x->type, y->type))
             return false;
     }
@@ -135,6 +149,10 @@ static bool same(struct comparison *comparison,
     case INLAY_KIND_CHAR:
     case INLAY_KIND_CSTR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_CHARS:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_USERDATA:

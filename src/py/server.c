@@ -34,7 +34,17 @@
  *       def stop(self): """Cuts what is left, joins the I/O threads. More
  *           than once is allowed; also done when the object goes."""
  *       def native_routes(self) -> list[dict]: """methods, path, function,
- *           module, file, line"""
+ *           module, file, line, runs ("I/O thread")"""
+ *       def switch(self, methods, path, state) -> int:
+ *           """The native and lifted routes that have these run (0), leave it
+ *           to the application (1) or refuse (2); "guard" and a pattern: the
+ *           guards. Says how many. Any thread."""
+ *       def lift(self, routes):
+ *           """These endpoints of the application are answered without it, in
+ *           place of all that were: (methods, path, function, status, does
+ *           inlay_fail explain itself?, has the application a root path of
+ *           its own?, ((methods, path) of those before it that may match too,
+ *           …)); see lift.py. ValueError, ImportError."""
  *       def openapi(self) -> bytes: """OpenAPI of the native routes, JSON"""
  *
  *   def check_settings(**settings): """Those of Server; ValueError or OSError,
@@ -57,7 +67,12 @@
 #include "py/errors.h"
 #include "py/server_config.h"
 #include "py/state.h"
+#include "serve/alone.h"
+#include "serve/chain.h"
+#include "serve/layers.h"
+#include "serve/lifted.h"
 #include "serve/native.h"
+#include "serve/quarantine.h"
 #include "serve/static.h"
 
 #include "base/banned.h"
@@ -183,32 +198,36 @@ static int add_native(struct inlay_server_object *self, bool wanted)
 {
     PyObject *module = PyType_GetModule(Py_TYPE(self));
     struct inlay_module *const *modules;
-    struct inlay_handler *native;
     size_t nmodules = inlay_py_modules(inlay_py_state_of(module), &modules);
-    struct inlay_error *error =
-        inlay_native_create(modules, wanted ? nmodules : 0, &native);
+    struct inlay_error *error = inlay_chain_add_native(
+        self->server, modules, wanted ? nmodules : 0, &self->native);
 
-    if (error)
-        return inlay_py_raise(error);
-    if (add(self, native, false) < 0)
-        return -1;
-    self->native = native;
-    return 0;
+    return error ? inlay_py_raise(error) : 0;
 }
 
-/* The folders of --static, if there are any. */
-static int add_static(struct inlay_server_object *self)
+/* What stands in the application's place when there is none. */
+static int add_alone(struct inlay_server_object *self)
 {
-    struct inlay_handler *files;
     struct inlay_error *error =
-        inlay_static_create(&self->server->config, &files);
+        inlay_chain_add_alone(self->server, self->native, &self->alone);
 
-    if (error)
-        return inlay_py_raise(error);
-    return files ? add(self, files, false) : 0;
+    return error ? inlay_py_raise(error) : 0;
 }
 
-/* Native routes first, then files, then the application. */
+/* The application, and before it those of its endpoints that are C. */
+static int add_application(struct inlay_server_object *self,
+                           struct inlay_bridge *bridge)
+{
+    struct inlay_error *error = inlay_lifted_create(&self->lifted);
+
+    if (error || add(self, self->lifted, false) < 0) {
+        inlay_bridge_unref(bridge); /* the handler's reference */
+        return error ? inlay_py_raise(error) : -1;
+    }
+    return add(self, &bridge->handler, true);
+}
+
+/* Guards, files, native routes, the application. */
 static int init_parts(struct inlay_server_object *self,
                       struct inlay_server_config *config,
                       bool native)
@@ -227,7 +246,7 @@ static int init_parts(struct inlay_server_object *self,
         config->access_arg = bridge;
     }
     error = inlay_server_create(config, &self->server);
-    if (error || add_native(self, native) < 0 || add_static(self) < 0) {
+    if (error || add_native(self, native) < 0) {
         inlay_bridge_unref(bridge); /* the handler's reference */
         return error ? inlay_py_raise(error) : -1;
     }
@@ -237,9 +256,9 @@ static int init_parts(struct inlay_server_object *self,
         return -1;
     }
     if (self->asgi.app != Py_None)
-        return add(self, &bridge->handler, true);
+        return add_application(self, bridge);
     inlay_bridge_unref(bridge); /* it never becomes a handler */
-    return 0;
+    return add_alone(self);
 }
 
 static int server_init(PyObject *object, PyObject *args, PyObject *kwargs)
@@ -338,6 +357,7 @@ static void stop(struct inlay_server_object *self)
         unwatch(self);
     Py_BEGIN_ALLOW_THREADS inlay_server_destroy(server);
     Py_END_ALLOW_THREADS self->native = NULL;
+    self->lifted = self->alone = NULL;
     inlay_asgi_metrics_stop(&self->asgi);
     handle_rest(self);
 }
@@ -588,10 +608,11 @@ static PyObject *server_cancel(PyObject *object,
 static PyObject *route_dict(struct inlay_native_info info)
 {
     return Py_BuildValue(
-        "{sNsNsNsNsNsI}", "methods", inlay_py_text(info.methods), "path",
+        "{sNsNsNsNsNsIsN}", "methods", inlay_py_text(info.methods), "path",
         inlay_py_text(info.path), "function", inlay_py_text(info.function),
         "module", inlay_py_text(info.module), "file",
-        inlay_py_text(info.decl.file), "line", (unsigned)info.decl.line);
+        inlay_py_text(info.decl.file), "line", (unsigned)info.decl.line, "runs",
+        inlay_py_text(info.runs));
 }
 
 static PyObject *server_native_routes(PyObject *object,
@@ -611,7 +632,10 @@ static PyObject *server_native_routes(PyObject *object,
     return list;
 }
 
-/* After a hot swap: the routes of the modules as they are now, or an error. */
+/*
+ * After a hot swap: the routes of the modules as they are now, or an error.
+ * False: nothing has changed, as only a new server can do that.
+ */
 static PyObject *server_replace_native(PyObject *object,
                                        PyObject *unused inlay_unused)
 {
@@ -623,12 +647,41 @@ static PyObject *server_replace_native(PyObject *object,
         return NULL;
     size_t nmodules = inlay_py_modules(inlay_py_state_of(module), &modules);
     struct inlay_error *error =
-        inlay_native_replace(self->native, modules, nmodules);
+        inlay_layers_set(self->server, modules, nmodules);
+    if (!error)
+        error = inlay_native_replace(self->native, modules, nmodules);
+    if (!error && self->alone)
+        error = inlay_alone_update(self->alone);
+    if (error && error->code == INLAY_ERROR_STATE) {
+        inlay_error_destroy(error);
+        Py_RETURN_FALSE;
+    }
     if (error) {
         inlay_py_raise(error);
         return NULL;
     }
-    Py_RETURN_NONE;
+    Py_RETURN_TRUE;
+}
+
+static PyObject *server_switch(PyObject *object, PyObject *args)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    const char *methods, *path;
+    unsigned state;
+
+    if (!PyArg_ParseTuple(args, "ssI:switch", &methods, &path, &state) ||
+        !running(self))
+        return NULL;
+    if (state > INLAY_SWITCH_REFUSE) {
+        PyErr_Format(PyExc_ValueError, "%u is no state of a route", state);
+        return NULL;
+    }
+    enum inlay_switch_state wanted = (enum inlay_switch_state)state;
+    struct inlay_str all = inlay_str_from(methods), at = inlay_str_from(path);
+    size_t count = inlay_native_switch(self->native, all, at, wanted);
+    if (self->lifted)
+        count += inlay_lifted_switch(self->lifted, all, at, wanted);
+    return PyLong_FromSize_t(count);
 }
 
 static PyObject *server_openapi(PyObject *object, PyObject *unused inlay_unused)
@@ -665,6 +718,8 @@ static PyMethodDef server_methods[] = {
     {"stop", server_stop, METH_NOARGS, NULL},
     {"native_routes", server_native_routes, METH_NOARGS, NULL},
     {"replace_native", server_replace_native, METH_NOARGS, NULL},
+    {"switch", server_switch, METH_VARARGS, NULL},
+    {"lift", inlay_server_lift, METH_O, NULL},
     {"openapi", server_openapi, METH_NOARGS, NULL},
     {"_poll", server_poll, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},

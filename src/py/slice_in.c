@@ -95,6 +95,12 @@ static int list_in(IN)
     return result;
 }
 
+/* Structs with rules are looked at one by one. */
+static bool is_guarded(const struct inlay_py_type *elem)
+{
+    return elem->c->kind == INLAY_KIND_STRUCT && elem->record->guarded;
+}
+
 int inlay_py_slice_in(IN)
 {
     int done = 0;
@@ -103,9 +109,10 @@ int inlay_py_slice_in(IN)
         return list_in(conversion, type, value, at, place);
     if (PyUnicode_Check(value))
         return inlay_py_mismatch(conversion, type, value, place);
-    if (PyObject_CheckBuffer(value))
+    bool plain = !is_guarded(type->elem);
+    if (plain && PyObject_CheckBuffer(value))
         done = inlay_py_buffer_in(conversion, type, value, at, place);
-    if (!done)
+    if (plain && !done)
         done = inlay_py_arrow_slice_in(conversion, type, value, at, place);
     if (done)
         return done < 0 ? -1 : 0;

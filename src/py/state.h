@@ -49,7 +49,8 @@
     X(PyObject, async_marks) /* attributes of coroutine functions */           \
     X(PyObject, module_list) /* list of NativeModule */                        \
     X(PyObject, error)       /* inlay.Error */                                 \
-    X(PyObject, keywords)    /* frozenset of Python's keywords */
+    X(PyObject, keywords)    /* frozenset of Python's keywords */            \
+    X(PyObject, uuid_type)   /* uuid.UUID; NULL until it is needed */
 
 #define INLAY_PY_COUNT_(name, status, text, exception) +1
 enum { INLAY_PY_ERROR_KINDS = 0 INLAY_ERROR_KINDS(INLAY_PY_COUNT_) };
@@ -67,6 +68,7 @@ struct inlay_py_state {
     pthread_key_t thread_key;       /* struct inlay_py_thread, see frame.h */
     bool has_thread_key;
     struct inlay_asgi_state asgi;
+    void *datetime; /* PyDateTime_CAPI; NULL until it is needed */
 };
 
 #define INLAY_PY_PART_(part)                                                   \

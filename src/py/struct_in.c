@@ -4,6 +4,7 @@
  * an instance of its class, into which it is read back (struct_out.c).
  */
 #include "py/convert.h"
+#include "py/rules.h"
 #include "py/structimage.h"
 
 #include "base/banned.h"
@@ -118,6 +119,17 @@ static int image_in(IN)
     return 0;
 }
 
+/* What it must be, besides. */
+static int rules_in(IN)
+{
+    const struct inlay_py_record *record = type->record;
+
+    if (type->c->strict && PyDict_Check(value) &&
+        inlay_py_rules_keys(conversion, record, value, place) < 0)
+        return -1;
+    return inlay_py_rules_struct(conversion, type, at, place);
+}
+
 int inlay_py_struct_in(IN)
 {
     struct inlay_py_struct *self = (struct inlay_py_struct *)value;
@@ -127,11 +139,13 @@ int inlay_py_struct_in(IN)
         return image_in(conversion, type, value, at, place);
     /* Padding too: C may compare or hash the bytes. */
     memset(at, 0, type->c->size);
-    if (type->record->flat)
+    if (inlay_likely(type->record->flat && !type->record->rules))
         return fields_in(conversion, type, value, at, place);
     if (Py_EnterRecursiveCall(" while a struct is converted"))
         return -1;
     int result = fields_in(conversion, type, value, at, place);
+    if (result == 0 && type->record->rules)
+        result = rules_in(conversion, type, value, at, place);
     Py_LeaveRecursiveCall();
     return result;
 }

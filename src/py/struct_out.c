@@ -108,6 +108,10 @@ static bool leads_on(const struct inlay_py_type *type)
     case INLAY_KIND_CSTR:
     case INLAY_KIND_STR:
     case INLAY_KIND_BYTES:
+    case INLAY_KIND_DATE:
+    case INLAY_KIND_DATETIME:
+    case INLAY_KIND_UUID:
+    case INLAY_KIND_UPLOAD:
     case INLAY_KIND_OWNED:
     case INLAY_KIND_CHARS:
     case INLAY_KIND_HANDLE:

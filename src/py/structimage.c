@@ -32,11 +32,12 @@ int inlay_py_image_lay(struct inlay_py_module *module,
                        struct inlay_py_record *record)
 {
     const struct inlay_type *c = record->c;
+    /* Instances with rules are looked at field by field. */
     size_t values = offsetof(struct inlay_py_struct, values) +
                     record->nfields * sizeof(PyObject *);
     struct inlay_py_image *image;
 
-    if (!inlay_py_image_suits(c))
+    if (record->rules || !inlay_py_image_suits(c))
         return 0;
     image = inlay_py_module_alloc(module, 1, sizeof(*image));
     if (!image)

@@ -2,6 +2,7 @@
  * structinfo.c - what a struct class says of itself: to inspect, to `match`,
  * to dataclasses and to pydantic.
  */
+#include "py/rules.h"
 #include "py/structtype.h"
 
 #include "base/banned.h"
@@ -64,8 +65,9 @@ int inlay_py_struct_describe(struct inlay_py_record *record)
     _cleanup_decref_ PyObject *names = PyTuple_New((Py_ssize_t)record->nfields);
     _cleanup_decref_ PyObject *optional = PySet_New(NULL);
     _cleanup_decref_ PyObject *all_bounds = PyDict_New();
+    _cleanup_decref_ PyObject *rules = inlay_py_rules_describe(record);
 
-    if (!names || !optional || !all_bounds)
+    if (!names || !optional || !all_bounds || !rules)
         return -1;
     for (size_t i = 0; i < record->nfields; i++) {
         PyObject *name = record->names[i];
@@ -78,7 +80,12 @@ int inlay_py_struct_describe(struct inlay_py_record *record)
         PyTuple_SET_ITEM(names, (Py_ssize_t)i, Py_NewRef(name));
     }
     if (PyObject_SetAttrString(type, "__inlay_bounds__", all_bounds) < 0 ||
-        PyObject_SetAttrString(type, "__inlay_optional__", optional) < 0)
+        PyObject_SetAttrString(type, "__inlay_optional__", optional) < 0 ||
+        PyObject_SetAttrString(type, "__inlay_constraints__", rules) < 0 ||
+        PyObject_SetAttrString(type, "__inlay_strict__",
+                               record->c->strict ? Py_True : Py_False) < 0 ||
+        PyObject_SetAttrString(type, "__inlay_rules__",
+                               record->rules ? Py_True : Py_False) < 0)
         return -1;
     return PyObject_SetAttrString(type, "__match_args__", names);
 }

@@ -3,6 +3,7 @@
 
 #include "base/macros.h"
 #include "py/names.h"
+#include "py/rules.h"
 
 #include "base/banned.h"
 
@@ -90,5 +91,7 @@ int inlay_py_struct_complete(struct inlay_py_struct *self, size_t given)
         else
             complete = false;
     }
-    return complete ? 0 : missing(self);
+    if (!complete)
+        return missing(self);
+    return inlay_unlikely(record->rules) ? inlay_py_rules_verify(self) : 0;
 }

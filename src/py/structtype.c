@@ -7,6 +7,7 @@
 
 #include "base/macros.h"
 #include "py/names.h"
+#include "py/rules.h"
 #include "py/structimage.h"
 #include "py/structinit.h"
 
@@ -375,8 +376,21 @@ static PyObject *struct_schema(PyObject *type, PyObject *args)
     return PyObject_CallMethod(schemas, "core_schema_of", "OO", type, handler);
 }
 
+/* For pydantic, which sets the fields by itself. */
+static PyObject *struct_verify(PyObject *object, PyObject *unused)
+{
+    struct inlay_py_struct *self = (struct inlay_py_struct *)object;
+
+    (void)unused;
+    if (inlay_py_struct_read(self) < 0 ||
+        (self->record->rules && inlay_py_rules_verify(self) < 0))
+        return NULL;
+    return Py_NewRef(object);
+}
+
 static PyMethodDef struct_methods[] = {
     {"__reduce__", struct_reduce, METH_NOARGS, NULL},
+    {"__inlay_verify__", struct_verify, METH_NOARGS, NULL},
     {"keys", struct_keys, METH_NOARGS,
      "keys($self, /)\n--\n\nThe names of the fields."},
     {"__get_pydantic_core_schema__", struct_schema, METH_VARARGS | METH_CLASS,

@@ -28,18 +28,19 @@ async def app(scope, receive, send):
     [
         (
             "/null?value=1",
-            r"inlay: SIGSEGV in helper\(\) at /\S*/fast\.c:\d+ "
+            r"inlay: SIGSEGV in helper\(\) at /\S*/fast\.c:\d+, for GET /null "
             r"\(address 0x0, thread inlay-io-0\)\n"
             r"  called by null_write\(\) at /\S*/fast\.c:\d+\n",
         ),
         (
             "/overflow",
-            r"inlay: SIGSEGV \(stack overflow\) in recurse\(\) at /\S*/fast\.c:\d+ "
+            r"inlay: SIGSEGV \(stack overflow\) in recurse\(\) at /\S*/fast\.c:\d+, "
+            r"for GET /overflow "
             r"\(address 0x\w+, thread inlay-io-0\)\n",
         ),
         (
             "/loop",
-            r"inlay: SIGSEGV in helper\(\) at /\S*/fast\.c:\d+ "
+            r"inlay: SIGSEGV in helper\(\) at /\S*/fast\.c:\d+(, for GET /loop)? "
             r"\(address 0x0, thread inlay-(loop/\d+|io-0)\)\n"
             r"  called by part\(\) at ",
         ),

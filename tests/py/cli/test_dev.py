@@ -314,3 +314,20 @@ def test_a_c_file_alone(dev: Callable[..., Running], tmp_path: Path) -> None:
     assert server.get("/answer?x=1").json() == 2
     (tmp_path / "app/fast.c").write_text(C.format(add=41))
     until(lambda: server.get("/answer?x=1").json(), 42)
+
+
+def test_the_first_guard_and_the_next_one(
+    dev: Callable[..., Running], tmp_path: Path
+) -> None:
+    """A chain without guards has no place for one: a new worker has."""
+    server = dev()
+    assert server.get("/answer?x=1").status_code == 200
+    guard = (
+        '\nstatic void guard(void) {{ inlay_fail(INLAY_DENIED, "{}"); }}\n'
+        'INLAY_BEFORE("/answer", guard);\n'
+    )
+    for text in ("first", "second"):
+        (tmp_path / "app/fast.c").write_text(C.format(add=1) + guard.format(text))
+        until(lambda: server.get("/answer?x=1").text, f'{{"detail":"{text}"}}')
+    (tmp_path / "app/fast.c").write_text(C.format(add=5))
+    until(lambda: server.get("/answer?x=1").text, "6")

@@ -50,14 +50,27 @@ WRITTEN = {
     "forwarded_allow_ips": ("10.0.0.0/8,unix", "10.0.0.0/8,unix"),
     "static": (["/s={tmp}/s", "/t={tmp}/t=u"], ("/s={tmp}/s", "/t={tmp}/t=u")),
     "static_index": ("home.html", "home.html"),
+    "cors_origin": (["*", "https://*.a.example"], ("*", "https://*.a.example")),
+    "cors_method": (["GET", "PUT"], ("GET", "PUT")),
+    "cors_header": (["X-A", "X-B"], ("X-A", "X-B")),
+    "cors_expose_header": (["X-A"], ("X-A",)),
+    "rate_limit": (["9/s", "/a=1/m burst 2"], ("9/s", "/a=1/m burst 2")),
+    "concurrency": (["/a=1", "5"], ("/a=1", "5")),
+    "timeout": (["/a=500ms"], ("/a=500ms",)),
+    "accept": (["/a=text/csv, a/b"], ("/a=text/csv, a/b",)),
+    "native_off": (["/a/*", "GET /b"], ("/a/*", "GET /b")),
+    "lift_past": (["AMiddleware", "b.B"], ("AMiddleware", "b.B")),
+    "control": ("{tmp}/ctl", "{tmp}/ctl"),
     "compress": (["br", "gzip"], ("br", "gzip")),
     "compress_types": (["text/css", "image/bmp"], ("text/css", "image/bmp")),
     "reload_delay": ("0.5", 0.5),
+    "watchdog": ("0.5", 0.5),
     "timeout_write": ("1.5", 1.5),
 }
 # Options that are refused without another one.
 WITH = {
     "limit_queue": ("limit_concurrency", "5"),
+    "cors_credentials": ("cors_origin", "*"),
     "limit_max_requests_jitter": ("limit_max_requests", "5"),
 }
 
@@ -153,7 +166,8 @@ def test_in_pyproject(run, tmp_path, field):
     key = options.BY_FIELD[field].opts[0].removeprefix("--")
     table = {key: value if isinstance(value, (bool, int, float)) else text}
     if field in WITH:
-        table[WITH[field][0]] = int(WITH[field][1])
+        other, needed = WITH[field]
+        table[other] = int(needed) if needed.isdigit() else needed
     toml(tmp_path, **table)
     assert getattr(run("app:app"), field) == value
 

@@ -1,0 +1,312 @@
+"""The routes of an application, in the order in which it asks them.
+
+FastAPI's and Starlette's routers are understood, with what is mounted or
+included in them. What is not understood is an entry that may match anything.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+_DEPTH = 16  # routers within routers
+_PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?\}")
+_ONE_SEGMENT = frozenset({"str", "int", "float", "uuid"})
+
+# --- Paths --------------------------------------------------------------------
+
+ONE = "{}"  # a segment that is not empty
+REST = "{:path}"  # all that is left, also nothing
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """A path as segments: literal text, ONE, or REST as the last one.
+
+    Where that can't say what a path matches, the pattern matches more:
+    `exact` is False then.
+    """
+
+    segments: tuple[str, ...]
+    exact: bool = True
+
+    def text(self) -> str:
+        """The same as a path of ours."""
+        names = {ONE: "{{p{}}}", REST: "{{p{}:path}}"}
+        return "".join(
+            "/" + names.get(segment, segment.replace("{", "{{")).format(number)
+            for number, segment in enumerate(self.segments)
+        )
+
+
+ANYTHING = Pattern((REST,), exact=False)
+
+
+def parse(path: str) -> Pattern:
+    """What a path of Starlette's, or of ours, matches."""
+    if not path.startswith("/"):
+        return ANYTHING
+    found: list[str] = []
+    exact = True
+    segments = path[1:].split("/")
+    for number, segment in enumerate(segments):
+        kinds = [match[2] or "str" for match in _PARAMETER.finditer(segment)]
+        if not kinds:
+            found.append(segment)
+            continue
+        whole = _PARAMETER.fullmatch(segment) is not None
+        if not all(kind in _ONE_SEGMENT for kind in kinds):
+            found.append(REST)
+            last = number == len(segments) - 1
+            return Pattern(tuple(found), exact and whole and last and kinds == ["path"])
+        found.append(ONE)
+        exact = exact and whole and kinds == ["str"]
+    return Pattern(tuple(found), exact)
+
+
+def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Is there a path that both match?"""
+    for mine, its in zip(one, other, strict=False):
+        if REST in (mine, its):
+            return True
+        if ONE in (mine, its):
+            if "" in (mine, its):
+                return False
+        elif mine != its:
+            return False
+    return len(one) == len(other)
+
+
+def covers(one: Pattern, other: Pattern) -> bool:
+    """Does the first one match all that the other one does?"""
+    if not one.exact:
+        return False
+    for mine, its in zip(one.segments, other.segments, strict=False):
+        if mine == REST:
+            return True
+        if its == REST or (mine == ONE and its == "") or (mine not in (ONE, its)):
+            return False
+    return len(one.segments) == len(other.segments)
+
+
+# --- Entries ------------------------------------------------------------------
+
+
+@dataclass
+class Entry:
+    """A route of the application, or something else that may take requests."""
+
+    kind: str  # "route", "mount", "websocket", "other"
+    methods: frozenset[str] | None  # None: all
+    path: str  # with the prefixes that it is under
+    pattern: Pattern
+    route: Any  # with `endpoint`, `dependant`…, as it is where it is included
+    name: str = ""
+    guarded: bool = False  # by dependencies
+    # Around its router: middleware, outermost first, and why it can't be said
+    # what else is there.
+    behind: tuple[str, ...] = ()
+    obscure: tuple[str, ...] = ()
+    apps: tuple[Any, ...] = ()  # the applications it is in, outermost first
+
+    def meets(self, methods: Iterable[str], pattern: Pattern) -> bool:
+        """Is there a request that is for both?"""
+        if self.methods is not None and not self.methods.intersection(methods):
+            return False
+        return overlap(self.pattern.segments, pattern.segments)
+
+
+@dataclass
+class Routes:
+    """What an application consists of."""
+
+    entries: list[Entry] = field(default_factory=list)
+    behind: tuple[str, ...] = ()  # middleware around all of it
+    known: bool = False  # is it an application whose routes can be seen?
+
+
+def collect(app: Any) -> Routes:
+    """The routes of what is served."""
+    behind: list[str] = []
+    obscure: list[str] = []
+    inner = _unwrap(app, behind, obscure)
+    if inner is None:
+        return Routes(behind=tuple(behind))
+    inside, problems = surroundings(inner)
+    found = Routes([], (*behind, *inside), True)
+    found.entries.extend(
+        _walk(inner, "", (*behind, *inside), (*obscure, *problems), (inner,), 0)
+    )
+    return found
+
+
+def class_name(value: Any) -> str:
+    """As `lift-past` names it: module and name."""
+    cls = value if isinstance(value, type) else type(value)
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+def _is_application(app: Any) -> bool:
+    return hasattr(app, "router") and hasattr(app, "user_middleware")
+
+
+def _unwrap(app: Any, behind: list[str], obscure: list[str]) -> Any | None:
+    """The FastAPI or Starlette application behind any ASGI wrappers."""
+    for _ in range(_DEPTH):
+        if _is_application(app):
+            return app
+        inner = getattr(app, "app", None)
+        if inner is None:
+            return None
+        behind.append(class_name(app))
+        app = inner
+    return None
+
+
+# Of every application of FastAPI and Starlette; they change nothing that a
+# native answer has.
+_DEFAULT = frozenset({
+    "starlette.middleware.errors.ServerErrorMiddleware",
+    "starlette.middleware.exceptions.ExceptionMiddleware",
+    "fastapi.middleware.asyncexitstack.AsyncExitStackMiddleware",
+})  # fmt: skip
+_DEFAULT_MODULES = ("fastapi.telemetry.", "fastapi._body_limit", "starlette.")
+_DEFAULT_NAMES = frozenset({
+    "ExceptionTelemetryMiddleware", "AppBodyLimitMiddleware",
+    "RequestBodyLimitMiddleware",
+})  # fmt: skip
+
+
+def _is_default(layer: Any) -> bool:
+    name = class_name(layer)
+    return name in _DEFAULT or (
+        name.startswith(_DEFAULT_MODULES) and type(layer).__name__ in _DEFAULT_NAMES
+    )
+
+
+def surroundings(app: Any) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The middleware of an application, and what can't be seen through."""
+    if app.middleware_stack is None:
+        cls = getattr(type(app), "build_middleware_stack", None)
+        own = "build_middleware_stack" in vars(app)
+        if own or not getattr(cls, "__module__", "").startswith(
+            ("fastapi.", "starlette.")
+        ):
+            return (), ("its middleware stack is built by other code",)
+        return tuple(class_name(each.cls) for each in app.user_middleware), ()
+    found: list[str] = []
+    layer = app.middleware_stack
+    while layer is not app.router:
+        if not _is_default(layer):
+            found.append(class_name(layer))
+        layer = getattr(layer, "app", None)
+        if layer is None:
+            return tuple(found), (f"{found[-1]} does not show what is behind it",)
+    return tuple(found), ()
+
+
+def _walk(
+    owner: Any,
+    prefix: str,
+    behind: tuple[str, ...],
+    obscure: tuple[str, ...],
+    apps: tuple[Any, ...],
+    depth: int,
+) -> Iterator[Entry]:
+    router = getattr(owner, "router", owner)
+    stack = getattr(router, "middleware_stack", None)
+    if stack is not None and getattr(stack, "__self__", None) is not router:
+        obscure = (*obscure, "its router has middleware")
+    for route in _effective(getattr(router, "routes", None) or ()):
+        yield from _entries(route, prefix, behind, obscure, apps, depth)
+    for route in getattr(router, "_low_priority_routes", None) or ():
+        yield Entry(
+            "other", None, prefix or "/", parse(prefix + "/{path:path}"), route,
+            type(route).__name__, bool(getattr(route, "dependencies", None)),
+            behind, obscure, apps,
+        )  # fmt: skip
+
+
+def _effective(routes: Iterable[Any]) -> Iterator[Any]:
+    """Routes as they are where their router is included."""
+    for route in routes:
+        contexts = getattr(route, "effective_route_contexts", None)
+        if contexts is None:
+            yield route
+            continue
+        for context in contexts():
+            yield getattr(context, "starlette_route", None) or context
+
+
+def _entries(
+    route: Any,
+    prefix: str,
+    behind: tuple[str, ...],
+    obscure: tuple[str, ...],
+    apps: tuple[Any, ...],
+    depth: int,
+) -> Iterator[Entry]:
+    path = getattr(route, "path", None)
+    endpoint = getattr(route, "endpoint", None)
+    rest = (behind, obscure, apps)
+    if not isinstance(path, str):
+        # A host, or a route of somebody else's kind.
+        yield Entry("other", None, prefix + "/…", ANYTHING, route,
+                    type(route).__name__, False, *rest)  # fmt: skip
+    elif endpoint is None:
+        yield from _mounted(route, prefix + path, behind, obscure, apps, depth)
+    elif "Socket" in type(getattr(route, "original_route", route)).__name__:
+        yield Entry("websocket", frozenset({"WEBSOCKET"}), prefix + path,
+                    parse(prefix + path), route, _name(endpoint),
+                    _is_guarded(route), *rest)  # fmt: skip
+    else:
+        methods = getattr(route, "methods", None)
+        yield Entry(
+            "route", frozenset(methods) if methods else None, prefix + path,
+            parse(prefix + path), route, _name(endpoint), _is_guarded(route), *rest,
+        )  # fmt: skip
+
+
+def _mounted(
+    mount: Any,
+    path: str,
+    behind: tuple[str, ...],
+    obscure: tuple[str, ...],
+    apps: tuple[Any, ...],
+    depth: int,
+) -> Iterator[Entry]:
+    wrappers: list[str] = []
+    hidden: list[str] = []
+    app = getattr(mount, "app", None)
+    inner = _unwrap(app, wrappers, hidden)
+    if inner is None and hasattr(app, "routes") and hasattr(app, "redirect_slashes"):
+        inner = app  # a bare router
+    if inner is not None and depth < _DEPTH and "{" not in path:
+        inside, problems = surroundings(inner) if _is_application(inner) else ((), ())
+        yield from _walk(
+            inner,
+            path,
+            (*behind, *wrappers, *inside),
+            (*obscure, *hidden, *problems),
+            (*apps, inner),
+            depth + 1,
+        )
+    yield Entry("mount", None, path or "/", parse(path + "/{path:path}"), mount,
+                class_name(app).rpartition(".")[2], False, behind, obscure,
+                apps)  # fmt: skip
+
+
+def _name(endpoint: Any) -> str:
+    module = getattr(endpoint, "__module__", None)
+    name = getattr(endpoint, "__qualname__", None) or type(endpoint).__name__
+    return f"{module}.{name}" if module else str(name)
+
+
+def _is_guarded(route: Any) -> bool:
+    """Do dependencies of its own, its router or its application run first?"""
+    if getattr(route, "dependencies", None):
+        return True
+    dependant = getattr(route, "dependant", None)
+    return bool(getattr(dependant, "dependencies", None))
