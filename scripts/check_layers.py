@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Check that the includes of src/ only point to the left.
 
-base <- {type, net, pool} <- {http, dwarf} <- load <- serve <- py, where http sees
-base only. Folders within braces do not see each other. Also: Python.h only in
-py, each library only in its folder, and banned.h last in every .c file.
+base <- {type, net, pool} <- {http, dwarf} <- load <- serve <- {embed, py}, where
+http sees base only. Folders within braces do not see each other. Also: Python.h
+only in py, each library only in its folder, and banned.h last in every .c file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ SEES: dict[str, set[str]] = {
     "dwarf": {"base", "type", "net"},
     "load": BELOW_LOAD,
     "serve": BELOW_LOAD | {"load"},
+    "embed": BELOW_LOAD | {"load", "serve"},
     "py": BELOW_LOAD | {"load", "serve"},
 }
 # Which folders a library belongs to, so that it can be replaced.
@@ -31,6 +32,7 @@ LIBRARIES = {
     r"Python\.h|structmember\.h": "py",
     r"llhttp\.h": "http",
     r"yyjson\.h": "type",
+    r"pcre2\.h": "type",
     r"elfutils/.*|libelf\.h|gelf\.h": "dwarf",
     r"ffi\.h": "py",
     r"openssl/.*": "http",
