@@ -12,6 +12,11 @@ print(f"cp{sys.version_info[0]}{sys.version_info[1]}{gil}")')
 mkdir -p build
 exec 9>build/.lock
 flock 9
+# meson does not know options that came after it was configured.
+made="build/$tag/meson-info/intro-buildoptions.json"
+if [ -e "$made" ] && [ meson.options -nt "$made" ]; then
+    rm -rf "build/${tag:?}"
+fi
 export PATH="$PWD/$dir/bin:$PATH"
 "$dir/bin/python" -m pip install -q --disable-pip-version-check \
     --no-build-isolation --no-deps --no-index --force-reinstall \

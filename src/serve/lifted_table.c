@@ -44,6 +44,10 @@ static struct inlay_error *bind_route(struct inlay_lifted_table *table,
 
     if (error)
         return error;
+    if (decl->callable->sources)
+        return inlay_bind_error(&target,
+                                "FastAPI knows nothing of INLAY_HEADER and its "
+                                "like");
     if (bind->ninjected || bind->nraw || bind->nform)
         return inlay_bind_error(&target, "FastAPI can't call %.*s so",
                                 inlay_str_arg(func->name));

@@ -108,7 +108,7 @@ void inlay_native_say_header(struct inlay_context *context,
 {
     struct inlay_native_call *call = inlay_native_call_of(context);
 
-    if (inlay_native_is_pooled(call) && call->request != call->task->request) {
+    if (inlay_native_is_pooled(call) && call->task->pooled) {
         struct inlay_native_said *said = inlay_native_say(call);
 
         if (said)

@@ -3,6 +3,7 @@ requests to two servers, one of which does not lift."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 
@@ -73,6 +74,8 @@ SOURCE = r"""
     }
     int64_t keyword(struct keyword value) { return value.from; }
     inlay_bytes raw(void) { return (inlay_bytes){(const uint8_t *)"x", 1}; }
+    inlay_str token(inlay_str token) { return token; }
+    INLAY_HEADER(token, token, "x-token");
     int64_t later(int64_t n) { return n; }
     INLAY_ASYNC(later);
 """
@@ -108,6 +111,7 @@ def make_app(fast, **options):
     app.put("/items/{name}", deprecated=True)(fast.renamed)
     app.post("/far")(fast.far)
     app.get("/steps")(fast.steps)
+    app.get("/token")(fast.token)
     app.delete("/nothing")(fast.nothing)
     app.delete("/nothing/204", status_code=204)(fast.nothing)
     app.get("/fail/{kind}")(fast.fail)
@@ -153,6 +157,7 @@ def requests():
         yield "GET", f"/echo/{value}", {}
         yield "GET", f"/files/{value}", {}
         yield "GET", f"/page?text={value}", {}
+    yield "GET", "/token?token=query", {"headers": {"x-token": "header"}}
     yield "GET", "/files/a/b/c", {}
     yield "GET", "/files", {}
     for value in ("red", "green", "blue", "0", "RED"):
@@ -388,6 +393,18 @@ def test_decided_after_start_up(fast):
     app = fastapi.FastAPI(lifespan=lifespan)
     with LiveServer(app) as server:
         assert httpx.get(f"{server.url}/thread").json() == "inlay-io-0"
+
+
+def test_what_the_server_refuses(fast):
+    """One that C can't bind does not keep others from being lifted."""
+    app = fastapi.FastAPI()
+    app.get("/token")(fast.token)
+    app.get("/thread")(fast.thread)
+    server = inlay._core.Server(app, [], loop=asyncio.new_event_loop())
+    found = lift.decide(routes.collect(app))
+    lift.apply(server, found)
+    assert [bool(each.reason) for each in found] == [True, False]
+    assert "INLAY_HEADER" in found[0].reason
 
 
 def test_documents_agree(fast):
