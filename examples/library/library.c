@@ -259,7 +259,9 @@ struct book add_book(struct store *store, struct book_in book)
     return added;
 }
 INLAY_POST("/books", add_book);
+INLAY_ANSWERS(add_book, 400, "A body that can't be read");
 INLAY_STATUS(add_book, 201);
+INLAY_ANSWERS(add_book, 409, "The library is full");
 INLAY_TAG(add_book, "books");
 
 /// Another description of a book.
@@ -279,6 +281,7 @@ struct book change_book(struct store *store, int64_t id, struct book_in book)
     return changed;
 }
 INLAY_PUT("/books/{id}", change_book);
+INLAY_ANSWERS(change_book, 400, "A body that can't be read");
 INLAY_TAG(change_book, "books");
 INLAY_ANSWERS(change_book, 404, "No such book");
 
@@ -295,7 +298,7 @@ void remove_book(struct store *store, int64_t id)
     if (!row)
         inlay_fail(INLAY_NOT_FOUND, "no book %" PRId64, id);
 }
-INLAY_DELETE("/books/{id:int}", remove_book);
+INLAY_DELETE("/books/{id}", remove_book);
 INLAY_TAG(remove_book, "books");
 INLAY_ANSWERS(remove_book, 404, "No such book");
 
@@ -334,7 +337,10 @@ struct reader login(inlay_str name, inlay_str password)
 INLAY_FORM(login, name);
 INLAY_FORM(login, password);
 INLAY_LENGTH(login, name, 1, 50);
+INLAY_LENGTH(login, password, 1, 100);
 INLAY_POST("/login", login);
+INLAY_ANSWERS(login, 400, "A body that can't be read");
+INLAY_ANSWERS(login, 403, "Wrong name or password");
 
 /// The reader who is logged in.
 struct reader me(const struct reader *reader)
@@ -342,6 +348,7 @@ struct reader me(const struct reader *reader)
     return *reader;
 }
 INLAY_GET("/me", me);
+INLAY_ANSWERS(me, 401, "Nobody is logged in");
 
 /// A picture of a book.
 struct cover put_cover(int64_t id, inlay_upload picture, maybe_text caption)
@@ -352,6 +359,7 @@ struct cover put_cover(int64_t id, inlay_upload picture, maybe_text caption)
 INLAY_FORM(put_cover, picture);
 INLAY_FORM(put_cover, caption);
 INLAY_POST("/covers/{id}", put_cover);
+INLAY_ANSWERS(put_cover, 400, "A body that can't be read");
 
 /// The days of a loan.
 struct period loan(inlay_date from, inlay_datetime to)
@@ -385,6 +393,7 @@ struct stats stats(struct store *store)
     return result;
 }
 INLAY_GET("/staff/stats", stats);
+INLAY_ANSWERS(stats, 401, "Not of the staff");
 
 /// The rest of a path, a header and a flag.
 struct note note(inlay_str path, inlay_str token, bool shout)

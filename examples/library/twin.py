@@ -152,7 +152,7 @@ def change_book(id: Number, book_in: book_in) -> book:
     return STORE.books[id]
 
 
-@app.delete("/books/{id:int}", status_code=204)
+@app.delete("/books/{id}", status_code=204)
 def remove_book(id: Number) -> None:
     """It is gone."""
     STORE.find(id)
@@ -181,7 +181,7 @@ def current_reader(session: Annotated[str | None, Cookie()] = None) -> reader:
 def login(
     response: Response,
     name: Annotated[str, Form(min_length=1, max_length=50)],
-    password: Annotated[str, Form()],
+    password: Annotated[str, Form(min_length=1, max_length=100)],
 ) -> reader:
     """A form of name and password."""
     if password != "open sesame":

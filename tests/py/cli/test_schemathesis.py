@@ -1,4 +1,4 @@
-"""Requests made from the document of the quick start, good and bad ones."""
+"""Requests made from the documents of the examples, good and bad ones."""
 
 from __future__ import annotations
 
@@ -9,46 +9,47 @@ from pathlib import Path
 import pytest
 from openapi_spec_validator import validate
 
-pytest.importorskip("schemathesis")
+EXAMPLES = Path(__file__).parents[3] / "examples"
 
-QUICKSTART = Path(__file__).parents[3] / "examples" / "quickstart"
-
-# Not what is tested here: pydantic's lax mode takes "5" and true for an int,
-# and so do we; a method that no native route has is answered by FastAPI; the
-# function itself refuses numbers whose squares are too large.
-UNWANTED = "negative_data_rejection,unsupported_method,positive_data_acceptance"
+# pydantic's lax mode takes "5" and true for an int, and so do we.
+LAX = "negative_data_rejection"
 
 
-@pytest.mark.slow
-def test_native_routes_are_as_documented(inlay_run, tmp_path):
-    server = inlay_run("app:app", app_dir=QUICKSTART)
-    validate(server.get("/openapi.json").json())
+def schemathesis(url: str, folder: Path, *more: str) -> str:
     program = Path(sys.executable).parent / "schemathesis"
+    options = ["--seed", "1", "--max-examples", "50", "--no-color"]
     told = subprocess.run(
-        [
-            str(program),
-            "run",
-            f"{server.url}/openapi.json",
-            "--include-path",
-            "/sum-squares",
-            "--include-path",
-            "/process-numbers",
-            "--include-path",
-            "/",
-            "--include-path",
-            "/items/{item_id}",
-            "--exclude-checks",
-            UNWANTED,
-            "--seed",
-            "1",
-            "--max-examples",
-            "50",
-            "--no-color",
-        ],  # fmt: skip
-        cwd=tmp_path,
+        [str(program), "run", f"{url}/openapi.json", *options, *more],
+        cwd=folder,
         capture_output=True,
         text=True,
         timeout=240,
     )
     assert told.returncode == 0, told.stdout + told.stderr
-    assert "Tested: 4" in told.stdout
+    return told.stdout
+
+
+@pytest.mark.slow
+def test_alone(inlay_run, tmp_path):
+    server = inlay_run(str(EXAMPLES / "library" / "library.c"))
+    validate(server.get("/openapi.json").json())
+    staff = ["--header", "authorization: Bearer staff"]
+    told = schemathesis(server.url, tmp_path, "--exclude-checks", LAX, *staff)
+    assert "Tested: 12" in told
+
+
+@pytest.mark.slow
+def test_beside_an_application(inlay_run, tmp_path):
+    """A method that no native route has is answered by FastAPI; the function
+    itself refuses numbers whose squares are too large."""
+    server = inlay_run("app:app", app_dir=EXAMPLES / "quickstart")
+    validate(server.get("/openapi.json").json())
+    paths = ["/sum-squares", "/process-numbers", "/", "/items/{item_id}"]
+    checks = f"{LAX},unsupported_method,positive_data_acceptance"
+    told = schemathesis(
+        server.url,
+        tmp_path,
+        *(part for path in paths for part in ("--include-path", path)),
+        *("--exclude-checks", checks),
+    )
+    assert "Tested: 4" in told
