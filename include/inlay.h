@@ -65,7 +65,8 @@ typedef struct inlay_upload {
 
 /*
  * The request in hand, and a WebSocket: as parameters they are given to the
- * functions of routes, guards and providers. Such a function may wait.
+ * functions of routes, guards and providers. Such a function may wait, unless
+ * the request is const.
  */
 typedef struct inlay_request inlay_request;
 typedef struct inlay_socket inlay_socket;
@@ -595,8 +596,14 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
 #define INLAY_NONE INT64_MIN
 #define INLAY_RANGE(what, member, least, most)                                 \
     INLAY_CONSTRAINT_(what, #member, INLAY_CONSTRAINT_RANGE, #least, #most,    \
-                      (int64_t)(least), (int64_t)(most), (double)(least),      \
-                      (double)(most), 0)
+                      INLAY_WHOLE_(least), INLAY_WHOLE_(most),                 \
+                      (double)(least), (double)(most), 0)
+/* Of a whole number its 64 bits; of a real one that has no int64_t, 0. */
+#define INLAY_WHOLE_(x)                                                        \
+    ((__typeof__(x))1 / 2 == 0 || ((double)(x) >= -9223372036854775808.0 &&    \
+                                   (double)(x) < 9223372036854775808.0)        \
+         ? (int64_t)(x)                                                        \
+         : 0)
 #define INLAY_LENGTH(what, member, least, most)                                \
     INLAY_CONSTRAINT_(what, #member, INLAY_CONSTRAINT_LENGTH, #least, #most,   \
                       (int64_t)(least), (int64_t)(most), 0, 0, 0)

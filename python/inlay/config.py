@@ -96,7 +96,7 @@ class Config:
     rate_limit: tuple[str, ...] = ()  # "100/minute", "/login=5/minute"
     concurrency: tuple[str, ...] = ()  # "/report=2"
     timeout: tuple[str, ...] = ()  # "/report=3s"
-    accept: tuple[str, ...] = ()  # "/report=text/csv, application/json"
+    accept: tuple[str, ...] = ()  # "/report=text/csv text/html"
     # Files and encoding
     static: tuple[str, ...] = ()  # "/path=folder"
     static_index: str = "index.html"

@@ -101,14 +101,32 @@ static void read_field(struct inlay_str field,
     }
 }
 
+/* The next of a list, between blanks and commas. */
+static bool next_type(struct inlay_str *types, struct inlay_str *ret)
+{
+    const char *end = types->ptr + types->len;
+    const char *from = types->ptr;
+
+    if (!types->len)
+        return false;
+    while (from < end && (*from == ' ' || *from == ','))
+        from++;
+    const char *to = from;
+    while (to < end && *to != ' ' && *to != ',')
+        to++;
+    *ret = inlay_str_make(from, (size_t)(to - from));
+    *types = inlay_str_make(to, (size_t)(end - to));
+    return ret->len > 0;
+}
+
 bool inlay_accept_allows(const struct inlay_header *headers,
                          size_t nheaders,
                          struct inlay_str types)
 {
+    struct inlay_str type;
     bool any = false;
 
-    while (types.len) {
-        struct inlay_str type = split(&types, ',');
+    while (next_type(&types, &type)) {
         enum match best = MATCH_NONE;
         int32_t weight = 0;
 
@@ -123,13 +141,13 @@ bool inlay_accept_allows(const struct inlay_header *headers,
 
 bool inlay_accept_types_valid(struct inlay_str types)
 {
-    if (!types.len)
-        return false;
-    while (types.len) {
-        struct inlay_str type = split(&types, ','), main, sub;
+    struct inlay_str type, main, sub;
+    bool any = false;
 
+    while (next_type(&types, &type)) {
+        any = true;
         if (!read_type(type, &main, &sub) || memchr(type.ptr, '*', type.len))
             return false;
     }
-    return true;
+    return any;
 }

@@ -12,7 +12,7 @@
 int32_t inlay_accept_qvalue(struct inlay_str text);
 
 /*
- * Does the client take any of `types` ("text/csv, application/json")? By the
+ * Does the client take any of `types` ("text/csv application/json", with commas or not)? By the
  * accept fields among `headers` (names in lower case): for each type the range
  * that names it most exactly counts, be it to exclude it (q=0). Parameters
  * other than q are not looked at. Without a field, or with none that can be
@@ -22,7 +22,7 @@ bool inlay_accept_allows(const struct inlay_header *headers,
                          size_t nheaders,
                          struct inlay_str types);
 
-/* Is it a list as above: "type/subtype", without parameters, at least one? */
+/* Is it such a list: "type/subtype", without parameters, at least one? */
 bool inlay_accept_types_valid(struct inlay_str types);
 
 #endif

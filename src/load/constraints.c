@@ -84,12 +84,12 @@ static struct inlay_error *integer_bound(struct apply *apply,
                                          const char *text,
                                          struct inlay_str *ret)
 {
-    bool large = real >= 0x1p63; /* an unsigned literal past int64_t */
+    bool large = real >= 0x1p63 && value < 0; /* past int64_t */
     char digits[32];
     size_t len;
 
     if (real != (large ? (double)(uint64_t)value : (double)value))
-        return no_integer(text);
+        return real == floor(real) ? no_fit(text, type) : no_integer(text);
     if (type->kind == INLAY_KIND_INT
             ? large || value < inlay_int_least(type->size) ||
                   value > inlay_int_most(type->size)

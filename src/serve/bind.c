@@ -120,13 +120,13 @@ static bool is_document(const struct inlay_type *type)
            kind == INLAY_KIND_POINTER;
 }
 
-/* A file, several, or an optional one: only forms have them. */
-static bool is_upload(const struct inlay_type *type)
+/* Of one value, several, or an optional one. */
+static enum inlay_kind kind_within(const struct inlay_type *type)
 {
     type = without_optional(type);
     if (type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_ARRAY)
         type = type->elem;
-    return without_optional(type)->kind == INLAY_KIND_UPLOAD;
+    return without_optional(type)->kind;
 }
 
 /* The struct that the type is, points to or may be; or NULL. */
@@ -226,7 +226,10 @@ static void add_item(struct inlay_bind *bind,
 {
     bind->items[bind->nitems++] = *item;
     bind->nlists[item->source]++;
-    bind->uploads = bind->uploads || is_upload(item->type);
+    bind->uploads =
+        bind->uploads || (item->source == INLAY_BIND_FORM &&
+                          (kind_within(item->type) == INLAY_KIND_UPLOAD ||
+                           kind_within(item->type) == INLAY_KIND_BYTES));
 }
 
 static struct inlay_error *bind_field(const struct inlay_bind_target *target,
@@ -439,7 +442,7 @@ static enum inlay_bind_source choose(const struct inlay_bind_target *target,
                                      const struct inlay_param_source *source)
 {
     if (!source) {
-        if (is_upload(param->type))
+        if (kind_within(param->type) == INLAY_KIND_UPLOAD)
             return INLAY_BIND_FORM;
         if (target->with_body && is_document(param->type))
             return INLAY_BIND_BODY;

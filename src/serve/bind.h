@@ -66,8 +66,8 @@ struct inlay_bind_target {
 /* What is looked up by name in a query, headers, cookies or a form. */
 struct inlay_bind_item {
     enum inlay_bind_source source; /* QUERY, HEADER, COOKIE or FORM */
-    struct inlay_str name;  /* as clients know it: "from", "X-Token" */
-    struct inlay_str field; /* as C does: "from_", "x_token" */
+    struct inlay_str name;         /* as clients know it: "from", "X-Token" */
+    struct inlay_str field;        /* as C does: "from_", "x_token" */
     const struct inlay_type *type;
     const struct inlay_constraints *constraints; /* NULL: none */
     const void *fallback;                        /* NULL: must be given */
@@ -86,9 +86,9 @@ struct inlay_bind_param {
                          else an item */
     const struct inlay_state *state; /* STATE */
     size_t nitems;                   /* by name: 1; of a model: its fields */
-    bool model;      /* a struct whose fields are the items */
-    bool maybe;      /* a model that may be absent, when no item is there */
-    bool loose_uuid; /* PATH: {id:uuid}, which takes fewer hyphens */
+    bool model;                      /* a struct whose fields are the items */
+    bool maybe;        /* a model that may be absent, when no item is there */
+    bool loose_uuid;   /* PATH: {id:uuid}, which takes fewer hyphens */
     uint32_t optional; /* of an optional model in the block, which has the value
                           in it; 0: it is none */
 };
@@ -135,10 +135,10 @@ struct inlay_bind_input {
     bool body_is_json; /* what its content-type says */
     const struct inlay_header *headers;
     size_t nheaders;
-    const struct inlay_form *form; /* finished; when bind->nform */
+    const struct inlay_form *form;    /* finished; when bind->nform */
     const struct inlay_json_doc *doc; /* inlay_bind_parse's; NULL: not yet */
-    void *request, *socket;        /* what INJECTED ones get */
-    void **provided;               /* results of providers, by slot */
+    void *request, *socket;           /* what INJECTED ones get */
+    void **provided;                  /* results of providers, by slot */
 };
 
 enum inlay_bind_status {

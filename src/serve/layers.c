@@ -40,7 +40,7 @@ struct layer {
     struct inlay_str pattern;
     struct inlay_cors *cors;
     struct inlay_rate_limit *rate;
-    struct inlay_slots slots;
+    struct inlay_slots *slots;
     struct inlay_patience patience;
     struct inlay_str types; /* ACCEPT: what there is */
 };
@@ -64,7 +64,7 @@ static bool negotiate(const struct layer *layer, struct inlay_request *request)
     return false;
 }
 
-/* False: it has answered. `cors_ret`: one of them is enough. */
+/* False: it has answered. `crossed`: of CORS, one is enough. */
 static bool admit(struct layer *layer,
                   struct inlay_request *request,
                   bool *crossed)
@@ -78,7 +78,7 @@ static bool admit(struct layer *layer,
     case KIND_RATE_LIMIT:
         return inlay_rate_limit_admit(layer->rate, request);
     case KIND_CONCURRENCY:
-        return inlay_slots_admit(&layer->slots, request);
+        return inlay_slots_admit(layer->slots, request);
     case KIND_TIMEOUT:
         inlay_patience_apply(&layer->patience, request);
         return true;
@@ -151,7 +151,7 @@ static struct inlay_error *read_value(struct inlay_layers *layers,
         if (!inlay_accept_types_valid(value))
             return inlay_error_create(INLAY_ERROR_VALUE,
                                       "\"%.*s\": write media types, as in "
-                                      "\"text/csv, application/json\"",
+                                      "\"text/csv application/json\"",
                                       inlay_str_arg(value));
         layer->types = inlay_arena_copy(arena, value);
         return layer->types.ptr ? NULL : inlay_error_no_memory();
@@ -289,8 +289,10 @@ static struct inlay_error *add_kind(struct inlay_layers *layers,
 
 static void destroy(struct inlay_layers *layers)
 {
-    for (size_t i = 0; i < layers->count; i++)
+    for (size_t i = 0; i < layers->count; i++) {
         inlay_rate_limit_destroy(layers->items[i].rate);
+        inlay_slots_destroy(layers->items[i].slots);
+    }
     inlay_arena_deinit(&layers->arena);
     inlay_free(layers);
 }

@@ -101,6 +101,17 @@ static void append(struct inlay_native_call *call,
     *list = extra;
 }
 
+static void misuse_header(struct inlay_native_call *call,
+                          struct inlay_str name,
+                          const char *text)
+{
+    char label[96];
+
+    snprintf(label, sizeof(label), "header \"%.*s\"",
+             (int)inlay_min(name.len, (size_t)64), name.ptr ? name.ptr : "");
+    inlay_native_misuse(call, label, text);
+}
+
 void inlay_native_say_header(struct inlay_context *context,
                              struct inlay_str name,
                              struct inlay_str value,
@@ -116,7 +127,7 @@ void inlay_native_say_header(struct inlay_context *context,
         return;
     }
     if (call->request->started) {
-        inlay_native_misuse(call, "a header", "the answer has begun");
+        misuse_header(call, name, "the answer has begun");
         return;
     }
     /* Of these an answer has one. */
@@ -126,9 +137,9 @@ void inlay_native_say_header(struct inlay_context *context,
     if (added == -2)
         fail_no_memory(call);
     else if (added < 0)
-        inlay_native_misuse(call, "a header",
-                            "its name or value is not valid (RFC 9110 5.1, "
-                            "5.5), or it is about framing");
+        misuse_header(call, name,
+                      "its name or value is not valid (RFC 9110 5.1, 5.5), "
+                      "or it is about framing");
 }
 
 static void say_trailer(struct inlay_context *context,

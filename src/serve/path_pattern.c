@@ -127,14 +127,6 @@ static struct inlay_str normalise(struct inlay_str path,
     return inlay_str_make(out, len);
 }
 
-/* The same of what is left when it is decoded to the end. */
-static struct inlay_str fold(struct inlay_str path, struct inlay_arena *arena)
-{
-    for (int i = 0; i < DECODED_MOST && path.ptr; i++)
-        path = inlay_url_decode(path, false, arena);
-    return path.ptr ? normalise(path, true, arena) : path;
-}
-
 /* -1: there is no room. */
 static int add(struct inlay_path_forms *forms, struct inlay_str path)
 {
@@ -176,21 +168,38 @@ static int add_local(struct inlay_path_forms *forms,
                : 0;
 }
 
-static int add_all(struct inlay_path_forms *forms,
-                   struct inlay_request *request,
-                   struct inlay_str path)
+/* As it is, and as those read it who work it out, strictly or not. */
+static int add_readings(struct inlay_path_forms *forms,
+                        struct inlay_request *request,
+                        struct inlay_str path)
 {
-    if (add_local(forms, request, path) < 0)
-        return -1;
-    if (inlay_likely(is_plain(path)))
-        return 0;
     struct inlay_str normal = normalise(path, false, &request->arena);
-    struct inlay_str folded = fold(path, &request->arena);
-    return !normal.ptr || !folded.ptr ||
+    struct inlay_str folded = normalise(path, true, &request->arena);
+
+    return !normal.ptr || !folded.ptr || add_local(forms, request, path) < 0 ||
                    add_local(forms, request, normal) < 0 ||
                    add_local(forms, request, folded) < 0
                ? -1
                : 0;
+}
+
+static int add_all(struct inlay_path_forms *forms,
+                   struct inlay_request *request,
+                   struct inlay_str path)
+{
+    if (inlay_likely(is_plain(path)))
+        return add_local(forms, request, path);
+    for (int i = 0;; i++) {
+        if (add_readings(forms, request, path) < 0)
+            return -1;
+        struct inlay_str decoded =
+            inlay_url_decode(path, false, &request->arena);
+        if (!decoded.ptr)
+            return -1;
+        if (decoded.len == path.len || i == DECODED_MOST)
+            return 0;
+        path = decoded;
+    }
 }
 
 int inlay_path_forms_of(struct inlay_request *request,

@@ -7,10 +7,11 @@
  * covers its path, with a slash at the end or not. Case counts.
  *
  * A request is matched in every form that somebody behind may take its path
- * for: as decoded; with "//", "/./" and "/../" worked out; the same decoded to
- * the end, with backslashes as slashes, without ";a=b" and what is behind names
- * (dots, blanks, control characters: Python's "$" matches before a newline);
- * each with and without the root paths of the server and of a trusted proxy.
+ * for: as decoded; with "//", "/./" and "/../" worked out; the same with
+ * backslashes as slashes, without ";a=b" and what is behind names (dots,
+ * blanks, control characters: Python's "$" matches before a newline); all that
+ * decoded once more, twice and three times; each with and without the root
+ * paths of the server and of a trusted proxy.
  */
 #ifndef INLAY_SERVE_PATH_PATTERN_H
 #define INLAY_SERVE_PATH_PATTERN_H
@@ -28,7 +29,8 @@ const char *inlay_path_pattern_bad(struct inlay_str pattern);
 bool inlay_path_pattern_matches(struct inlay_str pattern,
                                 struct inlay_str path);
 
-#define INLAY_PATH_FORMS 20
+/* Each decoded 0 to 3 times, read in 3 ways, with 3 roots, whole or not. */
+#define INLAY_PATH_FORMS 72
 
 /* The forms of a request's path; the usual one is its only one. */
 struct inlay_path_forms {

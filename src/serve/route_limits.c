@@ -1,5 +1,6 @@
 #include "serve/route_limits.h"
 
+#include "base/mem.h"
 #include "serve/layer_text.h"
 #include "serve/response.h"
 #include "serve/session.h"
@@ -27,12 +28,19 @@ static void release(void *arg)
 {
     struct inlay_slots *slots = arg;
 
-    atomic_fetch_sub(&slots->taken, 1);
+    if (atomic_fetch_sub(&slots->users, 1) == 1)
+        inlay_free(slots);
+}
+
+void inlay_slots_destroy(struct inlay_slots *slots)
+{
+    if (slots)
+        release(slots);
 }
 
 bool inlay_slots_admit(struct inlay_slots *slots, struct inlay_request *request)
 {
-    if (atomic_fetch_add(&slots->taken, 1) < slots->most &&
+    if (atomic_fetch_add(&slots->users, 1) <= slots->most &&
         inlay_arena_defer(&request->arena, release, slots) == 0)
         return true;
     release(slots);
@@ -41,9 +49,10 @@ bool inlay_slots_admit(struct inlay_slots *slots, struct inlay_request *request)
 }
 
 struct inlay_error *inlay_slots_parse(struct inlay_str text,
-                                      struct inlay_slots *ret)
+                                      struct inlay_slots **ret)
 {
     struct inlay_str word = INLAY_STR(""), more;
+    struct inlay_slots *slots;
     uint64_t most;
 
     if (!inlay_layer_word(&text, &word) || inlay_layer_word(&text, &more) ||
@@ -52,8 +61,12 @@ struct inlay_error *inlay_slots_parse(struct inlay_str text,
             INLAY_ERROR_VALUE,
             "\"%.*s\" is no number of requests from 1 on: write 2",
             inlay_str_arg(word));
-    ret->most = (size_t)most;
-    atomic_init(&ret->taken, 0);
+    slots = inlay_calloc(1, sizeof(*slots));
+    if (!slots)
+        return inlay_error_no_memory();
+    slots->most = (size_t)most;
+    atomic_init(&slots->users, 1);
+    *ret = slots;
     return NULL;
 }
 

@@ -15,15 +15,19 @@ struct inlay_request;
 
 /* --- At once -------------------------------------------------------------- */
 
-/* Shared by the I/O threads; outlives every request that holds a slot. */
+/* Shared by the I/O threads. A request's memory, and its slot with it, may be
+ * the pool's still when the server is gone: whoever is the last one frees. */
 struct inlay_slots {
     size_t most;
-    atomic_size_t taken;
+    atomic_size_t users; /* requests that hold a slot, and the layer */
 };
 
 /* "2". Errors: INLAY_ERROR_VALUE. */
 struct inlay_error *inlay_slots_parse(struct inlay_str text,
-                                      struct inlay_slots *ret);
+                                      struct inlay_slots **ret);
+
+/* Of the layer. NULL is allowed. */
+void inlay_slots_destroy(struct inlay_slots *slots);
 
 /* The request holds a slot until its memory goes. False: there was none, it
  * has got its 503 and is over. I/O thread. */

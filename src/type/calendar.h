@@ -1,7 +1,8 @@
 /*
- * calendar.h - dates, moments and UUIDs: from text and numbers as pydantic's lax
- * mode reads them (speedate's grammar, and its words for what is wrong), to
- * text as pydantic writes them. Days are of the proleptic Gregorian calendar.
+ * calendar.h - dates, moments and UUIDs: from text and numbers as pydantic's
+ * lax mode reads them (speedate's grammar, and its words for what is wrong),
+ * to text as pydantic writes them. Days are of the proleptic Gregorian
+ * calendar.
  */
 #ifndef INLAY_TYPE_CALENDAR_H
 #define INLAY_TYPE_CALENDAR_H
@@ -42,8 +43,8 @@ enum inlay_fault inlay_time_type_fault(const struct inlay_type *type);
 #define INLAY_TIME_TEXT_MOST 40
 
 /*
- * A DATE, DATETIME or UUID as text: "2026-11-21", "2026-11-21T10:00:00.500000Z";
- * its length, at most INLAY_TIME_TEXT_MOST. -1: C made a value that is none
+ * A DATE, DATETIME or UUID as text: "2026-11-21T10:00:00.500000Z"; its length,
+ * at most INLAY_TIME_TEXT_MOST. -1: C made a value that is none
  * (a month 13, a year past 9999). An offset that is no whole minute, which
  * RFC 3339 can't write, becomes the one below it, of the same moment.
  */

@@ -361,7 +361,7 @@ static void records(void **state)
 
 static void accept_types(void **state)
 {
-    int fd = BEGIN(*state, INLAY_STR("accept /hello text/csv, text/plain"));
+    int fd = BEGIN(*state, INLAY_STR("accept /hello text/csv text/plain"));
 
 #define TAKES(types) "GET /hello HTTP/1.1\r\n" HOST "Accept: " types "\r\n\r\n"
     has(exchange(fd, GET("/hello"), "hello"), " 200 ");

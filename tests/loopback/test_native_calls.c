@@ -29,9 +29,8 @@ static int load(void **state)
     compile_dir_init(&dir);
     char *path = compile(&dir, "cc", "-Wall -Werror",
                          TEST_LOOPBACK "/native_calls_module.c");
-    struct inlay_error *error =
-        inlay_module_open(INLAY_STR("calls"), path, INLAY_STR(TEST_LOOPBACK),
-                          &module);
+    struct inlay_error *error = inlay_module_open(
+        INLAY_STR("calls"), path, INLAY_STR(TEST_LOOPBACK), &module);
     if (error)
         fail_msg("%s", error->message);
     compile_keep(module);
@@ -83,7 +82,8 @@ static const char *ask(const struct fixture *fixture, const char *request)
 #define ASK(path) "GET " path " HTTP/1.1\r\n" HOST "Connection: close\r\n\r\n"
 #define POST(path, length, body)                                               \
     "POST " path " HTTP/1.1\r\n" HOST "Connection: close\r\n"                  \
-    "Content-Type: application/json\r\nContent-Length: " length "\r\n\r\n" body
+    "Content-Type: application/json\r\nContent-Length: " length                \
+    "\r\n\r\n" body
 
 static int count_ended(const struct fixture *fixture)
 {
@@ -125,7 +125,7 @@ static void says_more(void **state)
     text = ask(*state, ASK("/bad-header"));
     has(text, "HTTP/1.1 500 ");
     lacks(text, "set-cookie");
-    has(last_log, "a header: its name or value is not valid");
+    has(last_log, "header \"x-bad\": its name or value is not valid");
     text = ask(*state, ASK("/denied"));
     has(text, "HTTP/1.1 401 ");
     has(text, "www-authenticate: Bearer\r\n");
@@ -391,8 +391,9 @@ static void uploads(void **state)
     text = ask(fixture, POST("/ignore", "5", "12345"));
     has(text, "{\"count\":0}");
     int fd = open_client(fixture);
-    text = exchange(fd, "POST /upload HTTP/1.1\r\n" HOST
-                        "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n",
+    text = exchange(fd,
+                    "POST /upload HTTP/1.1\r\n" HOST
+                    "Expect: 100-continue\r\nContent-Length: 1\r\n\r\n",
                     "\r\n\r\n");
     has(text, "HTTP/1.1 100 Continue\r\n\r\n");
     has(exchange(fd, "\2", "}"), "{\"count\":2}");
@@ -456,8 +457,8 @@ static void on_pool(void **state)
     has(ask(fixture, ASK("/pooled?n=x")), "int_parsing");
     has(ask(fixture, ASK("/pooled-wait")), "HTTP/1.1 500 ");
     has(last_log, "pooled_wait is INLAY_ASYNC");
-    has(ask(fixture, POST("/pooled-body", "26",
-                          "[{\"count\":1},{\"count\":2}]\n")),
+    has(ask(fixture,
+            POST("/pooled-body", "26", "[{\"count\":1},{\"count\":2}]\n")),
         "[{\"count\":2},{\"count\":4}]");
     /* The thread serves others meanwhile, and pipelined ones wait. */
     int fd = open_client(fixture);
@@ -526,8 +527,8 @@ static void stops(void **state)
     inlay_workers_configure(&few);
     for (int i = 0; i < 4; i++) {
         fds[i] = open_client(fixture);
-        send_text(fds[i], i < 3 ? GET("/pooled?n=1&ms=100")
-                                : GET("/slept?ms=600000"));
+        send_text(fds[i],
+                  i < 3 ? GET("/pooled?n=1&ms=100") : GET("/slept?ms=600000"));
     }
     for (int i = 0; i < 200; i++) {
         inlay_workers_stats(&stats);

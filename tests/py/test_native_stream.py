@@ -25,7 +25,9 @@ class Server:
         self.process = process
         self.uds = uds
         transport = httpx.HTTPTransport(uds=uds)
-        self.client = httpx.Client(transport=transport, base_url="http://native", timeout=60)
+        self.client = httpx.Client(
+            transport=transport, base_url="http://native", timeout=60
+        )
 
     def connect(self) -> socket.socket:
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -57,7 +59,9 @@ def children(pid: int) -> list[int]:
 
 
 def resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf(
+        "SC_PAGE_SIZE"
+    )
 
 
 def wait_for(server: Server) -> None:
@@ -73,7 +77,15 @@ def wait_for(server: Server) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     uds = str(tmp_path_factory.mktemp("stream") / "socket")
-    command = [sys.executable, "-m", "inlay", "run", "app:app", "--app-dir", str(FOLDER)]
+    command = [
+        sys.executable,
+        "-m",
+        "inlay",
+        "run",
+        "app:app",
+        "--app-dir",
+        str(FOLDER),
+    ]
     process = subprocess.Popen([*command, "--uds", uds, "--no-access-log"])
     server = Server(process, uds)
     try:
@@ -88,11 +100,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def test_pool_routes_run_side_by_side(server: Server) -> None:
     async def ask() -> float:
         transport = httpx.AsyncHTTPTransport(uds=server.uds)
-        async with httpx.AsyncClient(transport=transport, base_url="http://native") as client:
+        async with httpx.AsyncClient(
+            transport=transport, base_url="http://native"
+        ) as client:
             begun = time.monotonic()
-            pending = [client.get("/slowly", params={"n": i, "ms": 200}) for i in range(8)]
+            pending = [
+                client.get("/slowly", params={"n": i, "ms": 200}) for i in range(8)
+            ]
             answers = await asyncio.gather(*pending)
-            assert [answer.json() for answer in answers] == [{"count": i * 2} for i in range(8)]
+            assert [answer.json() for answer in answers] == [
+                {"count": i * 2} for i in range(8)
+            ]
             return time.monotonic() - begun
 
     assert asyncio.run(ask()) < 1.5  # one after the other: 1.6 s and more
@@ -112,7 +130,9 @@ def test_events(server: Server) -> None:
         assert answer.headers["content-type"] == "text/event-stream"
         assert answer.headers["cache-control"] == "no-store"
         assert "".join(answer.iter_text()) == (
-            "data: 0\ndata: line\n\nevent: odd\ndata: 1\ndata: line\n\ndata: 2\ndata: line\n\n"
+            "data: 0\ndata: line\n\n"
+            "event: odd\ndata: 1\ndata: line\n\n"
+            "data: 2\ndata: line\n\n"
         )
 
 
@@ -158,7 +178,9 @@ def test_upload_of_any_size(server: Server) -> None:
 def test_download_waits_for_a_slow_client(server: Server) -> None:
     before, memory = server.ended(), server.memory()
     with server.connect() as sock:
-        sock.sendall(b"GET /download?parts=2000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        sock.sendall(
+            b"GET /download?parts=2000 HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"
+        )
         sock.recv(1000)
         time.sleep(0.2)
         assert server.ended() == before
@@ -179,7 +201,9 @@ def test_file(server: Server, tmp_path: Path) -> None:
     params, etag = {"path": str(path)}, whole.headers["etag"]
     part = server.client.get("/file", params=params, headers={"range": "bytes=100-299"})
     assert (part.status_code, part.content) == (206, path.read_bytes()[100:300])
-    parts = server.client.get("/file", params=params, headers={"range": "bytes=0-1,5-6"})
+    parts = server.client.get(
+        "/file", params=params, headers={"range": "bytes=0-1,5-6"}
+    )
     assert parts.headers["content-type"].startswith("multipart/byteranges")
     known = server.client.get("/file", params=params, headers={"if-none-match": etag})
     assert (known.status_code, known.content) == (304, b"")
@@ -224,4 +248,6 @@ def test_calls_from_python(server: Server, monkeypatch: pytest.MonkeyPatch) -> N
         "else: raise AssertionError\n"
     )
     assert inlay.__file__
-    subprocess.run([sys.executable, "-c", "import inlay\n" + code], cwd=FOLDER, check=True)
+    subprocess.run(
+        [sys.executable, "-c", "import inlay\n" + code], cwd=FOLDER, check=True
+    )

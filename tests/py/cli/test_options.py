@@ -57,7 +57,7 @@ WRITTEN = {
     "rate_limit": (["9/s", "/a=1/m burst 2"], ("9/s", "/a=1/m burst 2")),
     "concurrency": (["/a=1", "5"], ("/a=1", "5")),
     "timeout": (["/a=500ms"], ("/a=500ms",)),
-    "accept": (["/a=text/csv, a/b"], ("/a=text/csv, a/b",)),
+    "accept": (["/a=text/csv a/b"], ("/a=text/csv a/b",)),
     "native_off": (["/a/*", "GET /b"], ("/a/*", "GET /b")),
     "lift_past": (["AMiddleware", "b.B"], ("AMiddleware", "b.B")),
     "control": ("{tmp}/ctl", "{tmp}/ctl"),

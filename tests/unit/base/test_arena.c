@@ -179,6 +179,34 @@ static void test_defer(void **state)
     assert_string_equal(trail.letters, "mbaba");
 }
 
+static void test_absorb(void **state)
+{
+    struct trail trail = {.count = 0};
+    struct inlay_arena arena, other;
+
+    (void)state;
+    trail.arena = &arena;
+    inlay_arena_init(&arena, 1 << 20);
+    inlay_arena_init(&other, 1 << 16);
+    char *kept = inlay_arena_alloc(&arena, 100);
+    assert_int_equal(inlay_arena_defer(&arena, leave_a, &trail), 0);
+    char *moved = inlay_arena_alloc(&other, 5000);
+    assert_int_equal(inlay_arena_defer(&other, leave_b, &trail), 0);
+    memset(kept, 1, 100);
+    memset(moved, 2, 5000);
+    size_t size = arena.size + other.size;
+    inlay_arena_absorb(&arena, &other);
+    assert_int_equal(arena.size, size);
+    assert_int_equal(other.size, 0);
+    assert_int_equal(other.limit, 1 << 16);
+    assert_int_equal(moved[4999], 2);
+    inlay_arena_absorb(&arena, &other); /* nothing */
+    assert_int_equal(arena.size, size);
+    inlay_arena_deinit(&other);
+    inlay_arena_deinit(&arena);
+    assert_string_equal(trail.letters, "ba");
+}
+
 static void test_failing_nth(void **state)
 {
     (void)state;
@@ -207,7 +235,8 @@ int main(void)
         cmocka_unit_test(test_alloc), cmocka_unit_test(test_large),
         cmocka_unit_test(test_limit), cmocka_unit_test(test_zeroed),
         cmocka_unit_test(test_reset), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_defer), cmocka_unit_test(test_failing_nth),
+        cmocka_unit_test(test_defer), cmocka_unit_test(test_absorb),
+        cmocka_unit_test(test_failing_nth),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,6 +32,7 @@ static void test_allows(void **state)
     assert_true(allows("text/csv;charset=utf-8", "text/csv"));
     assert_true(allows("text/html,*/*;q=0.8", "text/csv"));
     assert_true(allows("application/json", "text/csv, application/json"));
+    assert_true(allows("application/json", "text/csv application/json"));
     assert_false(allows("application/json", "text/csv"));
     assert_false(allows("text/*", "application/json"));
     assert_false(allows("text/csv;q=0", "text/csv"));
@@ -66,7 +67,8 @@ static void test_valid(void **state)
     assert_false(inlay_accept_types_valid(INLAY_STR("text/")));
     assert_false(inlay_accept_types_valid(INLAY_STR("text/*")));
     assert_false(inlay_accept_types_valid(INLAY_STR("text/csv;q=1")));
-    assert_false(inlay_accept_types_valid(INLAY_STR("a/b,,c/d")));
+    assert_false(inlay_accept_types_valid(INLAY_STR(" , ")));
+    assert_true(inlay_accept_types_valid(INLAY_STR("a/b,,c/d ")));
 }
 
 static void test_qvalue(void **state)

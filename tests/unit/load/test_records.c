@@ -220,6 +220,10 @@ static const char *const wrong[][2] = {
      "INLAY_RANGE(f, i): 18446744073709551615u does not fit int16_t"},
     {"INLAY_RANGE(f, a, 0.5, 2)",
      "INLAY_RANGE(f, a): 0.5 is no whole number: the bounds of one are whole"},
+    {"INLAY_RANGE(f, u, 0, 1e300)",
+     "INLAY_RANGE(f, u): 1e300 does not fit uint64_t"},
+    {"INLAY_RANGE(f, i, 0, INT64_MAX)",
+     "INLAY_RANGE(f, i): INT64_MAX does not fit int16_t"},
     {"INLAY_RANGE(f, r, 0, 1e39)",
      "INLAY_RANGE(f, r): 1e39 does not fit float"},
     {"INLAY_RANGE(f, a, 3, 2)", "INLAY_RANGE(f, a): 3 is more than 2"},
@@ -442,6 +446,7 @@ static void test_constraints(void **state)
         "}\n"
         "INLAY_CHECK(user, check);\n"
         "INLAY_RANGE(f, m, -1, INLAY_NONE);\n"
+        "INLAY_RANGE(f, n, INT64_MIN + 1, INT64_MAX);\n"
         "INLAY_LENGTH(f, m, INLAY_NONE, 4);\n"
         "INLAY_LENGTH(f, t, 2, INLAY_NONE);\n";
     struct compile_dir dir;
@@ -478,7 +483,9 @@ static void test_constraints(void **state)
     assert_true(list->min_length == 0 && list->max_length == 4);
     const struct inlay_constraints *maybe = constraints_of(f, "t");
     assert_true(maybe->min_length == 2 && maybe->max_length == SIZE_MAX);
-    assert_null(constraints_of(f, "n"));
+    const struct inlay_constraints *number = constraints_of(f, "n");
+    assert_true(number->least == INT64_MIN + 1 && number->most == INT64_MAX);
+    assert_true(inlay_str_is(number->most_text, "9223372036854775807"));
     free(path);
     compile_dir_deinit(&dir);
 }

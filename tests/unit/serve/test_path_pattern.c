@@ -90,6 +90,10 @@ static void spellings(void **state)
         "/x/..//admin",     "/admin/x/..",      "/..//./admin/x",
         "/admin/x/../../y", "/admin.",          "/admin%2fx",
         "/x\\..\\admin",    "/admin;a=b/x",
+        /* Decoded to the end, or read by one rule alone, they are another. */
+        "/admin\\%2e%2e",   "/x/%2e%2e/admin/%252e%252e/y",
+        "/admin%2f..",      "/admin%252f%252e%252e",
+        "/admin%25252fx",
     };
     static const char *const others[] = {
         "/",          "/admi",    "/administrator", "/x/admin",
