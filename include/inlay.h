@@ -181,7 +181,7 @@ struct inlay_api {
     void (*redirect)(int status, const char *format, ...)
         __attribute__((format(printf, 2, 3)));
     void (*send_file)(const char *path);
-    void (*next)(inlay_request *request);
+    void (*next)(const inlay_request *request);
     /* The request */
     inlay_str (*part)(const inlay_request *request, int part);
     inlay_str (*header)(const inlay_request *request, const char *name);
@@ -301,57 +301,44 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
  * cookie; inlay_verify(key, signed, max_age, &text) reads it: false when it
  * was changed or is older than max_age seconds (0: of any age).
  */
-#define inlay_status(code) (inlay_api_->status(code))
-#define inlay_header_set(name, ...)                                            \
-    (inlay_api_->header_set((name), __VA_ARGS__))
-#define inlay_header_add(name, ...)                                            \
-    (inlay_api_->header_add((name), __VA_ARGS__))
-#define inlay_trailer_set(name, ...)                                           \
-    (inlay_api_->trailer_set((name), __VA_ARGS__))
-#define inlay_cookie_set(name, value, attributes)                              \
-    (inlay_api_->cookie_set((name), (value), (attributes)))
-#define inlay_redirect(code, ...) (inlay_api_->redirect((code), __VA_ARGS__))
-#define inlay_send_file(path) (inlay_api_->send_file(path))
-#define inlay_next(request) (inlay_api_->next(request))
+/* Any number of arguments: a compound literal has commas of its own. */
+#define inlay_status(...) (inlay_api_->status(__VA_ARGS__))
+#define inlay_header_set(...) (inlay_api_->header_set(__VA_ARGS__))
+#define inlay_header_add(...) (inlay_api_->header_add(__VA_ARGS__))
+#define inlay_trailer_set(...) (inlay_api_->trailer_set(__VA_ARGS__))
+#define inlay_cookie_set(...) (inlay_api_->cookie_set(__VA_ARGS__))
+#define inlay_redirect(...) (inlay_api_->redirect(__VA_ARGS__))
+#define inlay_send_file(...) (inlay_api_->send_file(__VA_ARGS__))
+#define inlay_next(...) (inlay_api_->next(__VA_ARGS__))
 #define inlay_answered() (inlay_api_->answered())
-#define inlay_part(request, which) (inlay_api_->part((request), (which)))
-#define inlay_header(request, name) (inlay_api_->header((request), (name)))
-#define inlay_cookie(request, name) (inlay_api_->cookie((request), (name)))
-#define inlay_read(request, buffer, size)                                      \
-    (inlay_api_->read((request), (buffer), (size)))
-#define inlay_write(request, ...)                                              \
-    (inlay_api_->write((request), (__VA_ARGS__)))
-#define inlay_print(request, ...) (inlay_api_->print((request), __VA_ARGS__))
-#define inlay_event(request, name, ...)                                        \
-    (inlay_api_->event((request), (name), __VA_ARGS__))
-#define inlay_sleep(ms) (inlay_api_->sleep(ms))
-#define inlay_accept(socket, subprotocol)                                      \
-    (inlay_api_->accept((socket), (subprotocol)))
-#define inlay_receive(socket, message_ret)                                     \
-    (inlay_api_->receive((socket), (message_ret)))
-#define inlay_send(socket, message) (inlay_api_->send((socket), (message)))
-#define inlay_close(socket, code, ...)                                         \
-    (inlay_api_->close((socket), (code), __VA_ARGS__))
-#define inlay_handshake(socket) (inlay_api_->handshake(socket))
-#define inlay_bearer(text, token_ret) (inlay_api_->bearer((text), (token_ret)))
-#define inlay_basic(text, user_ret, password_ret)                              \
-    (inlay_api_->basic((text), (user_ret), (password_ret)))
-/* Any number: a compound literal has commas. */
+#define inlay_part(...) (inlay_api_->part(__VA_ARGS__))
+#define inlay_header(...) (inlay_api_->header(__VA_ARGS__))
+#define inlay_cookie(...) (inlay_api_->cookie(__VA_ARGS__))
+#define inlay_read(...) (inlay_api_->read(__VA_ARGS__))
+#define inlay_write(...) (inlay_api_->write(__VA_ARGS__))
+#define inlay_print(...) (inlay_api_->print(__VA_ARGS__))
+#define inlay_event(...) (inlay_api_->event(__VA_ARGS__))
+#define inlay_sleep(...) (inlay_api_->sleep(__VA_ARGS__))
+#define inlay_accept(...) (inlay_api_->accept(__VA_ARGS__))
+#define inlay_receive(...) (inlay_api_->receive(__VA_ARGS__))
+#define inlay_send(...) (inlay_api_->send(__VA_ARGS__))
+#define inlay_close(...) (inlay_api_->close(__VA_ARGS__))
+#define inlay_handshake(...) (inlay_api_->handshake(__VA_ARGS__))
+#define inlay_bearer(...) (inlay_api_->bearer(__VA_ARGS__))
+#define inlay_basic(...) (inlay_api_->basic(__VA_ARGS__))
 #define inlay_equal(...) (inlay_api_->equal(__VA_ARGS__))
 #define inlay_sign(...) (inlay_api_->sign(__VA_ARGS__))
-#define inlay_verify(key, text, max_age, text_ret)                             \
-    (inlay_api_->verify((key), (text), (max_age), (text_ret)))
-#define inlay_alloc(size) (inlay_api_->alloc(size))
-#define inlay_fail(kind, ...) (inlay_api_->fail((kind), __VA_ARGS__))
+#define inlay_verify(...) (inlay_api_->verify(__VA_ARGS__))
+#define inlay_alloc(...) (inlay_api_->alloc(__VA_ARGS__))
+#define inlay_fail(...) (inlay_api_->fail(__VA_ARGS__))
 #define inlay_format(...) (inlay_api_->format(__VA_ARGS__))
-#define inlay_copy(text) (inlay_api_->copy(text))
-#define inlay_defer(fn, arg) (inlay_api_->defer((fn), (arg)))
+#define inlay_copy(...) (inlay_api_->copy(__VA_ARGS__))
+#define inlay_defer(...) (inlay_api_->defer(__VA_ARGS__))
 #define inlay_failed() (inlay_api_->failed())
-#define inlay_parallel_for(n, grain, body, ctx)                                \
-    (inlay_api_->parallel_for((n), (grain), (body), (ctx)))
-#define inlay_parallel_reduce(n, grain, body, merge, ctx, result)              \
-    (inlay_api_->parallel_reduce((n), (grain), (body), (merge), (ctx),         \
-                                 (result), sizeof(*(result))))
+#define inlay_parallel_for(...) (inlay_api_->parallel_for(__VA_ARGS__))
+/* Unevaluated, a comma has the type of the last argument: the result. */
+#define inlay_parallel_reduce(...)                                             \
+    (inlay_api_->parallel_reduce(__VA_ARGS__, sizeof(*(__VA_ARGS__))))
 #ifndef __cplusplus
 #define inlay_array(type, count)                                               \
     __extension__({                                                            \
@@ -496,7 +483,7 @@ struct inlay_guard_record {
     uint32_t after;
 };
 
-/* Built-in layers: INLAY_RATE_LIMIT and its like. */
+/* Built-in layers: INLAY_LAYER. */
 struct inlay_layer_record {
     const char *name; /* "rate-limit" */
     const char *pattern;

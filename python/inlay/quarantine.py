@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .routes import Entry, Pattern, Routes
 
 ALL = "*"
-GUARD = "guard"  # in place of the methods
+GUARD, HOOK = "guard", "hook"  # in place of the methods
 _METHODS = r"[A-Z]+(?:,[A-Z]+)*"
 _PATTERN = re.compile(rf"(?:({_METHODS}) )?(\*|/[^\s*]*\*?)")
 
@@ -65,8 +65,8 @@ def name(route: Message) -> str:
 
 @dataclass(frozen=True)
 class Crash:
-    """A report of src/load/crash.h. `route` is "" outside of routes and
-    guards, and begins with "guard " in those."""
+    """A report of src/load/crash.h. `route` is "" outside of routes, guards
+    and hooks, and begins with "guard " or "hook " in those."""
 
     pid: int
     signal: str
@@ -181,14 +181,15 @@ class Quarantine:
 
     def _quarantine(self, route: str, case: Case) -> None:
         case.since = time.time()
-        guard = route.startswith(f"{GUARD} ")
+        what = {GUARD: "503 for what it guards", HOOK: "500 for what it is for"}
         log.error(
             "%s is quarantined in all workers, until `inlay ctl quarantine lift` "
             "or a restart: %s",
             route,
-            "503 for what it guards"
-            if guard
-            else "its Python route answers, or 503 if there is none",
+            what.get(
+                route.partition(" ")[0],
+                "its Python route answers, or 503 if there is none",
+            ),
         )
         self._counting.quarantined(route, True)
         self._tell()
@@ -283,7 +284,7 @@ def modes(
             found.setdefault(key, PASS if _is_off(route, off) else ON)
     for each in quarantined:
         what, _, pattern = each.partition(" ")
-        if what == GUARD:
+        if what in (GUARD, HOOK):
             found[what, pattern] = REFUSE  # never a pass
     return found
 

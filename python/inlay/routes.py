@@ -125,6 +125,22 @@ class Routes:
     entries: list[Entry] = field(default_factory=list)
     behind: tuple[str, ...] = ()  # middleware around all of it
     known: bool = False  # is it an application whose routes can be seen?
+    plain: bool = False  # does nothing but its routes decide what it answers?
+
+    def lack(self, path: str) -> bool:
+        """Is it certain that no path that this one of ours matches is known to
+        the application, by any method, nor redirected?"""
+        if not self.plain:
+            return False
+        segments = parse(path).segments
+        same = [segments, segments[:-1] if segments[-1] in ("", REST) else segments]
+        if segments[-1] not in ("", REST):
+            same.append((*segments, ""))
+        return not any(
+            overlap(entry.pattern.segments, each)
+            for entry in self.entries
+            for each in same
+        )
 
 
 def collect(app: Any) -> Routes:
@@ -135,11 +151,36 @@ def collect(app: Any) -> Routes:
     if inner is None:
         return Routes(behind=tuple(behind))
     inside, problems = surroundings(inner)
-    found = Routes([], (*behind, *inside), True)
+    plain = not obscure and not problems and _is_plain(inner)
+    around = (*behind, *inside)
+    found = Routes([], around, True, plain and _CHANGES_NOTHING.issuperset(around))
     found.entries.extend(
-        _walk(inner, "", (*behind, *inside), (*obscure, *problems), (inner,), 0)
+        _walk(inner, "", around, (*obscure, *problems), (inner,), 0)
     )
     return found
+
+
+# What hands every request on, as it is.
+_CHANGES_NOTHING = frozenset({
+    "starlette.middleware.gzip.GZipMiddleware",
+    "starlette.middleware.sessions.SessionMiddleware",
+})  # fmt: skip
+_OWN = ("fastapi.", "starlette.")
+_HTTP_ERROR = "starlette.exceptions.HTTPException"
+
+
+def _is_plain(app: Any) -> bool:
+    """Is what no route takes answered as FastAPI and Starlette do it?"""
+    router = app.router
+    if not all(type(each).__module__.startswith(_OWN) for each in (app, router)):
+        return False
+    deciding = [router.default]
+    for error, handler in app.exception_handlers.items():
+        if error in (404, 405) or class_name(error) == _HTTP_ERROR:
+            deciding.append(handler)
+    return getattr(router.middleware_stack, "__self__", None) is router and all(
+        getattr(each, "__module__", "").startswith(_OWN) for each in deciding
+    )
 
 
 def class_name(value: Any) -> str:

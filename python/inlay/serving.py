@@ -99,6 +99,8 @@ class Serving:
         self.lifts = lift.decide(self.routes, self.config.lift_past)
         if self.config.lift:
             lift.apply(server, self.lifts)
+        for path in {route["path"] for route in server.native_routes()}:
+            server.alone(path, self.routes.lack(path))
 
     def switch(self, off: Sequence[str], quarantined: Sequence[str]) -> None:
         """Which native routes are not to run, by patterns and by names; any
@@ -116,7 +118,8 @@ class Serving:
         )
         for guard in self._guards:
             found.setdefault(guard, quarantine.ON)
-        self._guards = {key for key in found if key[0] == quarantine.GUARD}
+        both = quarantine.GUARD, quarantine.HOOK
+        self._guards = {key for key in found if key[0] in both}
         for (methods, path), mode in found.items():
             server.switch(methods, path, mode)
 

@@ -28,10 +28,11 @@ void inlay_arena_init(struct inlay_arena *arena, size_t limit)
     *arena = (struct inlay_arena){.limit = limit};
 }
 
-void inlay_arena_run_defers(struct inlay_arena *arena)
+void inlay_arena_run_defers(struct inlay_arena *arena,
+                            const struct inlay_arena_defer *until)
 {
     /* A defer may add another one: take them one by one. */
-    while (arena->defers) {
+    while (arena->defers != until) {
         struct inlay_arena_defer *defer = arena->defers;
 
         arena->defers = defer->next;
@@ -48,7 +49,7 @@ static void use_block(struct inlay_arena *arena,
 
 void inlay_arena_deinit(struct inlay_arena *arena)
 {
-    inlay_arena_run_defers(arena);
+    inlay_arena_run_defers(arena, NULL);
     while (arena->blocks) {
         struct inlay_arena_block *block = arena->blocks;
 
@@ -63,7 +64,7 @@ void inlay_arena_reset(struct inlay_arena *arena)
 {
     struct inlay_arena_block *keep = NULL;
 
-    inlay_arena_run_defers(arena);
+    inlay_arena_run_defers(arena, NULL);
     while (arena->blocks) {
         struct inlay_arena_block *block = arena->blocks;
 

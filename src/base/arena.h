@@ -74,7 +74,9 @@ int inlay_arena_defer(struct inlay_arena *arena, void (*fn)(void *), void *arg);
  * as after inlay_arena_init. */
 void inlay_arena_absorb(struct inlay_arena *into, struct inlay_arena *from);
 
-/* Runs them now, for what has to outlive them but not the arena. */
-void inlay_arena_run_defers(struct inlay_arena *arena);
+/* Runs those now that came after `until`, which was arena->defers then; for
+ * what has to outlive them but not the arena. NULL: all. */
+void inlay_arena_run_defers(struct inlay_arena *arena,
+                            const struct inlay_arena_defer *until);
 
 #endif

@@ -51,6 +51,11 @@ void inlay_log_write(const struct inlay_log *log,
         return;
     if ((size_t)length >= sizeof(text))
         length = sizeof(text) - 1;
+    /* One line, whatever a client got into it. */
+    for (int i = 0; i < length; i++) {
+        if ((unsigned char)text[i] < ' ' || text[i] == '\x7f')
+            text[i] = ' ';
+    }
     struct inlay_str line = inlay_str_make(text, (size_t)length);
     if (log && log->sink)
         log->sink(log->arg, level, line);

@@ -16,7 +16,7 @@ enum inlay_log_level {
     INLAY_LOG_ERROR = 40,
 };
 
-/* Called on the thread that logs; `text` has no line end. */
+/* Called on the thread that logs; `text` is one line, without its end. */
 typedef void (*inlay_log_sink)(void *arg,
                                enum inlay_log_level level,
                                struct inlay_str text);

@@ -69,7 +69,7 @@ static void drain(struct inlay_app *app,
     inlay_log_write(log, INLAY_LOG_INFO, "Shutting down");
     inlay_server_drain(server);
     while (inlay_server_accepting(server))
-        wait_for(app, 1);
+        hurry |= wait_for(app, 1) >= INLAY_APP_INTERRUPT;
     /* New clients are to be refused, not to wait in a queue of ours. */
     inlay_app_unbind(app);
     while (inlay_server_connections(server) && !hurry &&

@@ -104,11 +104,10 @@ static void read_field(struct inlay_str field,
 /* The next of a list, between blanks and commas. */
 static bool next_type(struct inlay_str *types, struct inlay_str *ret)
 {
-    const char *end = types->ptr + types->len;
-    const char *from = types->ptr;
-
     if (!types->len)
         return false;
+    const char *end = types->ptr + types->len;
+    const char *from = types->ptr;
     while (from < end && (*from == ' ' || *from == ','))
         from++;
     const char *to = from;

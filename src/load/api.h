@@ -21,7 +21,7 @@ void inlay_api_cookie_set(const char *name,
                           const char *attributes);
 void inlay_api_redirect(int status, const char *format, ...) inlay_printf(2, 3);
 void inlay_api_send_file(const char *path);
-void inlay_api_next(inlay_request *request);
+void inlay_api_next(const inlay_request *request);
 struct inlay_str inlay_api_part(const inlay_request *request, int part);
 struct inlay_str inlay_api_header(const inlay_request *request,
                                   const char *name);

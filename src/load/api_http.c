@@ -181,7 +181,7 @@ void inlay_api_send_file(const char *path)
         context->http->send_file(context, text_of(path));
 }
 
-void inlay_api_next(inlay_request *request)
+void inlay_api_next(const inlay_request *request)
 {
     struct inlay_context *context = running("inlay_next");
 

@@ -383,6 +383,8 @@ static struct inlay_error *apply_constraints(struct apply *apply,
         const struct inlay_constraint_record *record =
             (const struct inlay_constraint_record *)records.items + i;
 
+        /* Each takes as much as the module is large. */
+        inlay_arena_reset(&apply->scratch);
         error = apply_constraint(apply, record);
         if (error)
             error = describe(apply, error, record);
@@ -402,6 +404,7 @@ static struct inlay_error *apply_checks(struct apply *apply,
         const struct inlay_check_record *record =
             (const struct inlay_check_record *)records.items + i;
 
+        inlay_arena_reset(&apply->scratch);
         error = apply_check(apply, record);
         if (!error)
             continue;

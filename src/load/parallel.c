@@ -344,7 +344,7 @@ static bool run_loop(struct loop *loop, size_t n, void *result)
     }
     bool succeeded = !loop->caller->error;
     if (loop->caller == &lone) {
-        inlay_arena_run_defers(&arena);
+        inlay_arena_run_defers(&arena, NULL);
         inlay_context_leave(&lone);
         inlay_arena_deinit(&arena);
     }

@@ -84,6 +84,16 @@ struct inlay_server_object {
 
 struct inlay_asgi_request;
 
+/* NULL with an exception when it was not set up or has been stopped. */
+struct inlay_server *inlay_server_running(struct inlay_server_object *self);
+
+/* server_routes.c - methods of Server. */
+PyObject *inlay_server_native_routes(PyObject *object, PyObject *unused);
+PyObject *inlay_server_replace_native(PyObject *object, PyObject *unused);
+PyObject *inlay_server_switch(PyObject *object, PyObject *args);
+PyObject *inlay_server_alone(PyObject *object, PyObject *args);
+PyObject *inlay_server_openapi(PyObject *object, PyObject *unused);
+
 /* lift.c - Server.lift(). */
 PyObject *inlay_server_lift(PyObject *object, PyObject *routes);
 

@@ -116,7 +116,7 @@ void inlay_py_frame_end_slow(struct inlay_py_frame *frame)
     if (frame->nested && inlay_context_current != &frame->own)
         inlay_context_resume(&frame->own);
     /* Arguments are still there for them. */
-    inlay_arena_run_defers(frame->context->arena);
+    inlay_arena_run_defers(frame->context->arena, NULL);
     inlay_py_frame_unpin(frame);
     Py_CLEAR(frame->exception);
     /*

@@ -39,6 +39,9 @@
  *           """The native and lifted routes that have these run (0), leave it
  *           to the application (1) or refuse (2); "guard" and a pattern: the
  *           guards. Says how many. Any thread."""
+ *       def alone(self, path, state): """Has the application nothing for what
+ *           native routes of this path match? Then it is not asked for other
+ *           methods. Any thread."""
  *       def lift(self, routes):
  *           """These endpoints of the application are answered without it, in
  *           place of all that were: (methods, path, function, status, does
@@ -72,7 +75,6 @@
 #include "serve/layers.h"
 #include "serve/lifted.h"
 #include "serve/native.h"
-#include "serve/quarantine.h"
 #include "serve/static.h"
 
 #include "base/banned.h"
@@ -322,8 +324,7 @@ static void unwatch(struct inlay_server_object *self)
         inlay_py_exception_restore(pending);
 }
 
-/* NULL with an exception when it was not set up or has been stopped. */
-static struct inlay_server *running(struct inlay_server_object *self)
+struct inlay_server *inlay_server_running(struct inlay_server_object *self)
 {
     if (!self->server)
         PyErr_SetString(PyExc_RuntimeError, "the server has been stopped");
@@ -379,7 +380,7 @@ static PyObject *server_start(PyObject *object, PyObject *unused inlay_unused)
 {
     struct inlay_server_object *self = (struct inlay_server_object *)object;
 
-    if (!running(self))
+    if (!inlay_server_running(self))
         return NULL;
     if (self->started) {
         PyErr_SetString(PyExc_RuntimeError, "the server runs already");
@@ -603,107 +604,6 @@ static PyObject *server_cancel(PyObject *object,
     return PyLong_FromSsize_t(count);
 }
 
-/* --- Native routes ------------------------------------------------------- */
-
-static PyObject *route_dict(struct inlay_native_info info)
-{
-    return Py_BuildValue(
-        "{sNsNsNsNsNsIsN}", "methods", inlay_py_text(info.methods), "path",
-        inlay_py_text(info.path), "function", inlay_py_text(info.function),
-        "module", inlay_py_text(info.module), "file",
-        inlay_py_text(info.decl.file), "line", (unsigned)info.decl.line, "runs",
-        inlay_py_text(info.runs));
-}
-
-static PyObject *server_native_routes(PyObject *object,
-                                      PyObject *unused inlay_unused)
-{
-    struct inlay_server_object *self = (struct inlay_server_object *)object;
-    PyObject *list = running(self) ? PyList_New(0) : NULL;
-    size_t count = list && self->native ? inlay_native_count(self->native) : 0;
-
-    for (size_t i = 0; list && i < count; i++) {
-        PyObject *route = route_dict(inlay_native_info(self->native, i));
-
-        if (!route || PyList_Append(list, route) < 0)
-            Py_CLEAR(list);
-        Py_XDECREF(route);
-    }
-    return list;
-}
-
-/*
- * After a hot swap: the routes of the modules as they are now, or an error.
- * False: nothing has changed, as only a new server can do that.
- */
-static PyObject *server_replace_native(PyObject *object,
-                                       PyObject *unused inlay_unused)
-{
-    struct inlay_server_object *self = (struct inlay_server_object *)object;
-    PyObject *module = PyType_GetModule(Py_TYPE(object));
-    struct inlay_module *const *modules;
-
-    if (!running(self))
-        return NULL;
-    size_t nmodules = inlay_py_modules(inlay_py_state_of(module), &modules);
-    struct inlay_error *error =
-        inlay_layers_set(self->server, modules, nmodules);
-    if (!error)
-        error = inlay_native_replace(self->native, modules, nmodules);
-    if (!error && self->alone)
-        error = inlay_alone_update(self->alone);
-    if (error && error->code == INLAY_ERROR_STATE) {
-        inlay_error_destroy(error);
-        Py_RETURN_FALSE;
-    }
-    if (error) {
-        inlay_py_raise(error);
-        return NULL;
-    }
-    Py_RETURN_TRUE;
-}
-
-static PyObject *server_switch(PyObject *object, PyObject *args)
-{
-    struct inlay_server_object *self = (struct inlay_server_object *)object;
-    const char *methods, *path;
-    unsigned state;
-
-    if (!PyArg_ParseTuple(args, "ssI:switch", &methods, &path, &state) ||
-        !running(self))
-        return NULL;
-    if (state > INLAY_SWITCH_REFUSE) {
-        PyErr_Format(PyExc_ValueError, "%u is no state of a route", state);
-        return NULL;
-    }
-    enum inlay_switch_state wanted = (enum inlay_switch_state)state;
-    struct inlay_str all = inlay_str_from(methods), at = inlay_str_from(path);
-    size_t count = inlay_native_switch(self->native, all, at, wanted);
-    if (self->lifted)
-        count += inlay_lifted_switch(self->lifted, all, at, wanted);
-    return PyLong_FromSize_t(count);
-}
-
-static PyObject *server_openapi(PyObject *object, PyObject *unused inlay_unused)
-{
-    struct inlay_server_object *self = (struct inlay_server_object *)object;
-    PyObject *bytes = NULL;
-    struct inlay_buf out;
-
-    if (!running(self))
-        return NULL;
-    inlay_buf_init(&out, 64u << 20);
-    if (!self->native || inlay_native_openapi(self->native, &out) < 0) {
-        PyErr_NoMemory();
-    } else {
-        struct inlay_str text = inlay_buf_view(&out);
-
-        bytes = PyBytes_FromStringAndSize(text.ptr, (Py_ssize_t)text.len);
-    }
-    inlay_buf_deinit(&out);
-    return bytes;
-}
-
 /* --- The type ------------------------------------------------------------ */
 
 static PyMethodDef server_methods[] = {
@@ -716,11 +616,12 @@ static PyMethodDef server_methods[] = {
     {"requests", server_requests, METH_NOARGS, NULL},
     {"cancel", (PyCFunction)(void (*)(void))server_cancel, METH_FASTCALL, NULL},
     {"stop", server_stop, METH_NOARGS, NULL},
-    {"native_routes", server_native_routes, METH_NOARGS, NULL},
-    {"replace_native", server_replace_native, METH_NOARGS, NULL},
-    {"switch", server_switch, METH_VARARGS, NULL},
+    {"native_routes", inlay_server_native_routes, METH_NOARGS, NULL},
+    {"replace_native", inlay_server_replace_native, METH_NOARGS, NULL},
+    {"switch", inlay_server_switch, METH_VARARGS, NULL},
+    {"alone", inlay_server_alone, METH_VARARGS, NULL},
     {"lift", inlay_server_lift, METH_O, NULL},
-    {"openapi", server_openapi, METH_NOARGS, NULL},
+    {"openapi", inlay_server_openapi, METH_NOARGS, NULL},
     {"_poll", server_poll, METH_NOARGS, NULL},
     {NULL, NULL, 0, NULL},
 };

@@ -109,6 +109,19 @@ int inlay_request_add_header(struct inlay_request *request,
     return 0;
 }
 
+void inlay_request_drop_content(struct inlay_request *request)
+{
+    static const struct inlay_str names[] = {
+        INLAY_STR("content-type"),     INLAY_STR("content-encoding"),
+        INLAY_STR("content-language"), INLAY_STR("content-disposition"),
+        INLAY_STR("content-location"), INLAY_STR("content-range"),
+        INLAY_STR("etag"),             INLAY_STR("last-modified"),
+    };
+
+    for (size_t i = 0; request->extra && i < inlay_array_size(names); i++)
+        drop_extras(request, names[i]);
+}
+
 /* Is a header of that name replaced? */
 static bool is_replaced(const struct inlay_request *request,
                         struct inlay_str name)
@@ -217,6 +230,7 @@ static int replace(struct inlay_request *request)
     request->length = (int64_t)body.len;
     request->has_date = request->has_server = false;
     request->as_is = true;
+    inlay_request_drop_content(request);
     if (dress(request, &type, 1) < 0 ||
         (!request->head_only && request->stream->write(request, body) < 0))
         return -1;

@@ -110,9 +110,14 @@ static struct inlay_native_work work_of(struct inlay_request *request,
 /* Has it refused? Then the request is over. */
 static bool has_refused(struct inlay_native_call *call)
 {
-    /* Others are still to be asked: inlay_next passes none of them by. */
-    if (call->said)
-        call->said->next = false;
+    /* Whoever says so believes that he has refused. */
+    if (call->end == INLAY_NATIVE_RETURNED && call->said &&
+        call->said->status && !inlay_native_has_answered(call)) {
+        inlay_native_misuse(call, "inlay_status",
+                            "a guard refuses by inlay_fail: a status alone is "
+                            "no answer");
+        call->end = INLAY_NATIVE_FAILED;
+    }
     return inlay_native_answer(call);
 }
 
@@ -196,7 +201,11 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
     const struct inlay_guard_list *list = &request->native_table->guards;
     if (list->count == list->nhooks)
         return INLAY_DECLINED;
-    return ask_all(guards, request, 0);
+    enum inlay_outcome outcome = ask_all(guards, request, 0);
+    /* One that might have waited has held the body back. */
+    if (outcome == INLAY_DECLINED)
+        inlay_request_resume(request);
+    return outcome;
 }
 
 static void on_body(struct inlay_handler *handler,
@@ -277,9 +286,11 @@ static int run_hook(struct inlay_request *request,
 {
     const struct inlay_func *func = hook->decl->callable->func;
     struct inlay_native_work work = work_of(request, hook);
-    struct inlay_native_call room;
-    struct inlay_native_call *call = inlay_native_begin(request, &work, &room);
+    struct inlay_native_call room, *call;
 
+    if (inlay_unlikely(inlay_switch_of(&hook->on) != INLAY_SWITCH_ON))
+        return -1;
+    call = inlay_native_begin(request, &work, &room);
     if (call->end == INLAY_NATIVE_RETURNED)
         return 0;
     inlay_log_write(&request->thread->server->config.log, INLAY_LOG_ERROR,

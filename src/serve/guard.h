@@ -22,7 +22,7 @@ struct inlay_guard {
     const struct inlay_module *module;
     struct inlay_steps steps;
     struct inlay_str what;  /* "guard /admin/(star)": for logs and reports */
-    struct inlay_switch on; /* of a guard: not ON is a 503 */
+    struct inlay_switch on; /* not ON: of a guard a 503, of a hook a 500 */
 };
 
 /* Those of all modules in their order, in files' order in each. */
@@ -53,7 +53,7 @@ struct inlay_error *inlay_guards_create(struct inlay_server *server,
 /*
  * The hooks of a request whose answer is about to begin with request->status;
  * they may add headers (request->extra). 0, or -1: one has failed, which is
- * logged, and the answer is to be a 500.
+ * logged, or is not to run, and the answer is to be a 500.
  */
 int inlay_guards_answer(struct inlay_handler *guards,
                         struct inlay_request *request);

@@ -57,8 +57,7 @@ struct inlay_layers {
 /* 406 to who takes nothing of what there is. */
 static bool negotiate(const struct layer *layer, struct inlay_request *request)
 {
-    if (request->websocket ||
-        inlay_accept_allows(request->headers, request->nheaders, layer->types))
+    if (inlay_accept_allows(request->headers, request->nheaders, layer->types))
         return true;
     inlay_response_error(request, 406, inlay_http_reason(406));
     return false;

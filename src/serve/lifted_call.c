@@ -169,8 +169,10 @@ bool inlay_lifted_call(struct inlay_request *request,
     inlay_context_enter(&context, &request->arena);
     context.what = route->what;
     context.func = callable->func;
+    inlay_busy_set(&request->thread->busy, &context);
     inlay_call_invoke(callable->plan, callable->func->entry, args, result);
     inlay_context_leave(&context);
+    inlay_busy_set(&request->thread->busy, inlay_context_current);
     if (inlay_unlikely(context.error != INLAY_OK))
         answer_failed(request, route, &context);
     else

@@ -423,3 +423,15 @@ struct inlay_native_info inlay_native_info(const struct inlay_handler *native,
         .runs = inlay_str_from(inlay_colour_text(route->steps.colour)),
     };
 }
+
+void inlay_native_set_alone(struct inlay_handler *native,
+                            struct inlay_str path,
+                            bool alone)
+{
+    const struct inlay_native_table *table = inlay_native_table_of(native);
+
+    for (size_t i = 0; i < table->nroutes; i++)
+        if (inlay_str_equal(table->routes[i].decl->path, path))
+            atomic_store_explicit(&table->routes[i].alone, alone,
+                                  memory_order_relaxed);
+}

@@ -44,6 +44,16 @@ struct inlay_native_info inlay_native_info(const struct inlay_handler *native,
                                            size_t index);
 
 /*
+ * Has the handler that comes next nothing for any request that the routes of
+ * this path, as inlay_native_info tells it, match? Then it is not asked about
+ * methods that they lack: 405. Replaced routes don't keep it. Any thread, but
+ * not while routes are replaced.
+ */
+void inlay_native_set_alone(struct inlay_handler *native,
+                            struct inlay_str path,
+                            bool alone);
+
+/*
  * OpenAPI 3.1 of the native routes, as FastAPI would describe the same:
  * {"paths":{…},"components":{"schemas":{…}}}. 0 or -1.
  */

@@ -176,6 +176,7 @@ static void answer_fault(struct inlay_native_call *call,
                          struct inlay_str text)
 {
     log_fault(call, status, text);
+    inlay_request_drop_content(call->request);
     inlay_native_answer_status(call->request, status);
 }
 
@@ -269,6 +270,9 @@ bool inlay_native_answer(struct inlay_native_call *call)
 {
     struct inlay_request *request = call->request;
 
+    if (inlay_unlikely(call->end != INLAY_NATIVE_RETURNED && request->extra &&
+                       !request->started))
+        inlay_request_drop_content(request);
     switch (call->end) {
     case INLAY_NATIVE_RETURNED:
         break;

@@ -310,6 +310,12 @@ static void pass_on(struct inlay_context *context)
     }
     if (!may_answer(call, "inlay_next"))
         return;
+    if (call->work->input.form) {
+        inlay_native_misuse(call, "inlay_next",
+                            "the form was read: others would not get the "
+                            "body");
+        return;
+    }
     if (task && task->inflow.asked) {
         inlay_native_misuse(call, "inlay_next",
                             "inlay_read was called: others would not get the "
@@ -332,7 +338,10 @@ struct inlay_str inlay_native_part(struct inlay_context *context, int part)
     case INLAY_PART_METHOD:
         return request->method;
     case INLAY_PART_PATH:
-        return inlay_request_local_path(request);
+        /* The server may have ended before a function on the pool has. */
+        return inlay_native_is_pooled(call) && call->task->pooled
+                   ? call->task->pooled->local_path
+                   : inlay_request_local_path(request);
     case INLAY_PART_RAW_PATH:
         return request->raw_path;
     case INLAY_PART_QUERY:

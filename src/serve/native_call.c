@@ -298,6 +298,7 @@ static struct inlay_native_task *task_create(struct inlay_request *request,
     task->work = *work;
     task->thread = request->thread;
     task->request = request;
+    task->before = request->arena.defers;
     task->alarm.on_ring = on_alarm;
     begin(&task->call, request, &task->work);
     inlay_context_leave(&task->call.context);
@@ -338,7 +339,7 @@ static bool run_on(struct inlay_native_task *task)
                            INLAY_STR("it does not end"));
         task->call.end = INLAY_NATIVE_FAILED;
         /* Those of the call may know of variables on its stack. */
-        inlay_arena_run_defers(task->call.context.arena);
+        inlay_arena_run_defers(task->call.context.arena, task->before);
         inlay_coroutine_abandon(task->coroutine);
     }
     return true;

@@ -144,6 +144,7 @@ static void copy_request(struct inlay_native_pooled *pooled,
         pooled->local = *request->local;
     pooled->copy.client = &pooled->client;
     pooled->copy.local = &pooled->local;
+    pooled->local_path = inlay_request_local_path(request);
 }
 
 static void fail_busy(struct inlay_native_task *task, enum inlay_submit why)
@@ -222,6 +223,8 @@ bool inlay_native_pool_run(struct inlay_native_task *task,
     pooled->callable = callable;
     pooled->args = args;
     pooled->result = result;
+    /* Its memory is the function's now. */
+    inlay_native_inflow_pause(task);
     if (!submit(task, pooled))
         return false;
     task->waits = INLAY_NATIVE_POOL;

@@ -31,6 +31,7 @@ struct inlay_native_route {
     struct inlay_str media;        /* of a plain answer: "application/json" */
     struct inlay_str content_type; /* the same as a header has it */
     struct inlay_switch on;        /* not ON: turned off, or crashed */
+    atomic_bool alone;             /* nobody else knows what its path matches */
 };
 
 /* All routes at a time; immutable once it is published. */

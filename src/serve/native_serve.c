@@ -291,6 +291,41 @@ static void take_bytes(struct inlay_request *request,
 
 /* --- The handler -------------------------------------------------------- */
 
+/* Is it certain that nobody else has the path, which these methods have? */
+static bool is_alone(const struct inlay_native_table *table,
+                     struct inlay_str allow,
+                     struct inlay_str path)
+{
+    struct inlay_route_match match;
+    struct inlay_str method;
+
+    while (inlay_pattern_next_method(&allow, &method)) {
+        if (!inlay_route_tree_find(table->tree, method, path, &match))
+            continue;
+        const struct inlay_native_route *route = match.target;
+        if (route &&
+            atomic_load_explicit(&route->alone, memory_order_relaxed))
+            return true;
+    }
+    return false;
+}
+
+/* The path is known, but not with this method: does another handler know? */
+static enum inlay_outcome decline_method(const struct inlay_native_table *table,
+                                         struct inlay_request *request,
+                                         struct inlay_str allow)
+{
+    allow = inlay_arena_copy(&request->arena, allow);
+    if (!allow.ptr)
+        return INLAY_DECLINED;
+    request->native_allow = allow;
+    if (request->websocket ||
+        !is_alone(table, allow, inlay_request_local_path(request)))
+        return INLAY_DECLINED;
+    inlay_response_error(request, 405, INLAY_STR("Method Not Allowed"));
+    return INLAY_HANDLED;
+}
+
 enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
                                            struct inlay_request *request)
 {
@@ -305,13 +340,8 @@ enum inlay_outcome inlay_native_on_request(struct inlay_handler *handler,
                                       : request->method,
                                inlay_request_local_path(request), &match))
         return INLAY_DECLINED;
-    if (!match.target) {
-        struct inlay_str allow = inlay_arena_copy(&request->arena, match.allow);
-
-        if (allow.ptr)
-            request->native_allow = allow;
-        return INLAY_DECLINED;
-    }
+    if (inlay_unlikely(!match.target))
+        return decline_method(table, request, match.allow);
     const struct inlay_native_route *route = match.target;
     if (inlay_unlikely(inlay_switch_of(&route->on) != INLAY_SWITCH_ON))
         return inlay_switch_follow(&route->on, request);

@@ -70,8 +70,8 @@ static struct native_socket *any_socket(struct inlay_context *context,
     struct inlay_native_call *running =
         inlay_native_call_of(inlay_context_current);
 
-    if (context == inlay_context_current ||
-        (!inlay_native_is_pooled(running) &&
+    if (!inlay_native_is_pooled(running) &&
+        (context == inlay_context_current ||
          running->request->thread == socket->thread))
         return socket;
     inlay_native_misuse(running, name,

@@ -51,6 +51,12 @@ static void pause_body(struct inlay_native_task *task, bool paused)
         inlay_request_resume(task->request);
 }
 
+void inlay_native_inflow_pause(struct inlay_native_task *task)
+{
+    if (!task->inflow.ended)
+        pause_body(task, true);
+}
+
 /* Bytes that nobody waits for. */
 static int hold(struct inlay_native_task *task, struct inlay_str bytes)
 {
@@ -210,8 +216,10 @@ static bool write_all(struct inlay_native_call *call, struct inlay_str bytes)
     struct inlay_request *request = call->request;
     size_t window = limits_of(call)->write_window;
 
-    if (request->head_only)
-        return false; /* nobody wants it */
+    if (request->head_only) {
+        call->task->closed = true; /* nobody wants it */
+        return inlay_native_refuse(&call->context);
+    }
     do {
         struct inlay_str piece = bytes;
 

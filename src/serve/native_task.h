@@ -48,6 +48,7 @@ struct inlay_native_pooled {
     bool posted;              /* under the lane's lock */
     struct inlay_request copy;
     struct inlay_address client, local;
+    struct inlay_str local_path;
 };
 
 /* In the request's arena, which is the pool's while a function runs there. */
@@ -65,6 +66,7 @@ struct inlay_native_task {
     unsigned refused; /* waits that returned false at once */
     struct inlay_alarm alarm;
     struct inlay_native_inflow inflow;
+    struct inlay_arena_defer *before;   /* the defers that are not the call's */
     struct inlay_native_pooled *pooled; /* while it waits for the pool */
 };
 
@@ -92,6 +94,8 @@ void inlay_native_pool_free(struct inlay_native_pooled *pooled);
 
 /* native_stream.c */
 void inlay_native_inflow_begin(struct inlay_native_task *task);
+/* No more of it comes until it is read on. */
+void inlay_native_inflow_pause(struct inlay_native_task *task);
 ptrdiff_t inlay_native_read(struct inlay_context *context,
                             void *buffer,
                             size_t size);

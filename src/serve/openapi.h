@@ -88,6 +88,9 @@ void inlay_openapi_body(struct inlay_openapi *doc,
 
 /* --- Schemas; openapi_schemas.c ----------------------------------------- */
 
+/* Of one value, several, or an optional one. */
+enum inlay_kind inlay_openapi_kind(const struct inlay_type *type);
+
 /* All types of all operations, and the names that they get. */
 void inlay_openapi_collect(struct inlay_openapi *doc);
 

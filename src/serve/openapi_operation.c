@@ -38,7 +38,9 @@ static bool is_known(struct parameters *parameters,
 
 static void put_parameter(struct parameters *parameters,
                           enum inlay_bind_source in,
-                          const struct inlay_bind_item *item)
+                          const struct inlay_bind_item *item,
+                          struct inlay_str titled,
+                          bool required)
 {
     static const char *const places[] = {
         [INLAY_BIND_PATH] = "path",
@@ -58,32 +60,44 @@ static void put_parameter(struct parameters *parameters,
     inlay_openapi_literal(doc, ",\"in\":\"");
     inlay_openapi_put(doc, inlay_str_from(places[in]));
     inlay_openapi_literal(doc, "\",\"required\":");
-    inlay_openapi_put(doc,
-                      item->fallback ? INLAY_STR("false") : INLAY_STR("true"));
+    inlay_openapi_put(doc, required ? INLAY_STR("true") : INLAY_STR("false"));
     inlay_openapi_literal(doc, ",\"schema\":");
     inlay_openapi_schema(doc, item->type, item->constraints,
-                         inlay_openapi_title(doc, item->name), item->fallback);
+                         inlay_openapi_title(doc, titled), item->fallback);
     inlay_openapi_literal(doc, "}");
+}
+
+/* One of the path, or all that are looked up by name. */
+static void put_bound(struct parameters *parameters,
+                      const struct inlay_bind *bind,
+                      const struct inlay_bind_param *bound)
+{
+    if (bound->source == INLAY_BIND_PATH) {
+        const struct inlay_bind_item item = {
+            .name = bound->param->name,
+            .type = bound->type,
+            .constraints = bound->param->constraints,
+        };
+
+        put_parameter(parameters, bound->source, &item, item.name, true);
+        return;
+    }
+    for (size_t i = 0; i < bound->nitems; i++) {
+        const struct inlay_bind_item *item = &bind->items[bound->first + i];
+
+        put_parameter(parameters, bound->source, item,
+                      bound->model ? item->field : item->name,
+                      !item->fallback && !bound->maybe);
+    }
 }
 
 static void put_of(struct parameters *parameters,
                    const struct inlay_bind *bind,
                    enum inlay_bind_source in)
 {
-    for (size_t i = 0; in == INLAY_BIND_PATH && i < bind->nparams; i++) {
-        const struct inlay_bind_param *bound = &bind->params[i];
-
-        if (bound->source == in)
-            put_parameter(parameters, in,
-                          &(struct inlay_bind_item){
-                              .name = bound->param->name,
-                              .type = bound->type,
-                              .constraints = bound->param->constraints,
-                          });
-    }
-    for (size_t i = 0; in != INLAY_BIND_PATH && i < bind->nitems; i++)
-        if (bind->items[i].source == in)
-            put_parameter(parameters, in, &bind->items[i]);
+    for (size_t i = 0; i < bind->nparams; i++)
+        if (bind->params[i].source == in)
+            put_bound(parameters, bind, &bind->params[i]);
 }
 
 /* Of the handler, then of what its providers and guards take. */
@@ -120,58 +134,97 @@ static struct inlay_str body_name(
     return inlay_openapi_prefixed(doc, "Body_", operation->id);
 }
 
+/* A form's struct as a schema of its own. One with bytes is none: as JSON,
+ * which the struct's schema is about, they are base64. */
+static bool is_model(const struct inlay_bind *bind,
+                     const struct inlay_bind_param *bound)
+{
+    if (bound->source != INLAY_BIND_FORM || !bound->model)
+        return false;
+    for (size_t i = 0; i < bound->nitems; i++)
+        if (inlay_openapi_kind(bind->items[bound->first + i].type) ==
+            INLAY_KIND_BYTES)
+            return false;
+    return true;
+}
+
+/* The struct that is the whole form, or NULL. */
+static const struct inlay_bind_param *whole_form(const struct inlay_bind *bind)
+{
+    for (size_t i = 0; bind->nform == 1 && i < bind->nparams; i++)
+        if (is_model(bind, &bind->params[i]) && !bind->params[i].maybe)
+            return &bind->params[i];
+    return NULL;
+}
+
 bool inlay_openapi_has_body(const struct inlay_openapi_operation *operation)
 {
     const struct inlay_bind *bind = operation->route->bind;
 
-    return bind->embedded || bind->nform;
+    return bind->embedded || (bind->nform && !whole_form(bind));
 }
 
-/* A file is bytes of any kind; several are a list of them. */
+/* A file is bytes of any kind; there may be several, or none. */
 static void put_upload(struct inlay_openapi *doc,
                        const struct inlay_bind_item *item)
 {
+    bool maybe = item->type->kind == INLAY_KIND_OPTIONAL;
+
+    inlay_openapi_literal(doc, "{");
+    if (maybe)
+        inlay_openapi_literal(doc, "\"anyOf\":[{");
     if (item->many)
-        inlay_openapi_literal(doc, "{\"type\":\"array\",\"items\":");
-    inlay_openapi_literal(doc, "{\"type\":\"string\",\"contentMediaType\":"
+        inlay_openapi_literal(doc, "\"type\":\"array\",\"items\":{");
+    inlay_openapi_literal(doc, "\"type\":\"string\",\"contentMediaType\":"
                                "\"application/octet-stream\"");
     if (item->many)
         inlay_openapi_literal(doc, "}");
+    if (maybe)
+        inlay_openapi_literal(doc, "},{\"type\":\"null\"}]");
     inlay_openapi_literal(doc, ",\"title\":");
     inlay_openapi_string(doc, inlay_openapi_title(doc, item->name));
     inlay_openapi_literal(doc, "}");
 }
 
-static bool is_upload(const struct inlay_type *type)
+static bool is_upload(const struct inlay_bind_item *item)
 {
-    while (type->kind == INLAY_KIND_OPTIONAL ||
-           type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_ARRAY)
-        type = type->elem;
-    return type->kind == INLAY_KIND_UPLOAD;
+    enum inlay_kind kind = inlay_openapi_kind(item->type);
+
+    return kind == INLAY_KIND_UPLOAD ||
+           (kind == INLAY_KIND_BYTES && item->source == INLAY_BIND_FORM);
 }
 
-/* The body's member number `index` as an item; false: past the last one. */
+/*
+ * Member number `index` of an object that is the body, as an item, whether it
+ * must be there in *required_ret; false: past the last one. Models of a form
+ * are not among them.
+ */
 static bool member(const struct inlay_bind *bind,
                    size_t index,
-                   struct inlay_bind_item *ret)
+                   struct inlay_bind_item *ret,
+                   bool *required_ret)
 {
-    for (size_t i = 0; bind->nform && i < bind->nitems; i++) {
-        if (bind->items[i].source != INLAY_BIND_FORM || index--)
-            continue;
-        *ret = bind->items[i];
-        return true;
-    }
-    for (size_t i = 0; !bind->nform && i < bind->nparams; i++) {
+    for (size_t i = 0; i < bind->nparams; i++) {
         const struct inlay_bind_param *bound = &bind->params[i];
+        bool form = bound->source == INLAY_BIND_FORM;
+        size_t count = form ? bound->nitems : 1;
 
-        if (bound->source != INLAY_BIND_BODY || index--)
+        if ((!form && bound->source != INLAY_BIND_BODY) ||
+            is_model(bind, bound))
             continue;
-        *ret = (struct inlay_bind_item){
-            .name = bound->param->name,
-            .type = bound->type,
-            .constraints = bound->param->constraints,
-            .fallback = bound->param->fallback,
-        };
+        if (index >= count) {
+            index -= count;
+            continue;
+        }
+        *ret = form ? bind->items[bound->first + index]
+                    : (struct inlay_bind_item){
+                          .source = bound->source,
+                          .name = bound->param->name,
+                          .type = bound->type,
+                          .constraints = bound->param->constraints,
+                          .fallback = bound->param->fallback,
+                      };
+        *required_ret = !ret->fallback && !bound->maybe;
         return true;
     }
     return false;
@@ -184,7 +237,7 @@ static void put_member(struct inlay_openapi *doc,
 
     inlay_openapi_string(doc, item->name);
     inlay_openapi_literal(doc, ":");
-    if (is_upload(item->type)) {
+    if (is_upload(item)) {
         put_upload(doc, item);
         return;
     }
@@ -194,25 +247,77 @@ static void put_member(struct inlay_openapi *doc,
                          item->fallback);
 }
 
+static void put_ref(struct inlay_openapi *doc, const struct inlay_type *type)
+{
+    inlay_openapi_schema(doc, type, NULL, INLAY_STR(""), NULL);
+}
+
+/* A model that may be absent: no field of it, or all of it. */
+static void put_maybe(struct inlay_openapi *doc,
+                      const struct inlay_bind *bind,
+                      const struct inlay_bind_param *bound)
+{
+    bool first = true;
+
+    inlay_openapi_literal(doc, "{\"anyOf\":[{\"not\":{\"anyOf\":[");
+    for (size_t i = 0; i < bound->nitems; i++) {
+        inlay_openapi_comma(doc, &first);
+        inlay_openapi_literal(doc, "{\"required\":[");
+        inlay_openapi_string(doc, bind->items[bound->first + i].name);
+        inlay_openapi_literal(doc, "]}");
+    }
+    inlay_openapi_literal(doc, "]}},{\"anyOf\":[");
+    put_ref(doc, bound->type);
+    inlay_openapi_literal(doc, "],\"title\":");
+    inlay_openapi_string(doc, inlay_openapi_title(doc, bound->param->name));
+    inlay_openapi_literal(doc, "}]}");
+}
+
+/* "allOf":[…], of the structs in a form. */
+static void put_models(struct inlay_openapi *doc, const struct inlay_bind *bind)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < bind->nparams; i++) {
+        const struct inlay_bind_param *bound = &bind->params[i];
+
+        if (!is_model(bind, bound))
+            continue;
+        inlay_openapi_put(doc,
+                          first ? INLAY_STR("\"allOf\":[") : INLAY_STR(","));
+        first = false;
+        if (bound->maybe)
+            put_maybe(doc, bind, bound);
+        else
+            put_ref(doc, bound->type);
+    }
+    if (!first)
+        inlay_openapi_literal(doc, "],");
+}
+
 void inlay_openapi_body(struct inlay_openapi *doc,
                         const struct inlay_openapi_operation *operation)
 {
     const struct inlay_bind *bind = operation->route->bind;
     struct inlay_str name = body_name(doc, operation);
     struct inlay_bind_item item;
-    bool first = true;
+    bool first = true, required;
 
     doc->module = operation->route->module;
     inlay_openapi_string(doc, name);
-    inlay_openapi_literal(doc, ":{\"properties\":{");
-    for (size_t i = 0; member(bind, i, &item); i++) {
-        inlay_openapi_comma(doc, &first);
+    inlay_openapi_literal(doc, ":{");
+    put_models(doc, bind);
+    for (size_t i = 0; member(bind, i, &item, &required); i++) {
+        inlay_openapi_put(doc, first ? INLAY_STR("\"properties\":{")
+                                     : INLAY_STR(","));
+        first = false;
         put_member(doc, &item);
     }
-    inlay_openapi_literal(doc, "},\"type\":\"object\"");
+    inlay_openapi_put(doc, first ? INLAY_STR("\"type\":\"object\"")
+                                 : INLAY_STR("},\"type\":\"object\""));
     first = true;
-    for (size_t i = 0; member(bind, i, &item); i++) {
-        if (item.fallback)
+    for (size_t i = 0; member(bind, i, &item, &required); i++) {
+        if (!required)
             continue;
         inlay_openapi_put(doc, first ? INLAY_STR(",\"required\":[")
                                      : INLAY_STR(","));
@@ -251,11 +356,22 @@ static void put_body_schema(struct inlay_openapi *doc,
         inlay_openapi_literal(doc, REF);
         inlay_openapi_put(doc, body_name(doc, operation));
         inlay_openapi_literal(doc, "\"}");
+    } else if (bind->nform) {
+        put_ref(doc, only->type);
     } else {
         inlay_openapi_schema(doc, only->type, only->param->constraints, title,
                              NULL);
     }
     inlay_openapi_literal(doc, "}");
+}
+
+/* Is it of the body, and can't be left out? */
+static bool is_needed(const struct inlay_bind *bind,
+                      const struct inlay_bind_param *bound)
+{
+    if (bound->source != INLAY_BIND_FORM)
+        return !bound->param->fallback;
+    return bound->model ? !bound->maybe : !bind->items[bound->first].fallback;
 }
 
 static bool is_body(const struct inlay_bind_param *bound)
@@ -269,21 +385,16 @@ static void put_body(struct inlay_openapi *doc,
 {
     const struct inlay_bind *bind = operation->route->bind;
     const struct inlay_bind_param *only = NULL;
-    struct inlay_bind_item item;
     bool required = false;
 
     for (size_t i = 0; i < bind->nparams; i++) {
         if (!is_body(&bind->params[i]))
             continue;
         only = &bind->params[i];
-        if (!bind->nform && !only->param->fallback)
-            required = true;
+        required = required || is_needed(bind, only);
     }
     if (!only)
         return;
-    for (size_t i = 0; bind->nform && member(bind, i, &item); i++)
-        if (!item.fallback)
-            required = true;
     inlay_openapi_literal(doc, ",\"requestBody\":{\"content\":{");
     put_body_schema(doc, operation, only);
     inlay_openapi_literal(doc, "}");

@@ -46,6 +46,7 @@ static bool is_route(const struct inlay_native_route *route,
 
 static size_t switch_guards(const struct inlay_native_table *table,
                             struct inlay_str pattern,
+                            bool after,
                             enum inlay_switch_state state)
 {
     size_t count = 0;
@@ -53,7 +54,8 @@ static size_t switch_guards(const struct inlay_native_table *table,
     for (size_t i = 0; i < table->guards.count; i++) {
         struct inlay_guard *guard = &table->guards.items[i];
 
-        if (!inlay_str_equal(guard->decl->pattern, pattern))
+        if (guard->decl->after != after ||
+            !inlay_str_equal(guard->decl->pattern, pattern))
             continue;
         set(&guard->on, state);
         count++;
@@ -69,8 +71,8 @@ size_t inlay_native_switch(struct inlay_handler *native,
     const struct inlay_native_table *table = inlay_native_table_of(native);
     size_t count = 0;
 
-    if (inlay_str_is(methods, "guard"))
-        return switch_guards(table, path, state);
+    if (inlay_str_is(methods, "guard") || inlay_str_is(methods, "hook"))
+        return switch_guards(table, path, inlay_str_is(methods, "hook"), state);
     for (size_t i = 0; i < table->nroutes; i++) {
         if (!is_route(&table->routes[i], methods, path))
             continue;
@@ -117,6 +119,6 @@ void inlay_native_keep_switches(const struct inlay_native_table *from,
         enum inlay_switch_state state = inlay_switch_of(&old->on);
 
         if (state != INLAY_SWITCH_ON)
-            switch_guards(to, old->decl->pattern, state);
+            switch_guards(to, old->decl->pattern, old->decl->after, state);
     }
 }

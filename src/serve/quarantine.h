@@ -1,6 +1,6 @@
 /*
- * quarantine.h - native routes and guards that are not to run: an operator
- * has turned them off (--native-off), or they have crashed too often. A byte
+ * quarantine.h - native routes, guards and hooks that are not to run: an
+ * operator has turned them off (--native-off), or they have crashed too often. A byte
  * each, embedded in what it is about and read once per request; who writes it
  * is the control thread of a worker.
  */
@@ -15,7 +15,8 @@
 enum inlay_switch_state {
     INLAY_SWITCH_ON,     /* it runs */
     INLAY_SWITCH_PASS,   /* the next handler of the chain answers */
-    INLAY_SWITCH_REFUSE, /* 503: there is nobody else; a guard: always */
+    INLAY_SWITCH_REFUSE, /* 503: there is nobody else; a guard: always, a hook:
+                            500 */
 };
 
 /* Zeroed memory is ON. */
@@ -43,8 +44,8 @@ void inlay_switch_refuse(struct inlay_request *request);
 
 /*
  * Sets the routes of `native` that have these methods and this path, as
- * inlay_native_info tells them, or the guards of this path when `methods` is
- * "guard"; says how many. Requests that have found their route go on with it.
+ * inlay_native_info tells them, or the guards or hooks of this path when
+ * `methods` is "guard" or "hook"; says how many. Requests that have found their route go on with it.
  * Any thread, but not while routes are replaced.
  */
 size_t inlay_native_switch(struct inlay_handler *native,

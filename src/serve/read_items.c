@@ -271,6 +271,13 @@ static enum inlay_bind_status refuse_file(struct inlay_reading *reading,
     return INLAY_BIND_INVALID;
 }
 
+static bool is_raw(const struct inlay_type *type)
+{
+    if (type->kind == INLAY_KIND_OPTIONAL)
+        type = type->elem;
+    return type->kind == INLAY_KIND_UPLOAD || type->kind == INLAY_KIND_BYTES;
+}
+
 /* A value of a form: what it may be beyond text. */
 static enum inlay_bind_status read_part(
     struct inlay_reading *reading,
@@ -284,8 +291,9 @@ static enum inlay_bind_status read_part(
     const struct inlay_form_part *part = given->part;
     struct inlay_bytes bytes = {(const uint8_t *)part->data.ptr,
                                 part->data.len};
-    const struct inlay_type *whole = type;
 
+    if (!is_raw(type))
+        return refuse_file(reading, item, type, given, place, at);
     if (type->kind == INLAY_KIND_OPTIONAL) {
         *(bool *)(at + type->has_offset) = true;
         at += type->value_offset;
@@ -299,8 +307,6 @@ static enum inlay_bind_status read_part(
         memcpy(at, &upload, sizeof(upload));
         return INLAY_BIND_OK;
     }
-    if (type->kind != INLAY_KIND_BYTES)
-        return refuse_file(reading, item, whole, given, place, at);
     memcpy(at, &bytes, sizeof(bytes));
     int fault = constraints ? inlay_constraints_test(constraints, type, at)
                             : INLAY_LAX_OK;
@@ -312,13 +318,6 @@ static enum inlay_bind_status read_part(
     inlay_constraints_violated(constraints, reading->violations, place,
                                (enum inlay_fault)fault, input, type, nothing);
     return INLAY_BIND_INVALID;
-}
-
-static bool is_raw(const struct inlay_type *type)
-{
-    if (type->kind == INLAY_KIND_OPTIONAL)
-        type = type->elem;
-    return type->kind == INLAY_KIND_UPLOAD || type->kind == INLAY_KIND_BYTES;
 }
 
 static enum inlay_bind_status read_one(

@@ -15,7 +15,8 @@ static bool give(struct inlay_replay *replay)
     replay->body.len -= piece.len;
     if (replay->body.len)
         replay->body.ptr += piece.len;
-    bool last = !replay->body.len && replay->whole;
+    replay->given = !replay->body.len;
+    bool last = replay->given && replay->whole;
     request->body_done = last;
     if (piece.len || last)
         request->handler->ops->on_body(request->handler, request, piece, last);
@@ -29,15 +30,17 @@ static void run(struct inlay_later *later)
     struct inlay_exchange *exchange = replay->exchange;
     struct inlay_session *session = exchange->session;
 
-    while (!replay->held && replay->body.len) {
+    while (!replay->held && !replay->given) {
         if (!give(replay))
             return;
     }
-    if (replay->body.len)
+    if (!replay->given)
         return;
     exchange->replay = NULL;
     if (!replay->whole)
         inlay_session_hold(session, replay->held);
+    else if (session->conn.eof_told)
+        inlay_exchange_tell_eof(exchange);
 }
 
 void inlay_replay_hold(struct inlay_replay *replay, bool held)
@@ -60,14 +63,18 @@ static int keep(struct inlay_request *request, struct inlay_replay *replay)
     return replay->body.ptr ? 0 : -1;
 }
 
-void inlay_replay_begin(struct inlay_request *request, struct inlay_str body)
+void inlay_replay_begin(struct inlay_request *request,
+                        struct inlay_str body,
+                        bool whole)
 {
     struct inlay_exchange *exchange = inlay_exchange_of(request);
     struct inlay_session *session = exchange->session;
     struct inlay_replay *replay;
 
-    if (!request->handler->ops->on_body || (!body.len && !request->body_done))
+    if (!request->handler->ops->on_body || (!body.len && !whole)) {
+        request->body_done = whole;
         return;
+    }
     replay = inlay_arena_new(&request->arena, struct inlay_replay);
     if (!replay) {
         inlay_session_give_up(session, 503, "out of memory");
@@ -77,18 +84,18 @@ void inlay_replay_begin(struct inlay_request *request, struct inlay_str body)
     replay->later.run = run;
     replay->exchange = exchange;
     replay->body = body;
-    replay->whole = request->body_done;
+    replay->whole = whole;
+    /* Whom its handler holds back already; a client that has sent all has
+     * nothing to wait for. */
+    replay->held = session->held;
+    if (replay->held != !replay->whole)
+        inlay_session_hold(session, !replay->whole);
     exchange->replay = replay;
-    if (!replay->whole) {
-        session->held = true;
-        if (!session->feeding)
-            inlay_conn_pause(&session->conn);
-    }
-    do {
+    while (!replay->held && !replay->given) {
         if (!give(replay))
             return;
-    } while (replay->body.len && !replay->held);
-    if (!replay->body.len)
+    }
+    if (replay->given)
         run(&replay->later);
     else if (keep(request, replay) < 0)
         inlay_session_give_up(session, 503, "out of memory");

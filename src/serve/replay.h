@@ -15,15 +15,18 @@ struct inlay_replay {
     struct inlay_exchange *exchange;
     struct inlay_str body; /* what is left */
     bool held;             /* its handler wants no more for now */
+    bool given;            /* nothing is left, not even an empty end */
     bool whole;            /* the body has arrived, and this is its end */
 };
 
 /*
- * Begins, with what the handler of the PENDING request takes at once; `body`
- * is valid during the call. Nothing new comes from the client until all of it
+ * Begins, with what the handler of the PENDING request takes at once: nothing
+ * if it has paused it. `body` is valid during the call, and all of it if `whole`. Nothing new comes from the client until all of it
  * was given. The request may be over afterwards.
  */
-void inlay_replay_begin(struct inlay_request *request, struct inlay_str body);
+void inlay_replay_begin(struct inlay_request *request,
+                        struct inlay_str body,
+                        bool whole);
 
 /* inlay_session_hold's part. */
 void inlay_replay_hold(struct inlay_replay *replay, bool held);

@@ -117,6 +117,10 @@ int inlay_request_add_header(struct inlay_request *request,
                              struct inlay_str value,
                              bool replaces);
 
+/* Drops those of them that speak of the content: an error's is another one,
+ * and its text, which a client may have written, is no HTML. */
+void inlay_request_drop_content(struct inlay_request *request);
+
 /* The body is wanted: sends "100 Continue" when the client waits for it. */
 void inlay_request_want_body(struct inlay_request *request);
 

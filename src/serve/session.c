@@ -35,7 +35,7 @@ static void abort_exchange(struct inlay_session *session)
 }
 
 /* The answer still goes out, but its reader may be gone. */
-static void tell_eof(struct inlay_exchange *exchange)
+void inlay_exchange_tell_eof(struct inlay_exchange *exchange)
 {
     struct inlay_request *request = &exchange->request;
 
@@ -99,7 +99,7 @@ static void settle(struct inlay_session *session, bool all_taken)
         }
     }
     if (session->conn.eof_told && session->exchange)
-        tell_eof(session->exchange);
+        inlay_exchange_tell_eof(session->exchange);
     if (session->closing)
         return;
     enum inlay_session_phase phase = inlay_session_awaited(session);
@@ -243,6 +243,7 @@ void inlay_session_next(struct inlay_request *request, struct inlay_str body)
     struct inlay_exchange *exchange = inlay_exchange_of(request);
     struct inlay_session *session = exchange->session;
     struct inlay_server *server = session->thread->server;
+    bool whole = request->body_done;
     size_t first = 0;
 
     while (first < server->nhandlers &&
@@ -251,9 +252,10 @@ void inlay_session_next(struct inlay_request *request, struct inlay_str body)
     /* Before it is asked: it may pause it again. */
     inlay_request_resume(request);
     request->handler_data = NULL;
+    request->body_done = !request->has_body;
     if (ask_from(session, exchange, first + 1) == INLAY_PENDING &&
         session->exchange == exchange && request->has_body)
-        inlay_replay_begin(request, body);
+        inlay_replay_begin(request, body, whole);
 }
 
 static void dispatch(struct inlay_session *session,

@@ -143,6 +143,10 @@ void inlay_session_forward(struct inlay_request *request,
  */
 void inlay_session_next(struct inlay_request *request, struct inlay_str body);
 
+/* The client has ended its side: its handler hears of it, once, when the body
+ * is done. The request may be over afterwards. */
+void inlay_exchange_tell_eof(struct inlay_exchange *exchange);
+
 /* Body bytes are held back, or wanted (again). */
 void inlay_session_hold(struct inlay_session *session, bool held);
 

@@ -79,7 +79,7 @@ static char *put_framing(char *at, const struct inlay_request *request)
 static bool body_is_left(const struct inlay_session *session,
                          const struct inlay_request *request)
 {
-    if (request->body_done)
+    if (request->body_done || !session->receiving)
         return false;
     if (session->expects)
         return true;

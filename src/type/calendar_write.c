@@ -23,15 +23,16 @@ static char *put_date(char *at, struct inlay_date date)
 
 static char *put_offset(char *at, int32_t offset)
 {
-    unsigned minutes = (unsigned)(offset < 0 ? -offset : offset) / 60;
+    unsigned minutes;
 
-    if (offset == INLAY_NAIVE)
+    if (offset == INLAY_NAIVE) /* which has no opposite */
         return at;
     if (offset == 0) {
         *at++ = 'Z';
         return at;
     }
     *at++ = offset < 0 ? '-' : '+';
+    minutes = (unsigned)(offset < 0 ? -offset : offset) / 60;
     at = put(at, minutes / 60, 2);
     *at++ = ':';
     return put(at, minutes % 60, 2);

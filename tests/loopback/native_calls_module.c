@@ -36,6 +36,17 @@ struct count accepted(int64_t n)
 }
 INLAY_GET("/accepted", accepted);
 
+/* What it says of its content is not true of the error's. */
+struct count page(const inlay_str name)
+{
+    inlay_header_set("content-type", "text/html");
+    inlay_header_set("etag", "\"page\"");
+    inlay_header_set("x-kept", "yes");
+    inlay_fail(INLAY_NOT_FOUND, "no %.*s", (int)name.len, name.ptr);
+    return (struct count){0};
+}
+INLAY_GET("/page", page);
+
 struct count bad_header(void)
 {
     inlay_header_set("x-bad", "a\r\nset-cookie: b");
@@ -133,6 +144,16 @@ void deaf(inlay_request *request, bool fails)
         inlay_print(request, "x%s", inlay_sleep(1) ? "" : "!");
 }
 INLAY_GET("/deaf", deaf);
+
+/* The same when nobody wants the body. */
+void beats(inlay_request *request, bool looks)
+{
+    inlay_defer(note_end, 0);
+    do
+        inlay_print(request, "beat");
+    while (!looks || inlay_sleep(1));
+}
+INLAY_ROUTE("HEAD", "/beats", beats);
 
 /* --- Streams ------------------------------------------------------------ */
 
@@ -236,6 +257,14 @@ void pass_read(inlay_request *request, struct any body)
     inlay_next(request);
 }
 INLAY_POST("/echo", pass_read);
+
+void pass_form(inlay_request *request, inlay_str name)
+{
+    (void)name;
+    inlay_next(request);
+}
+INLAY_FORM(pass_form, name);
+INLAY_POST("/form", pass_form);
 
 void pass_late(inlay_request *request)
 {

@@ -85,7 +85,9 @@ static int load(void **state)
     return 0;
 }
 
-static void keep_log(void *arg, enum inlay_log_level level, struct inlay_str text)
+static void keep_log(void *arg,
+                     enum inlay_log_level level,
+                     struct inlay_str text)
 {
     char *last = arg;
     size_t len = inlay_min(text.len, sizeof(last_log) - 1);
@@ -128,7 +130,8 @@ static void check_bodies(const struct fixture *fixture, const char *path)
 
     for (int parts = 0; parts < 3; parts++) {
         snprintf(head, sizeof(head), HEAD("%s", JSON "%s\r\n"), path,
-                 parts < 2 ? "Content-Length: 14" : "Transfer-Encoding: chunked");
+                 parts < 2 ? "Content-Length: 14"
+                           : "Transfer-Encoding: chunked");
         send_text(fd, head);
         if (parts)
             sleep_ms(10);

@@ -15,6 +15,7 @@
 #include "dwarf/compile.h"
 #include "load/module.h"
 #include "pool/workers.h"
+#include "serve/admission.h"
 #include "serve/native.h"
 
 #include "base/banned.h"
@@ -51,7 +52,7 @@ static void quiet(void *arg, enum inlay_log_level level, struct inlay_str text)
     last[len] = '\0';
 }
 
-static int setup(void **state)
+static struct fixture *create(void)
 {
     struct fixture *fixture = create_fixture();
     struct inlay_error *error =
@@ -62,6 +63,13 @@ static int setup(void **state)
     fixture->config.log.sink = quiet;
     fixture->config.log.arg = last_log;
     fixture->config.limits.write_window = 65536;
+    return fixture;
+}
+
+static int setup(void **state)
+{
+    struct fixture *fixture = create();
+
     start_server(fixture);
     *state = fixture;
     return 0;
@@ -130,6 +138,12 @@ static void says_more(void **state)
     has(text, "HTTP/1.1 401 ");
     has(text, "www-authenticate: Bearer\r\n");
     has(text, "{\"detail\":\"who are you?\"}");
+    text = ask(*state, ASK("/page?name=%3Cb%3E"));
+    has(text, "HTTP/1.1 404 ");
+    has(text, "content-type: application/json\r\n");
+    has(text, "x-kept: yes\r\n");
+    lacks(text, "text/html");
+    lacks(text, "etag");
     text = ask(*state, ASK("/parts/a%20b?q=%20"));
     has(text, "\r\n\r\nGET /parts/a b q=%20 /parts/{rest:path} ");
 }
@@ -288,6 +302,13 @@ static void deaf(void **state)
     reset(fd);
     assert_true(ended_becomes(fixture, before + 2));
     has(last_log, "it went on waiting after its client had gone");
+    /* Nobody waits for the body of a HEAD: it ends, and is left in the end. */
+    has(ask(fixture, "HEAD /beats?looks=true HTTP/1.1\r\n" HOST "\r\n"),
+        "200 OK");
+    assert_int_equal(count_ended(fixture), before + 3);
+    has(ask(fixture, "HEAD /beats?looks=false HTTP/1.1\r\n" HOST "\r\n"),
+        "200 OK");
+    assert_int_equal(count_ended(fixture), before + 4);
 }
 
 /* --- Streams ------------------------------------------------------------ */
@@ -435,9 +456,74 @@ static void passes_on(void **state)
     has(text, "\r\n\r\n{\"n\":1}");
     text = ask(fixture, POST("/echo", "7", "{\"n\":x}"));
     has(text, "HTTP/1.1 422 ");
+    text = ask(fixture, "POST /form HTTP/1.1\r\n" HOST "Content-Length: 6\r\n"
+                        "Content-Type: application/x-www-form-urlencoded\r\n"
+                        "\r\nname=x");
+    has(text, "HTTP/1.1 500 ");
+    has(last_log, "inlay_next: the form was read");
     text = ask(fixture, POST("/late", "2", "ab"));
     has(text, "HTTP/1.1 500 ");
     has(last_log, "inlay_next: inlay_read was called");
+}
+
+static bool queued_becomes(const struct fixture *fixture, size_t count)
+{
+    size_t active, queued = 0;
+
+    for (int i = 0; i < 1000 && queued != count; i++) {
+        sleep_ms(2);
+        inlay_admission_count(fixture->server->admission, &active, &queued);
+    }
+    return queued == count;
+}
+
+static int setup_queue(void **state)
+{
+    struct fixture *fixture = create();
+
+    fixture->config.limits.concurrency = 1;
+    fixture->config.limits.queue = 3;
+    start_server(fixture);
+    *state = fixture;
+    return 0;
+}
+
+/* A body that was read already waits with its request for the application. */
+static void passes_to_queue(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char whole[] =
+        "POST /echo HTTP/1.1\r\n" HOST
+        "Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{\"n\":1}";
+    static const char chunks[] =
+        "POST /echo HTTP/1.1\r\n" HOST
+        "Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+        "3\r\n{\"n\r\n4\r\n\":2}\r\n0\r\n\r\n";
+    int fds[4];
+
+    for (int i = 0; i < 4; i++)
+        fds[i] = open_client(fixture);
+    send_text(fds[0], GET("/later?first"));
+    assert_true(becomes(&fixture->test.pending, 1));
+    send_text(fds[1], whole);
+    assert_true(queued_becomes(fixture, 1));
+    send_text(fds[2], chunks);
+    assert_true(queued_becomes(fixture, 2));
+    /* One leaves. */
+    send_text(fds[3], whole);
+    assert_true(queued_becomes(fixture, 3));
+    shutdown(fds[3], SHUT_WR);
+    assert_true(queued_becomes(fixture, 2));
+    test_handler_release(&fixture->test, fixture->server);
+    has(exchange(fds[0], "", "first"), " 200 OK");
+    const char *text = exchange(fds[1], "", "{\"n\":1}");
+    has(text, " 200 OK");
+    lacks(text, "connection: close");
+    text = exchange(fds[2], "", "{\"n\":2}");
+    has(text, " 200 OK");
+    lacks(text, "connection: close");
+    for (int i = 0; i < 4; i++)
+        close(fds[i]);
 }
 
 /* --- The pool ----------------------------------------------------------- */
@@ -604,6 +690,8 @@ int main(void)
         TEST(uploads),
         TEST(both_ways),
         TEST(passes_on),
+        cmocka_unit_test_setup_teardown(passes_to_queue, setup_queue,
+                                        destroy_fixture),
         TEST(on_pool),
         TEST(pool_outlives_client),
         TEST(pool_full),

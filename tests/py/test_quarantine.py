@@ -134,8 +134,9 @@ def test_modes():
     # What was lifted out of the application is the same C there.
     assert modes([], ["GET /sub/deep/{x}"]) == [on, on, refused]
     assert modes(["*"], ["GET /sub/deep/{x}"]) == [through, refused, refused]
-    found = quarantine.modes(here, [], twins, [], ["guard /users/*"])
-    assert found[quarantine.GUARD, "/users/*"] == refused
+    for what in (quarantine.GUARD, quarantine.HOOK):
+        found = quarantine.modes(here, [], twins, [], [f"{what} /users/*"])
+        assert found[what, "/users/*"] == refused
 
 
 def test_reports_in_pieces():

@@ -261,6 +261,19 @@ def test_guard(start):
     assert ask(server, "/crash").status_code == 200
 
 
+def test_hook(start):
+    """Nor is a hook: what it adds may be what makes the answer safe."""
+    hook = GUARD.replace("INLAY_BEFORE", "INLAY_AFTER")
+    server = start("--quarantine-crashes", "2", routes=ROUTES + hook)
+    assert ask(server, "/guarded/x").json() == "python"
+    crash(server, "/guarded/x", times=2, headers={"x-how": "segv"})
+    server.wait_for_log("hook /guarded/* is quarantined")
+    server.wait_for_log("500 for what it is for")
+    for _ in range(4):
+        assert ask(server, "/guarded/x").status_code == 500
+    assert ask(server, "/crash").status_code == 200
+
+
 def test_no_route_crashed(start):
     """A killed worker, or C that Python has called, is nobody's crash."""
     server = start("--quarantine-crashes", "1")

@@ -296,6 +296,18 @@ INLAY_FORM(form_all, day);
 INLAY_FORM(form_all, at);
 INLAY_FORM(form_all, id);
 
+/* Nothing lies behind the last value. */
+void form_last(int64_t a, int64_t b, maybe_datetime at)
+{
+    (void)a;
+    (void)b;
+    (void)at;
+}
+INLAY_POST("/form/last", form_last);
+INLAY_FORM(form_last, a);
+INLAY_FORM(form_last, b);
+INLAY_FORM(form_last, at);
+
 struct titles {
     inlay_str title;
     maybe_ints n;

@@ -273,6 +273,15 @@ def form_all(
     return seen(n=n, x=x, b=b, s=s, day=day, at=at, id=id)
 
 
+@app.post("/form/last")
+def form_last(
+    a: Annotated[int, Form()],
+    b: Annotated[int, Form()],
+    at: Annotated[datetime | None, Form()] = None,
+) -> None:
+    return None
+
+
 class titles(BaseModel):
     title: str
     n: list[int] | None = None
