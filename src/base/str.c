@@ -19,6 +19,28 @@ static bool is_blank(char c)
     return c == ' ' || c == '\t';
 }
 
+void inlay_str_quote(struct inlay_str s, char *out, size_t size)
+{
+    static const char digits[] = "0123456789abcdef";
+    size_t at = 0;
+
+    out[at++] = '"';
+    for (size_t i = 0; i < s.len && at + 6 <= size; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        if (c >= ' ' && c < 0x7f && c != '"' && c != '\\') {
+            out[at++] = (char)c;
+            continue;
+        }
+        out[at++] = '\\';
+        out[at++] = 'x';
+        out[at++] = digits[c >> 4];
+        out[at++] = digits[c & 15];
+    }
+    out[at++] = '"';
+    out[at] = '\0';
+}
+
 struct inlay_str inlay_str_trim(struct inlay_str s)
 {
     while (s.len > 0 && is_blank(s.ptr[0])) {

@@ -55,6 +55,12 @@ bool inlay_str_equal_nocase(struct inlay_str a, struct inlay_str b);
 /* Blanks (space, tab) off both ends. */
 struct inlay_str inlay_str_trim(struct inlay_str s);
 
+/*
+ * For messages: "…" with other than printable ASCII, '"' and '\\' as \xNN; what
+ * has no room is left out. NUL-terminated; `size` is 4 and more.
+ */
+void inlay_str_quote(struct inlay_str s, char *out, size_t size);
+
 /* Is it well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool inlay_utf8_valid(struct inlay_str s);
 

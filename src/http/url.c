@@ -2,6 +2,8 @@
 
 #include "base/banned.h"
 
+#define SHORT 16
+
 static int hex_value(char c)
 {
     char lower = inlay_ascii_lower(c);
@@ -13,8 +15,14 @@ static int hex_value(char c)
 
 bool inlay_url_encoded(struct inlay_str text, bool plus)
 {
-    if (text.len == 0)
+    /* Most are a few bytes: a call costs more than they do. */
+    if (text.len <= SHORT) {
+        for (size_t i = 0; i < text.len; i++) {
+            if (text.ptr[i] == '%' || (plus && text.ptr[i] == '+'))
+                return true;
+        }
         return false;
+    }
     return memchr(text.ptr, '%', text.len) ||
            (plus && memchr(text.ptr, '+', text.len));
 }
@@ -59,11 +67,12 @@ bool inlay_query_next(struct inlay_str *rest,
         *rest = inlay_str_make(from + skip, rest->len - skip);
         if (len == 0)
             continue;
-        const char *equals = memchr(from, '=', len);
-        size_t name_len = equals ? (size_t)(equals - from) : len;
+        size_t name_len = 0;
+        while (name_len < len && from[name_len] != '=') /* names are short */
+            name_len++;
+        skip = inlay_min(name_len + 1, len);
         *name_ret = inlay_str_make(from, name_len);
-        *value_ret = equals ? inlay_str_make(equals + 1, len - name_len - 1)
-                            : inlay_str_make(from + len, 0);
+        *value_ret = inlay_str_make(from + skip, len - skip);
         return true;
     }
     return false;

@@ -112,10 +112,14 @@ int inlay_request_add_header(struct inlay_request *request,
 void inlay_request_drop_content(struct inlay_request *request)
 {
     static const struct inlay_str names[] = {
-        INLAY_STR("content-type"),     INLAY_STR("content-encoding"),
-        INLAY_STR("content-language"), INLAY_STR("content-disposition"),
-        INLAY_STR("content-location"), INLAY_STR("content-range"),
-        INLAY_STR("etag"),             INLAY_STR("last-modified"),
+        INLAY_STR("content-type"),
+        INLAY_STR("content-encoding"),
+        INLAY_STR("content-language"),
+        INLAY_STR("content-disposition"),
+        INLAY_STR("content-location"),
+        INLAY_STR("content-range"),
+        INLAY_STR("etag"),
+        INLAY_STR("last-modified"),
     };
 
     for (size_t i = 0; request->extra && i < inlay_array_size(names); i++)

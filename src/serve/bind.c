@@ -294,6 +294,20 @@ static struct inlay_error *bind_model(const struct inlay_bind_target *target,
     return error;
 }
 
+static struct inlay_error *no_place(const struct inlay_bind_target *target,
+                                    const struct inlay_param *param,
+                                    struct inlay_arena *arena)
+{
+    return param_error(target, param, arena,
+                       target->is_part
+                           ? "has no place in the head of a request, which is "
+                             "what guards and providers see: not in the path, "
+                             "and no form as text for the query"
+                           : "has no place in a request: not in the path, no "
+                             "form as text for the query, and these methods "
+                             "have no body");
+}
+
 static struct inlay_error *bind_named(const struct inlay_bind_target *target,
                                       struct inlay_arena *arena,
                                       struct inlay_bind *bind,
@@ -312,11 +326,7 @@ static struct inlay_error *bind_named(const struct inlay_bind_target *target,
     if (!many && !is_readable(param->type, bound->source))
         return source ? source_error(target, param, source, arena,
                                      "its type has no form as text")
-                      : param_error(
-                            target, param, arena,
-                            "has no place in a request: not in the path, no "
-                            "form as text for the query, and these methods "
-                            "have no body");
+                      : no_place(target, param, arena);
     if (!place_param(bind, bound))
         return param_error(target, param, arena, "is too large");
     bound->nitems = 1;
@@ -487,6 +497,30 @@ static struct inlay_error *check_body(const struct inlay_bind_target *target,
                     : inlay_error_no_memory();
 }
 
+/*
+ * A guard's `const struct user *user` whose INLAY_PROVIDE was forgotten would
+ * be the client's word: who wants the fields of a struct from there says so.
+ */
+static struct inlay_error *check_part(const struct inlay_bind_target *target,
+                                      const struct inlay_param *param,
+                                      const struct inlay_param_source *source,
+                                      struct inlay_arena *arena)
+{
+    struct inlay_str func = target->callable->func->name;
+    struct inlay_str text;
+
+    if (!target->is_part || source || !model_of(param->type))
+        return NULL;
+    text = inlay_arena_format(
+        arena,
+        "has nobody who gives it: in guards and providers a struct is a "
+        "pointer to what INLAY_PROVIDE or INLAY_STATE of the same module "
+        "gives; INLAY_QUERY(%.*s, %.*s, 0) reads its fields from the query",
+        inlay_str_arg(func), inlay_str_arg(param->name));
+    return text.ptr ? param_error(target, param, arena, text.ptr)
+                    : inlay_error_no_memory();
+}
+
 static struct inlay_error *bind_param(const struct inlay_bind_target *target,
                                       size_t number,
                                       struct inlay_arena *arena,
@@ -519,6 +553,9 @@ static struct inlay_error *bind_param(const struct inlay_bind_target *target,
             without_optional(param->type)->kind == INLAY_KIND_UUID;
         return bind_path(target, arena, bind, bound, source);
     }
+    error = check_part(target, param, source, arena);
+    if (error)
+        return error;
     bool is_form = bound->source == INLAY_BIND_FORM;
     if (is_form || (source && source->kind == INLAY_SOURCE_BODY))
         error = check_body(target, param, source, arena);

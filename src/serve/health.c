@@ -14,7 +14,8 @@ bool inlay_health_asked(const struct inlay_request *request)
 {
     struct inlay_str path = request->thread->server->config.health_path;
 
-    return path.len && inlay_str_equal(inlay_request_local_path(request), path) &&
+    return path.len &&
+           inlay_str_equal(inlay_request_local_path(request), path) &&
            (request->method_id == INLAY_METHOD_GET ||
             request->method_id == INLAY_METHOD_HEAD);
 }

@@ -175,6 +175,42 @@ void inlay_io_thread_drain(struct inlay_io_thread *thread)
         inlay_loop_post(&thread->loop, &thread->drain_mail);
 }
 
+static void on_pulse(struct inlay_mail *mail)
+{
+    atomic_store(&inlay_container_of(mail, struct inlay_pulse, mail)->asked,
+                 false);
+}
+
+static bool is_stuck(struct inlay_io_thread *thread, unsigned most)
+{
+    struct inlay_pulse *pulse = &thread->pulse;
+
+    if (atomic_exchange(&pulse->asked, true))
+        return ++pulse->missed >= most;
+    pulse->missed = 0;
+    inlay_loop_post(&thread->loop, &pulse->mail);
+    return false;
+}
+
+bool inlay_server_is_stuck(struct inlay_server *server,
+                           unsigned most,
+                           struct inlay_stuck *ret)
+{
+    bool found = false;
+
+    for (unsigned i = 0; i < server->nthreads; i++) {
+        if (!is_stuck(&server->threads[i], most) || found)
+            continue;
+        found = true;
+        ret->index = i;
+        if (!inlay_busy_get(&server->threads[i].busy, &ret->what, &ret->func)) {
+            ret->what = INLAY_STR("");
+            ret->func = NULL;
+        }
+    }
+    return found;
+}
+
 void inlay_io_thread_stop(struct inlay_io_thread *thread)
 {
     inlay_loop_post(&thread->loop, &thread->stop_mail);
@@ -261,6 +297,7 @@ struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
     inlay_coroutines_init(&thread->coroutines);
     thread->drain_mail.on_receive = on_drain;
     thread->stop_mail.on_receive = on_stop;
+    thread->pulse.mail.on_receive = on_pulse;
     atomic_init(&thread->drain_posted, false);
     init_timers(thread);
     if (server->metrics)

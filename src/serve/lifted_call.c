@@ -129,10 +129,10 @@ static void answer_failed(struct inlay_request *request,
 
 static void answer_result(struct inlay_request *request,
                           const struct inlay_lifted_route *route,
-                          const void *result)
+                          int written)
 {
     const struct inlay_header header = {INLAY_STR("content-type"), json_type};
-    struct inlay_buf *scratch = scratch_of(request);
+    struct inlay_buf *scratch = &request->thread->scratch;
 
     if (route->no_content) {
         inlay_response_send_with(request, route->status, &header, 1,
@@ -140,8 +140,7 @@ static void answer_result(struct inlay_request *request,
     } else if (route->is_void) {
         inlay_response_send(request, route->status, json_type,
                             INLAY_STR("null"));
-    } else if (inlay_unlikely(inlay_json_write(route->callable->func->result,
-                                               result, scratch) < 0)) {
+    } else if (inlay_unlikely(written < 0)) {
         inlay_buf_shrink(scratch, SCRATCH_KEPT);
         log_fault(request, route, INLAY_STR("the result can't be written"));
         answer_exception(request);
@@ -160,22 +159,33 @@ bool inlay_lifted_call(struct inlay_request *request,
     struct inlay_violations violations;
     struct inlay_context context;
     void **args, *result;
+    int written = 0;
 
     inlay_violations_init(&violations, &request->arena);
-    if (inlay_unlikely(inlay_bind_read(route->bind, input, &request->arena,
-                                       &violations, &args,
-                                       &result) != INLAY_BIND_OK))
-        return false;
+    /* From here on a crash is the route's, be it not within its function. */
     inlay_context_enter(&context, &request->arena);
     context.what = route->what;
     context.func = callable->func;
+    if (inlay_unlikely(inlay_bind_read(route->bind, input, &request->arena,
+                                       &violations, &args,
+                                       &result) != INLAY_BIND_OK ||
+                       context.error != INLAY_OK)) {
+        inlay_context_leave(&context);
+        return false;
+    }
     inlay_busy_set(&request->thread->busy, &context);
     inlay_call_invoke(callable->plan, callable->func->entry, args, result);
+    if (inlay_likely(context.error == INLAY_OK) && !route->no_content &&
+        !route->is_void) {
+        context.writes = true;
+        written = inlay_json_write(callable->func->result, result,
+                                   scratch_of(request));
+    }
     inlay_context_leave(&context);
     inlay_busy_set(&request->thread->busy, inlay_context_current);
     if (inlay_unlikely(context.error != INLAY_OK))
         answer_failed(request, route, &context);
     else
-        answer_result(request, route, result);
+        answer_result(request, route, written);
     return true;
 }

@@ -191,9 +191,9 @@ static struct inlay_error *add_route(struct inlay_native_table *table,
     *route = (struct inlay_native_route){
         .decl = decl, .module = module, .methods = methods};
     set_media(route);
-    route->what = inlay_arena_format(&table->arena, "%.*s %.*s",
-                                     inlay_str_arg(methods),
-                                     inlay_str_arg(decl->path));
+    route->what =
+        inlay_arena_format(&table->arena, "%.*s %.*s", inlay_str_arg(methods),
+                           inlay_str_arg(decl->path));
     if (!route->what.ptr)
         return inlay_error_no_memory();
     error = is_socket(decl) ? check_socket(decl) : set_status(route);
@@ -218,9 +218,9 @@ static struct inlay_error *add_route(struct inlay_native_table *table,
         return inlay_error_no_memory();
     const struct inlay_native_route *twin = find_twin(table, route);
     if (twin)
-        return inlay_bind_error(
-            &target, "%s; the first is at %.*s:%u", bad->message,
-            inlay_str_arg(twin->decl->decl.file), twin->decl->decl.line);
+        return inlay_bind_error(&target, "%s: %.*s:%u", bad->message,
+                                inlay_str_arg(twin->decl->decl.file),
+                                twin->decl->decl.line);
     return inlay_bind_error(&target, "%s", bad->message);
 }
 

@@ -17,6 +17,7 @@
 
 #define SCRATCH_KEPT ((size_t)64 << 10) /* between requests */
 #define CHUNK_FROM ((size_t)64 << 10)   /* larger answers go as a chunk */
+#define PAGE ((size_t)4096)             /* or larger: of memory */
 
 static const struct inlay_str json_type = {"application/json", 16};
 
@@ -323,6 +324,37 @@ static bool is_known(const struct inlay_request *request)
     return false;
 }
 
+/*
+ * What the function points to is its own: a crash at it is the call's, which
+ * counts as the running one as long as it is read.
+ */
+static void begin_writing(struct inlay_native_call *call)
+{
+    inlay_context_resume(&call->context);
+    call->context.writes = true;
+}
+
+static void end_writing(struct inlay_native_call *call)
+{
+    call->context.writes = false;
+    inlay_context_leave(&call->context);
+}
+
+/* Text that is UTF-8, or bytes that are there: they will be read once more
+ * when nobody can tell whose they are. */
+static bool can_read(struct inlay_str body, bool text)
+{
+    const volatile char *at = body.ptr;
+
+    if (text)
+        return inlay_utf8_valid(body);
+    for (size_t i = 0; i < body.len; i += PAGE)
+        (void)at[i];
+    if (body.len)
+        (void)at[body.len - 1];
+    return true;
+}
+
 /* Text or bytes as they are; memory stays the function's, so it is copied. */
 static void answer_plain(struct inlay_native_call *call,
                          const struct inlay_native_route *route,
@@ -332,14 +364,17 @@ static void answer_plain(struct inlay_native_call *call,
     bool text = route->decl->callable->func->result->kind == INLAY_KIND_STR;
     struct inlay_str body;
 
+    begin_writing(call);
     memcpy(&body, call->result, sizeof(body)); /* inlay_bytes is alike */
-    if (inlay_unlikely((body.len && !body.ptr) ||
-                       body.len > limits_of(request)->request_memory ||
-                       (text && !inlay_utf8_valid(body))))
+    bool fits = (!body.len || body.ptr) &&
+                body.len <= limits_of(request)->request_memory &&
+                can_read(body, text);
+    end_writing(call);
+    if (inlay_unlikely(!fits))
         answer_fault(call, 500,
                      INLAY_STR("the result can't be sent: text that is not "
                                "UTF-8, a NULL with a length, or more than "
-                               "request_memory"));
+                               "--limit-request-memory"));
     else if (has_trailers(call))
         send_body(call, status, route->content_type, body);
     else
@@ -352,12 +387,16 @@ static void answer_json(struct inlay_native_call *call,
 {
     struct inlay_request *request = call->request;
 
-    if (inlay_unlikely(
-            inlay_json_write(type, call->result, scratch_of(request)) < 0))
+    begin_writing(call);
+    int written = inlay_json_write(type, call->result, scratch_of(request));
+    end_writing(call);
+    if (inlay_unlikely(written < 0))
         answer_fault(call, 500,
                      INLAY_STR("the result can't be written: text that is not "
-                               "UTF-8, a NULL with a length, a value that "
-                               "holds itself, or more than request_memory"));
+                               "UTF-8, a date, time or enum that there is not, "
+                               "a NULL with a length, a value that holds "
+                               "itself, or more than "
+                               "--limit-request-memory"));
     else if (has_trailers(call))
         send_body(call, status, json_type,
                   inlay_buf_view(&request->thread->scratch));

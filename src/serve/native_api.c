@@ -103,13 +103,25 @@ static void append(struct inlay_native_call *call,
 
 static void misuse_header(struct inlay_native_call *call,
                           struct inlay_str name,
+                          bool replaces,
                           const char *text)
 {
-    char label[96];
+    char quoted[160], label[192];
 
-    snprintf(label, sizeof(label), "header \"%.*s\"",
-             (int)inlay_min(name.len, (size_t)64), name.ptr ? name.ptr : "");
+    inlay_str_quote(name, quoted, sizeof(quoted));
+    snprintf(label, sizeof(label), "inlay_header_%s(%s)",
+             replaces ? "set" : "add", quoted);
     inlay_native_misuse(call, label, text);
+}
+
+/* Why an answer can't have it. */
+static const char *wrong_header(struct inlay_str name, struct inlay_str value)
+{
+    if (!inlay_header_name_valid(name))
+        return "the name is none that a header can have (RFC 9110 5.1)";
+    if (!inlay_header_value_valid(value))
+        return "the value has a line break or control character (RFC 9110 5.5)";
+    return "this header is about framing, which is the server's";
 }
 
 void inlay_native_say_header(struct inlay_context *context,
@@ -127,19 +139,18 @@ void inlay_native_say_header(struct inlay_context *context,
         return;
     }
     if (call->request->started) {
-        misuse_header(call, name, "the answer has begun");
+        misuse_header(call, name, replaces, "the answer has begun");
         return;
     }
     /* Of these an answer has one. */
-    replaces |= inlay_str_is_nocase(name, "content-type") ||
-                inlay_str_is_nocase(name, "etag");
-    int added = inlay_request_add_header(call->request, name, value, replaces);
+    bool single = inlay_str_is_nocase(name, "content-type") ||
+                  inlay_str_is_nocase(name, "etag");
+    int added = inlay_request_add_header(call->request, name, value,
+                                         replaces || single);
     if (added == -2)
         fail_no_memory(call);
     else if (added < 0)
-        misuse_header(call, name,
-                      "its name or value is not valid (RFC 9110 5.1, 5.5), "
-                      "or it is about framing");
+        misuse_header(call, name, replaces, wrong_header(name, value));
 }
 
 static void say_trailer(struct inlay_context *context,

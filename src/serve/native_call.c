@@ -67,7 +67,6 @@ static bool invoke(struct inlay_native_call *call,
                    void **args,
                    void *result)
 {
-    call->context.func = callable->func;
     if (inlay_unlikely(inlay_native_is_pooled(call))) {
         if (!inlay_native_pool_run(call->task, callable, args, result))
             return false;
@@ -137,6 +136,7 @@ static bool run_step(struct inlay_native_call *call,
     call->step = step;
     if (step->shared && provided->is_done[step->slot])
         return true;
+    call->context.func = step->bind->callable->func;
     enum inlay_bind_status status =
         inlay_bind_read(step->bind, &work->input, call->context.arena,
                         &call->violations, &args, &result);
@@ -158,6 +158,9 @@ static bool run_step(struct inlay_native_call *call,
     if (step->provides)
         keep_result(step, provided, result);
     call->result = result;
+    /* A provider whose client has gone meanwhile has likely made nothing. */
+    if (inlay_unlikely(call->task != NULL) && call->task->closed)
+        return false;
     return !inlay_native_has_answered(call);
 }
 
@@ -203,6 +206,7 @@ static void run_one(struct inlay_native_call *call)
     void **args;
 
     call->step = step;
+    call->context.func = callable->func;
     enum inlay_bind_status status =
         inlay_bind_read(step->bind, &work->input, call->context.arena,
                         &call->violations, &args, &call->result);
@@ -210,7 +214,6 @@ static void run_one(struct inlay_native_call *call)
         end_unbound(call, status);
         return;
     }
-    call->context.func = callable->func;
     inlay_busy_set(&call->request->thread->busy, &call->context);
     if (inlay_likely(!call->context.error))
         inlay_call_invoke(callable->plan, callable->func->entry, args,
@@ -376,20 +379,35 @@ struct inlay_native_call *inlay_native_begin(struct inlay_request *request,
 
 /* --- Waiting ------------------------------------------------------------ */
 
+static bool takes_const(const struct inlay_func *func)
+{
+    for (size_t i = 0; i < func->nparams; i++) {
+        const struct inlay_type *type = func->params[i].type;
+
+        if (type->kind == INLAY_KIND_INJECTED && type->injected_const &&
+            type->injected == INLAY_INJECTED_REQUEST)
+            return true;
+    }
+    return false;
+}
+
 bool inlay_native_may_wait(struct inlay_native_call *call, const char *name)
 {
     const struct inlay_func *func = call->step->bind->callable->func;
+    const char *why;
     char text[256];
 
     if (call->step->colour == INLAY_COLOUR_COROUTINE && call->task)
         return true;
     if (inlay_native_is_pooled(call))
-        snprintf(text, sizeof(text),
-                 "%.*s is INLAY_ASYNC: it runs on the pool, and may block",
-                 (int)inlay_min(func->name.len, (size_t)128), func->name.ptr);
+        why = "is INLAY_ASYNC: it runs on the pool, where it may block as in "
+              "any C, but not wait for this";
+    else if (takes_const(func))
+        why = "takes its inlay_request * as const: only without const it waits";
     else
-        snprintf(text, sizeof(text), "%.*s takes no inlay_request *",
-                 (int)inlay_min(func->name.len, (size_t)128), func->name.ptr);
+        why = "takes no inlay_request *";
+    snprintf(text, sizeof(text), "%.*s %s",
+             (int)inlay_min(func->name.len, (size_t)128), func->name.ptr, why);
     inlay_native_misuse(call, name, text);
     return false;
 }

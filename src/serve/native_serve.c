@@ -303,8 +303,7 @@ static bool is_alone(const struct inlay_native_table *table,
         if (!inlay_route_tree_find(table->tree, method, path, &match))
             continue;
         const struct inlay_native_route *route = match.target;
-        if (route &&
-            atomic_load_explicit(&route->alone, memory_order_relaxed))
+        if (route && atomic_load_explicit(&route->alone, memory_order_relaxed))
             return true;
     }
     return false;

@@ -82,14 +82,16 @@ void inlay_openapi_operation(struct inlay_openapi *doc,
 /* Has it a body whose parameters are members of one object? */
 bool inlay_openapi_has_body(const struct inlay_openapi_operation *operation);
 
+/* Is it a struct of a form that has a schema of its own? One with bytes has
+ * none: that schema is about JSON. */
+bool inlay_openapi_is_model(const struct inlay_bind *bind,
+                            const struct inlay_bind_param *bound);
+
 /* {"properties":…} of that object. */
 void inlay_openapi_body(struct inlay_openapi *doc,
                         const struct inlay_openapi_operation *operation);
 
 /* --- Schemas; openapi_schemas.c ----------------------------------------- */
-
-/* Of one value, several, or an optional one. */
-enum inlay_kind inlay_openapi_kind(const struct inlay_type *type);
 
 /* All types of all operations, and the names that they get. */
 void inlay_openapi_collect(struct inlay_openapi *doc);

@@ -17,14 +17,14 @@ struct known {
 struct parameters {
     struct inlay_openapi *doc;
     struct known *known;
-    size_t nknown;
+    size_t count;
 };
 
 static bool is_known(struct parameters *parameters,
                      enum inlay_bind_source in,
                      struct inlay_str name)
 {
-    for (size_t i = 0; i < parameters->nknown; i++) {
+    for (size_t i = 0; i < parameters->count; i++) {
         const struct known *known = &parameters->known[i];
 
         if (known->in == in &&
@@ -32,7 +32,7 @@ static bool is_known(struct parameters *parameters,
                                      : inlay_str_equal(known->name, name)))
             return true;
     }
-    parameters->known[parameters->nknown++] = (struct known){in, name};
+    parameters->known[parameters->count++] = (struct known){in, name};
     return false;
 }
 
@@ -49,7 +49,7 @@ static void put_parameter(struct parameters *parameters,
         [INLAY_BIND_COOKIE] = "cookie",
     };
     struct inlay_openapi *doc = parameters->doc;
-    bool first = parameters->nknown == 0;
+    bool first = parameters->count == 0;
 
     if (is_known(parameters, in, item->name))
         return;
@@ -121,7 +121,7 @@ static void put_parameters(struct inlay_openapi *doc,
         for (size_t i = operation->nbinds; i-- > 0;)
             put_of(&parameters, operation->binds[i],
                    (enum inlay_bind_source)in);
-    if (parameters.nknown)
+    if (parameters.count)
         inlay_openapi_literal(doc, "]");
 }
 
@@ -134,16 +134,24 @@ static struct inlay_str body_name(
     return inlay_openapi_prefixed(doc, "Body_", operation->id);
 }
 
-/* A form's struct as a schema of its own. One with bytes is none: as JSON,
- * which the struct's schema is about, they are base64. */
-static bool is_model(const struct inlay_bind *bind,
-                     const struct inlay_bind_param *bound)
+/* Bytes of a form, one or several: base64 they are in JSON only. */
+static bool is_raw(const struct inlay_bind_item *item)
+{
+    const struct inlay_type *type = item->type;
+
+    while (type->kind == INLAY_KIND_OPTIONAL ||
+           type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_ARRAY)
+        type = type->elem;
+    return type->kind == INLAY_KIND_BYTES && item->source == INLAY_BIND_FORM;
+}
+
+bool inlay_openapi_is_model(const struct inlay_bind *bind,
+                            const struct inlay_bind_param *bound)
 {
     if (bound->source != INLAY_BIND_FORM || !bound->model)
         return false;
     for (size_t i = 0; i < bound->nitems; i++)
-        if (inlay_openapi_kind(bind->items[bound->first + i].type) ==
-            INLAY_KIND_BYTES)
+        if (is_raw(&bind->items[bound->first + i]))
             return false;
     return true;
 }
@@ -152,7 +160,8 @@ static bool is_model(const struct inlay_bind *bind,
 static const struct inlay_bind_param *whole_form(const struct inlay_bind *bind)
 {
     for (size_t i = 0; bind->nform == 1 && i < bind->nparams; i++)
-        if (is_model(bind, &bind->params[i]) && !bind->params[i].maybe)
+        if (inlay_openapi_is_model(bind, &bind->params[i]) &&
+            !bind->params[i].maybe)
             return &bind->params[i];
     return NULL;
 }
@@ -164,9 +173,9 @@ bool inlay_openapi_has_body(const struct inlay_openapi_operation *operation)
     return bind->embedded || (bind->nform && !whole_form(bind));
 }
 
-/* A file is bytes of any kind; there may be several, or none. */
-static void put_upload(struct inlay_openapi *doc,
-                       const struct inlay_bind_item *item)
+/* As a file: there may be several, or none. */
+static void put_raw(struct inlay_openapi *doc,
+                    const struct inlay_bind_item *item)
 {
     bool maybe = item->type->kind == INLAY_KIND_OPTIONAL;
 
@@ -186,14 +195,6 @@ static void put_upload(struct inlay_openapi *doc,
     inlay_openapi_literal(doc, "}");
 }
 
-static bool is_upload(const struct inlay_bind_item *item)
-{
-    enum inlay_kind kind = inlay_openapi_kind(item->type);
-
-    return kind == INLAY_KIND_UPLOAD ||
-           (kind == INLAY_KIND_BYTES && item->source == INLAY_BIND_FORM);
-}
-
 /*
  * Member number `index` of an object that is the body, as an item, whether it
  * must be there in *required_ret; false: past the last one. Models of a form
@@ -210,7 +211,7 @@ static bool member(const struct inlay_bind *bind,
         size_t count = form ? bound->nitems : 1;
 
         if ((!form && bound->source != INLAY_BIND_BODY) ||
-            is_model(bind, bound))
+            inlay_openapi_is_model(bind, bound))
             continue;
         if (index >= count) {
             index -= count;
@@ -237,8 +238,8 @@ static void put_member(struct inlay_openapi *doc,
 
     inlay_openapi_string(doc, item->name);
     inlay_openapi_literal(doc, ":");
-    if (is_upload(item)) {
-        put_upload(doc, item);
+    if (is_raw(item)) {
+        put_raw(doc, item);
         return;
     }
     if (!inlay_schema_is_nullable_ref(item->type))
@@ -281,7 +282,7 @@ static void put_models(struct inlay_openapi *doc, const struct inlay_bind *bind)
     for (size_t i = 0; i < bind->nparams; i++) {
         const struct inlay_bind_param *bound = &bind->params[i];
 
-        if (!is_model(bind, bound))
+        if (!inlay_openapi_is_model(bind, bound))
             continue;
         inlay_openapi_put(doc,
                           first ? INLAY_STR("\"allOf\":[") : INLAY_STR(","));

@@ -123,24 +123,18 @@ static void settle_names(struct inlay_openapi *doc)
     }
 }
 
-enum inlay_kind inlay_openapi_kind(const struct inlay_type *type)
-{
-    while (type->kind == INLAY_KIND_OPTIONAL ||
-           type->kind == INLAY_KIND_SLICE || type->kind == INLAY_KIND_ARRAY)
-        type = type->elem;
-    return type->kind;
-}
-
 /* Types of the parameters that clients give. */
 static void add_parameters(struct inlay_openapi *doc,
                            const struct inlay_bind *bind)
 {
-    for (size_t i = 0; i < bind->nparams; i++)
-        if (bind->params[i].source == INLAY_BIND_PATH ||
-            bind->params[i].source == INLAY_BIND_BODY ||
-            (bind->params[i].source == INLAY_BIND_FORM &&
-             bind->params[i].model))
-            add_definitions(doc, bind->params[i].type);
+    for (size_t i = 0; i < bind->nparams; i++) {
+        const struct inlay_bind_param *bound = &bind->params[i];
+
+        if (bound->source == INLAY_BIND_PATH ||
+            bound->source == INLAY_BIND_BODY ||
+            inlay_openapi_is_model(bind, bound))
+            add_definitions(doc, bound->type);
+    }
     for (size_t i = 0; i < bind->nitems; i++)
         add_definitions(doc, bind->items[i].type);
 }

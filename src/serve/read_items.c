@@ -78,24 +78,24 @@ int inlay_pairs_next(struct inlay_pairs *pairs,
                      struct inlay_given *given_ret)
 {
     *given_ret = (struct inlay_given){.part = NULL};
+    if (inlay_likely(pairs->source == INLAY_BIND_QUERY)) {
+        if (!inlay_query_next(&pairs->rest, name_ret, &given_ret->raw))
+            return 0;
+        *name_ret = inlay_url_decode(*name_ret, true, reading->arena);
+        return name_ret->ptr ? 1 : -1;
+    }
     if (pairs->source == INLAY_BIND_HEADER)
         return next_header(pairs, reading, name_ret, given_ret);
     if (pairs->source == INLAY_BIND_COOKIE)
         return next_cookie(pairs, reading, name_ret, given_ret);
-    if (pairs->source == INLAY_BIND_FORM) {
-        const struct inlay_form_part *part = pairs->part;
+    const struct inlay_form_part *part = pairs->part;
 
-        if (!part)
-            return 0;
-        pairs->part = part->next;
-        *name_ret = part->name;
-        *given_ret = (struct inlay_given){.raw = part->data, .part = part};
-        return 1;
-    }
-    if (!inlay_query_next(&pairs->rest, name_ret, &given_ret->raw))
+    if (!part)
         return 0;
-    *name_ret = inlay_url_decode(*name_ret, true, reading->arena);
-    return name_ret->ptr ? 1 : -1;
+    pairs->part = part->next;
+    *name_ret = part->name;
+    *given_ret = (struct inlay_given){.raw = part->data, .part = part};
+    return 1;
 }
 
 struct inlay_str inlay_given_text(const struct inlay_given *given,

@@ -15,6 +15,7 @@ static bool give(struct inlay_replay *replay)
     replay->body.len -= piece.len;
     if (replay->body.len)
         replay->body.ptr += piece.len;
+    replay->begun = true;
     replay->given = !replay->body.len;
     bool last = replay->given && replay->whole;
     request->body_done = last;

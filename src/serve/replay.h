@@ -15,6 +15,7 @@ struct inlay_replay {
     struct inlay_exchange *exchange;
     struct inlay_str body; /* what is left */
     bool held;             /* its handler wants no more for now */
+    bool begun;            /* its handler has been given some */
     bool given;            /* nothing is left, not even an empty end */
     bool whole;            /* the body has arrived, and this is its end */
 };

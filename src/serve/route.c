@@ -242,8 +242,7 @@ static int write_allow(struct inlay_route_tree *tree, struct node *node)
 
 /* A method that has a target of its own already. */
 static struct inlay_error *check_twice(const struct node *node,
-                                       struct inlay_str methods,
-                                       struct inlay_str path)
+                                       struct inlay_str methods)
 {
     struct inlay_str name;
 
@@ -252,8 +251,8 @@ static struct inlay_error *check_twice(const struct node *node,
 
         if (old && !old->implied)
             return inlay_error_create(INLAY_ERROR_VALUE,
-                                      "%.*s %.*s is there twice",
-                                      inlay_str_arg(name), inlay_str_arg(path));
+                                      "another route has %.*s here already",
+                                      inlay_str_arg(name));
     }
     return NULL;
 }
@@ -277,7 +276,7 @@ struct inlay_error *inlay_route_tree_add(struct inlay_route_tree *tree,
         if (!node)
             return inlay_error_no_memory();
     }
-    struct inlay_error *error = check_twice(node, methods, path);
+    struct inlay_error *error = check_twice(node, methods);
     if (error)
         return error;
 

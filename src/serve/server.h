@@ -145,6 +145,13 @@ struct inlay_common {
 };
 
 /* One I/O thread: its loop and all that is not shared. */
+/* Does an I/O thread's loop turn? */
+struct inlay_pulse {
+    struct inlay_mail mail;
+    atomic_bool asked; /* and the letter was not received yet */
+    unsigned missed;   /* questions in a row; the asking thread's */
+};
+
 struct inlay_io_thread {
     struct inlay_server *server;
     struct inlay_loop loop;
@@ -171,11 +178,12 @@ struct inlay_io_thread {
     unsigned nspare;
     struct inlay_coroutines coroutines; /* of native calls that wait */
     struct inlay_native_lane *lane; /* their way back from the pool; or NULL */
-    struct inlay_busy busy;             /* the native call that runs */
-    struct inlay_common common; /* what every answer's head has */
-    uint64_t common_at;         /* loop's time of it */
+    struct inlay_busy busy;         /* the native call that runs */
+    struct inlay_common common;     /* what every answer's head has */
+    uint64_t common_at;             /* loop's time of it */
     struct inlay_mail drain_mail, stop_mail;
     atomic_bool drain_posted;
+    struct inlay_pulse pulse;
     unsigned index;
     pthread_t handle;
     atomic_bool accepting; /* written by the thread */
@@ -204,11 +212,11 @@ struct inlay_server {
     struct inlay_compression *compression;  /* NULL: off */
     _Atomic(struct inlay_layers *) layers;  /* the newest; NULL: none */
     struct inlay_access_out access_out;
-    struct inlay_metrics *metrics; /* NULL: off */
+    struct inlay_metrics *metrics;   /* NULL: off */
     struct inlay_watchdog *watchdog; /* NULL: off */
-    bool timed;                    /* requests get the time of their dispatch */
-    bool dresses;                  /* heads of answers go through answer.c */
-    struct inlay_arena memory;     /* of config */
+    bool timed;                /* requests get the time of their dispatch */
+    bool dresses;              /* heads of answers go through answer.c */
+    struct inlay_arena memory; /* of config */
     bool running;
 };
 
@@ -241,6 +249,23 @@ size_t inlay_server_connections(const struct inlay_server *server);
 /* Does any thread still use the listening sockets? Once drained and false,
  * their owner may close them: later clients are then refused, not kept. */
 bool inlay_server_accepting(const struct inlay_server *server);
+
+/* An I/O thread that gives no sign of life, and the call that it runs. */
+struct inlay_stuck {
+    unsigned index;
+    struct inlay_str what;         /* "" when none is known */
+    const struct inlay_func *func; /* NULL when none is known */
+};
+
+/*
+ * Asks each I/O thread for a sign of life. True: one has not given it in
+ * `most` (1 or more) calls in a row; of several, the first one. It is calls
+ * that count, not time: a process that stood still is not stuck. One thread at
+ * a time, between start and destroy.
+ */
+bool inlay_server_is_stuck(struct inlay_server *server,
+                           unsigned most,
+                           struct inlay_stuck *ret);
 
 /* Cuts what is left, joins the threads, destroys handlers and server. Every
  * pending request gets its on_abort first. */

@@ -38,8 +38,10 @@ static void abort_exchange(struct inlay_session *session)
 void inlay_exchange_tell_eof(struct inlay_exchange *exchange)
 {
     struct inlay_request *request = &exchange->request;
+    const struct inlay_replay *replay = exchange->replay;
 
-    if (exchange->eof_told || !request->body_done)
+    if (exchange->eof_told ||
+        (!request->body_done && !(replay && replay->whole && !replay->begun)))
         return;
     exchange->eof_told = true;
     if (request->handler->ops->on_eof)
@@ -123,8 +125,7 @@ static void refuse_request(struct inlay_request *request,
     if (handler && handler->ops->on_abort)
         handler->ops->on_abort(handler, request);
     request->close = true;
-    inlay_response_send(request, status,
-                        INLAY_STR("text/plain; charset=utf-8"),
+    inlay_response_send(request, status, INLAY_STR("text/plain; charset=utf-8"),
                         text.ptr ? text : inlay_str_from(reason));
 }
 

@@ -64,16 +64,16 @@ struct inlay_session {
 
 /* A request with what only its session needs of it. */
 struct inlay_exchange {
-    struct inlay_request request;  /* first */
-    struct inlay_session *session; /* NULL: spare */
-    struct inlay_exchange *next;   /* in thread->spare */
-    struct inlay_replay *replay;   /* body bytes to be given; or NULL */
-    bool eof_told;                 /* handler->on_eof was called */
-    struct inlay_timer deadline;   /* of the answer's begin */
+    struct inlay_request request;       /* first */
+    struct inlay_session *session;      /* NULL: spare */
+    struct inlay_exchange *next;        /* in thread->spare */
+    struct inlay_replay *replay;        /* body bytes to be given; or NULL */
+    bool eof_told;                      /* handler->on_eof was called */
+    struct inlay_timer deadline;        /* of the answer's begin */
     struct inlay_timer_queue *patience; /* where that will run */
-    struct inlay_timer rate;       /* runs while body bytes are awaited */
-    uint64_t awaited_from;         /* since then, loop's ms */
-    uint64_t awaited;              /* ms of the times before */
+    struct inlay_timer rate;            /* runs while body bytes are awaited */
+    uint64_t awaited_from;              /* since then, loop's ms */
+    uint64_t awaited;                   /* ms of the times before */
 };
 
 static inline struct inlay_exchange *inlay_exchange_of(

@@ -87,6 +87,18 @@ static bool was_long(const struct inlay_watchdog *watchdog,
 
 /* --- Looking -------------------------------------------------------------- */
 
+bool inlay_busy_get(struct inlay_busy *busy,
+                    struct inlay_str *what_ret,
+                    const struct inlay_func **func_ret)
+{
+    uint32_t turn = atomic_load(&busy->turn);
+
+    what_ret->ptr = atomic_load(&busy->what);
+    what_ret->len = atomic_load(&busy->what_len);
+    *func_ret = atomic_load(&busy->func);
+    return turn % 2 && atomic_load(&busy->turn) == turn;
+}
+
 static void begin_turn(struct seen *seen,
                        struct inlay_busy *busy,
                        uint32_t turn,
@@ -95,10 +107,8 @@ static void begin_turn(struct seen *seen,
     *seen = (struct seen){.turn = turn, .since = now, .last = now};
     if (turn % 2 == 0)
         return;
-    seen->what.ptr = atomic_load(&busy->what);
-    seen->what.len = atomic_load(&busy->what_len);
-    seen->func = atomic_load(&busy->func);
-    if (atomic_load(&busy->turn) != turn)
+    if (!inlay_busy_get(busy, &seen->what, &seen->func) ||
+        atomic_load(&busy->turn) != turn)
         seen->turn = turn + 1; /* over; these may be the next one's */
 }
 

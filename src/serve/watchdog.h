@@ -33,6 +33,12 @@ void inlay_watchdog_destroy(struct inlay_watchdog *watchdog);
 
 void inlay_watchdog_wake(struct inlay_busy *busy);
 
+/* The call that runs now; false: none does, or another one than a moment ago.
+ * `func` may be NULL. Any thread. */
+bool inlay_busy_get(struct inlay_busy *busy,
+                    struct inlay_str *what_ret,
+                    const struct inlay_func **func_ret);
+
 /*
  * On the I/O thread: it runs this call from now on (its step: context->func);
  * NULL, or a call that is for no request: none. To be said at each change:

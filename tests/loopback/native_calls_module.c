@@ -1,7 +1,6 @@
 /* Functions that wait, stream, redirect and leave: routes of
  * test_native_calls.c, which compiles this file. */
 #include <inlay.h>
-
 #include <unistd.h>
 
 struct count {
@@ -53,6 +52,26 @@ struct count bad_header(void)
     return (struct count){0};
 }
 INLAY_GET("/bad-header", bad_header);
+
+struct count bad_name(inlay_str name, inlay_str value, inlay_str with)
+{
+    if (with.ptr && with.len == 1 && *with.ptr == 'c')
+        inlay_cookie_set(inlay_format("%.*s", (int)name.len, name.ptr).ptr,
+                         (inlay_str){value.ptr, value.len}, "Path=/");
+    else
+        inlay_header_add(inlay_format("%.*s", (int)name.len, name.ptr).ptr,
+                         "%.*s", (int)value.len, value.ptr);
+    return (struct count){0};
+}
+INLAY_GET("/bad-name", bad_name);
+
+struct count cannot_as_const(const inlay_request *request)
+{
+    (void)request;
+    inlay_sleep(1);
+    return (struct count){1};
+}
+INLAY_GET("/cannot-as-const", cannot_as_const);
 
 struct count denied(void)
 {
@@ -335,6 +354,24 @@ struct session *session(inlay_request *request, int64_t user)
     return made;
 }
 INLAY_PROVIDE(session);
+
+struct slow {
+    int64_t user;
+};
+
+struct slow *slow(inlay_request *request)
+{
+    (void)request;
+    inlay_defer(note_end, 0);
+    return inlay_sleep(600000) ? inlay_alloc(sizeof(struct slow)) : 0;
+}
+INLAY_PROVIDE(slow);
+
+struct count slow_greet(const struct slow *slow)
+{
+    return (struct count){slow->user};
+}
+INLAY_GET("/slow-greet", slow_greet);
 
 struct count greet(const struct session *session, int64_t times)
 {

@@ -232,10 +232,10 @@ static void test_failing_nth(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_alloc), cmocka_unit_test(test_large),
-        cmocka_unit_test(test_limit), cmocka_unit_test(test_zeroed),
-        cmocka_unit_test(test_reset), cmocka_unit_test(test_text),
-        cmocka_unit_test(test_defer), cmocka_unit_test(test_absorb),
+        cmocka_unit_test(test_alloc),       cmocka_unit_test(test_large),
+        cmocka_unit_test(test_limit),       cmocka_unit_test(test_zeroed),
+        cmocka_unit_test(test_reset),       cmocka_unit_test(test_text),
+        cmocka_unit_test(test_defer),       cmocka_unit_test(test_absorb),
         cmocka_unit_test(test_failing_nth),
     };
 

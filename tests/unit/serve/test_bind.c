@@ -70,7 +70,17 @@ static const char source[] =
     "int bytes_query(inlay_bytes a) { return (int)a.len; }\n"
     "INLAY_GET(\"/bytes-query\", bytes_query);\n"
     "int nobody(int64_t a, inlay_request *r) { return r ? (int)a : 0; }\n"
-    "INLAY_GET(\"/nobody/{id}\", nobody);\n";
+    "INLAY_GET(\"/nobody/{id}\", nobody);\n"
+    "int pointed(const struct flat *a) { return (int)a->a; }\n"
+    "INLAY_GET(\"/pointed\", pointed);\n"
+    "int by_value(struct flat a) { return (int)a.a; }\n"
+    "INLAY_GET(\"/by-value\", by_value);\n"
+    "INLAY_OPTIONAL(maybe_flat, struct flat);\n"
+    "int perhaps(maybe_flat a) { return (int)a.has; }\n"
+    "INLAY_GET(\"/perhaps\", perhaps);\n"
+    "int said(const struct flat *a) { return (int)a->a; }\n"
+    "INLAY_QUERY(said, a, 0);\n"
+    "INLAY_GET(\"/said\", said);\n";
 
 static const struct {
     const char *path, *says; /* says NULL: it can be bound */
@@ -164,6 +174,24 @@ static void test_parts(void **state)
     bind(route_of(module, "/deep-form"), true, no_body);
     bind(route_of(module, "/get-body"), true, no_body);
     bind(route_of(module, "/nobody/{id}"), true, NULL);
+    bind(route_of(module, "/bytes-query"), true,
+         "has no place in the head of a request");
+}
+
+/* Nobody gives it: the query must not by itself. */
+static void test_part_structs(void **state)
+{
+    const struct inlay_module *module = *state;
+    const char *nobody = "has nobody who gives it: in guards and providers a "
+                         "struct is a pointer to what INLAY_PROVIDE or";
+
+    bind(route_of(module, "/pointed"), false, NULL);
+    bind(route_of(module, "/pointed"), true, nobody);
+    bind(route_of(module, "/pointed"), true, "INLAY_QUERY(pointed, a, 0)");
+    bind(route_of(module, "/by-value"), true, nobody);
+    bind(route_of(module, "/perhaps"), true, nobody);
+    bind(route_of(module, "/said"), false, NULL);
+    bind(route_of(module, "/said"), true, NULL);
 }
 
 static int set_up(void **state)
@@ -189,6 +217,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_part_structs),
     };
 
     return cmocka_run_group_tests(tests, set_up, NULL);

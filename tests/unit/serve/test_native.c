@@ -640,7 +640,7 @@ static void test_refused(void **state)
     refused("same_stroke", "GET", "/x", 0,
             "stroke is read from the query here, and its field inner");
     refused("same_list", "PATCH,GET", "/both", 0,
-            "GET /both is there twice; the first is at /src/sample.c:4");
+            "another route has GET here already: /src/sample.c:4");
 }
 
 static void test_twice(void **state)
@@ -653,9 +653,8 @@ static void test_twice(void **state)
     (void)state;
     assert_non_null(error);
     assert_string_equal(error->message,
-                        "/src/sample.c:8: DELETE /users/{id}: DELETE "
-                        "/users/{id} is there twice; the first is at "
-                        "/src/sample.c:8");
+                        "/src/sample.c:8: DELETE /users/{id}: another route "
+                        "has DELETE here already: /src/sample.c:8");
     inlay_error_destroy(error);
     sample_module_destroy(module);
 }

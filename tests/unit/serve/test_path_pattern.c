@@ -113,7 +113,7 @@ static void spellings(void **state)
         "/admin%25252fx",
     };
     static const char *const others[] = {
-        "/",          "/admi",    "/administrator", "/x/admin",
+        "/",          "/adm",     "/administrator", "/x/admin",
         "/x/./admin", "/admin.x", "/.admin",        "/a/b/../admin",
     };
 

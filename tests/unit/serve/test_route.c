@@ -229,8 +229,8 @@ static void test_refused(void **state)
 
     (void)state;
     add(tree, "GET", "/a/{x}", "one");
-    refused(tree, "GET", "/a/{y}", "GET /a/{y} is there twice");
-    refused(tree, "POST,GET", "/a/{y}", "twice");
+    refused(tree, "GET", "/a/{y}", "another route has GET here already");
+    refused(tree, "POST,GET", "/a/{y}", "has GET here already");
     refused(tree, "", "/b", "are written as in");
     refused(tree, "GET,,PUT", "/b", "are written as in");
     refused(tree, "get", "/b", "are written as in");
