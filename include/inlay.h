@@ -267,7 +267,8 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
  * inlay_send_file(path): the answer is that file, with ranges and ETag; a
  * relative path is one of the working directory. No such file: not_found.
  * inlay_next(request): the answer is somebody else's: the next handler in the
- * chain (the ASGI application) gets the request, with its body.
+ * chain (the ASGI application) gets the request, with its body; not once
+ * inlay_read or a form has taken that.
  * inlay_answered(): the status of the answer, in INLAY_AFTER; else 0.
  *
  * The request, valid as long as it is:
@@ -336,9 +337,15 @@ __attribute__((weak, visibility("hidden"))) const struct inlay_api *inlay_api_;
 #define inlay_defer(...) (inlay_api_->defer(__VA_ARGS__))
 #define inlay_failed() (inlay_api_->failed())
 #define inlay_parallel_for(...) (inlay_api_->parallel_for(__VA_ARGS__))
-/* Unevaluated, a comma has the type of the last argument: the result. */
-#define inlay_parallel_reduce(...)                                             \
-    (inlay_api_->parallel_reduce(__VA_ARGS__, sizeof(*(__VA_ARGS__))))
+#ifdef __cplusplus
+#define INLAY_ANY_ static_cast<const void **>(nullptr)
+#else
+#define INLAY_ANY_ ((const void **)0)
+#endif
+/* Behind merge: ctx and result, whose type the comma has; nothing is set. */
+#define inlay_parallel_reduce(n, grain, body, merge, ...)                      \
+    (inlay_api_->parallel_reduce((n), (grain), (body), (merge), __VA_ARGS__,   \
+                                 sizeof(*(*INLAY_ANY_ = __VA_ARGS__))))
 #ifndef __cplusplus
 #define inlay_array(type, count)                                               \
     __extension__({                                                            \
@@ -602,8 +609,9 @@ INLAY_RECORD_(api, &inlay_api_, INLAY_ABI, sizeof(struct inlay_api));
 #ifndef __cplusplus
 #define INLAY_CHECK(what, f)                                                   \
     INLAY_RECORD_(check,                                                       \
-                  (const char *(*)(const void *))(                             \
-                      1 ? (f) : (const char *(*)(const __typeof__(what) *))0), \
+                  (const char *(*)(const void *)) _Generic(                    \
+                      f, const char *(*)(const __typeof__(what) *)             \
+                      : (f), int : 0),                                         \
                   #what, __FILE__, __LINE__)
 #else
 #define INLAY_CHECK(what, f)                                                   \

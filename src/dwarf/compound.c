@@ -460,7 +460,8 @@ static void fill(struct inlay_reader *reader,
     if (inlay_die_flag(die, DW_AT_declaration)) {
         refuse(reader, type, die,
                INLAY_STR("it is not defined where it is used: include its "
-                         "header"));
+                         "header; a pointer to it can come from INLAY_STATE "
+                         "or INLAY_PROVIDE"));
         return;
     }
     if (!read_members(reader, die, &members))

@@ -21,11 +21,11 @@ struct inlay_section {
  * inlay_route_record and so on; F: the record begins with a function, which is
  * the module's even if it is static.
  */
+/* clang-format off */
 #define INLAY_SECTIONS(F, X)                                                   \
-    X(api)                                                                     \
-    F(route)                                                                   \
-    F(default) F(status) F(trait) F(source) X(constraint) F(check) F(provide)  \
-        F(guard) X(layer) F(note)
+    X(api) F(route) F(default) F(status) F(trait) F(source) X(constraint)      \
+    F(check) F(provide) F(guard) X(layer) F(note)
+/* clang-format on */
 
 enum inlay_section_id {
 #define INLAY_SECTION_ENUM_(name) INLAY_SECTION_##name,

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "http/cookie.h"
+#include "http/header.h"
 #include "load/api.h"
 
 #include "base/banned.h"
@@ -40,6 +41,8 @@ static struct inlay_context *waiting(const char *what)
     context->http->refuse(context);
     return NULL;
 }
+
+static const struct inlay_str none = {NULL, 0};
 
 static struct inlay_str text_of(const char *text)
 {
@@ -116,21 +119,31 @@ void inlay_api_trailer_set(const char *name, const char *format, ...)
         context->http->trailer(context, text_of(name), value);
 }
 
-/* RFC 6265 4.1.1: a token, and no control, blank, quote, comma, ';', '\\'. */
-static bool cookie_valid(struct inlay_str name, struct inlay_str value)
+/* RFC 6265 4.1.1: no control, blank, quote, comma, ';', '\\'. */
+static bool cookie_value_valid(struct inlay_str value)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        if (name.ptr[i] <= ' ' || name.ptr[i] >= 127 ||
-            strchr("()<>@,;:\\\"/[]?={}", name.ptr[i]))
-            return false;
-    }
     for (size_t i = 0; i < value.len; i++) {
         unsigned char c = (unsigned char)value.ptr[i];
 
         if (c <= ' ' || c >= 127 || strchr("\",;\\", c))
             return false;
     }
-    return name.len > 0;
+    return true;
+}
+
+/* Why there can't be such a cookie, or NULL. */
+static const char *wrong_cookie(struct inlay_str name,
+                                struct inlay_str value,
+                                struct inlay_str attributes)
+{
+    if (!inlay_header_name_valid(name)) /* a token, too */
+        return "the name is none that a cookie can have (RFC 6265 4.1.1)";
+    if (!cookie_value_valid(value))
+        return "the value has characters that no cookie can have (RFC 6265 "
+               "4.1.1): encode it";
+    if (!inlay_header_value_valid(attributes))
+        return "the attributes have a line break or control character";
+    return NULL;
 }
 
 void inlay_api_cookie_set(const char *name,
@@ -142,10 +155,14 @@ void inlay_api_cookie_set(const char *name,
 
     if (!context)
         return;
-    if (!cookie_valid(text_of(name), value.ptr ? value : INLAY_STR(""))) {
-        inlay_context_fail(context, INLAY_INTERNAL,
-                           INLAY_STR("inlay_cookie_set: a name or value that "
-                                     "no cookie can have; encode it"));
+    const char *why =
+        wrong_cookie(text_of(name), value.ptr ? value : none, text_of(rest));
+    if (why) {
+        char quoted[160], text[384];
+
+        inlay_str_quote(text_of(name), quoted, sizeof(quoted));
+        snprintf(text, sizeof(text), "inlay_cookie_set(%s): %s", quoted, why);
+        inlay_context_fail(context, INLAY_INTERNAL, inlay_str_from(text));
         return;
     }
     struct inlay_str line = inlay_arena_format(
@@ -191,8 +208,6 @@ void inlay_api_next(const inlay_request *request)
 }
 
 /* --- The request -------------------------------------------------------- */
-
-static const struct inlay_str none = {NULL, 0};
 
 struct inlay_str inlay_api_part(const inlay_request *request, int part)
 {

@@ -88,6 +88,7 @@ struct inlay_context {
      */
     struct inlay_str what;
     const struct inlay_func *func;
+    bool writes; /* the function has returned; its result is being written */
 };
 
 extern __thread struct inlay_context *inlay_context_current

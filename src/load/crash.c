@@ -183,6 +183,7 @@ static void put_place(struct report *report,
 /* What the thread was doing; texts may lie anywhere by now. */
 struct running {
     struct inlay_str what, function;
+    bool writes; /* its result */
 };
 
 static struct running find_running(void)
@@ -198,6 +199,7 @@ static struct running find_running(void)
         if (!context.what.len)
             continue;
         running.what = context.what;
+        running.writes = context.writes;
         if (context.func &&
             inlay_crash_read((uintptr_t)context.func, &func, sizeof(func)))
             running.function = func.name;
@@ -363,7 +365,9 @@ static void put_line(struct report *report,
     put_name(report,
              running->function.len ? running->function : place.function);
     PUT(report, "\t");
-    if (place.line) {
+    if (running->writes) {
+        PUT(report, "while its result was written");
+    } else if (place.line) {
         put_name(report, place.file);
         PUT(report, ":");
         put_number(report, place.line, 10);
@@ -379,7 +383,11 @@ static void put_text(struct report *report,
 {
     PUT(report, "inlay: ");
     put_reason(report, signal, registers);
-    if (frame->address) {
+    if (running->writes) {
+        PUT(report, " while the result of ");
+        put_name(report, running->function);
+        PUT(report, "() was written");
+    } else if (frame->address) {
         put_first(report, registers, frame);
     } else {
         PUT(report, " in a call of ");
@@ -412,7 +420,10 @@ static void report_crash(const struct inlay_crash_signal *signal)
     int fd = atomic_load(&line_fd);
 
     inlay_crash_registers(signal, &registers);
-    bool found = inlay_crash_first(&registers, &walk, &frame);
+    /* No module's code runs while a result is written: what may look like it
+     * is what calls have left on the stack. */
+    bool found =
+        !running.writes && inlay_crash_first(&registers, &walk, &frame);
     if (!found && !running.what.len)
         return;
     if (!found)

@@ -3,7 +3,9 @@
  * SIGBUS, SIGFPE, SIGILL and SIGABRT in a module's function, or in what it
  * calls, print function, file and line to stderr, in one write; then the
  * signal goes its way (a handler that was there before, or the core dump at
- * the true place). A crash elsewhere is passed on without a word.
+ * the true place). So do those while the parameters of a native call are read
+ * or its result is written: a wild pointer in it is the function's. A crash
+ * elsewhere is passed on without a word.
  *
  * All that the handler reads was made when the module was loaded and never
  * changes or goes away.
@@ -50,8 +52,8 @@ bool inlay_crash_describe(uintptr_t address, struct inlay_crash_place *ret);
  * The route is "METHODS PATH" as its record has them (methods as in
  * inlay_native_info), "guard PATTERN" in a guard, "" elsewhere (a call from
  * Python, a start-up). The function is the route's (or guard's), or, outside
- * of those, the one that crashed; the place is where it crashed, "" when that
- * is not known.
+ * of those, the one that crashed; the place is where it crashed, "while its
+ * result was written", or "" when it is not known.
  * It stands before anything that takes long (core dumps).
  */
 void inlay_crash_report_to(int fd);

@@ -29,7 +29,18 @@ static bool is_negative(const struct inlay_default_record *default_)
     return default_->kind == INLAY_DEFAULT_INT && default_->integer < 0;
 }
 
-/* Into INT, UINT and ENUM; which may be any number that fits, as in C. */
+/* In C it may be any number; here it is one of its members, as in requests. */
+static struct inlay_error *check_member(
+    const struct inlay_default_record *default_,
+    const struct inlay_type *type)
+{
+    return inlay_enum_find(type, default_->integer)
+               ? NULL
+               : inlay_records_wrong("%.*s has no member of this value",
+                                     inlay_str_arg(type->name));
+}
+
+/* Into INT, UINT and ENUM. */
 static struct inlay_error *put_integer(
     const struct inlay_default_record *default_,
     void *at,
@@ -54,6 +65,12 @@ static struct inlay_error *put_integer(
                                           : (uint64_t)value),
             inlay_str_arg(type->name), (long long)least,
             (unsigned long long)most);
+    if (type->kind == INLAY_KIND_ENUM) {
+        struct inlay_error *error = check_member(default_, type);
+
+        if (error)
+            return error;
+    }
     inlay_int_store(at, type->size, (uint64_t)value);
     return NULL;
 }

@@ -173,11 +173,13 @@ static struct inlay_error *check_twins(const struct inlay_module *module)
 
         if (other != decl)
             return inlay_records_error(
-                inlay_records_wrong("%.*s is given by %.*s already (%.*s:%u)",
-                                    inlay_str_arg(decl->type),
+                inlay_records_wrong("%.*s and %.*s (%.*s:%u) both give %.*s: "
+                                    "of each type there is one",
+                                    inlay_str_arg(decl->callable->func->name),
                                     inlay_str_arg(other->callable->func->name),
                                     inlay_str_arg(other->decl.file),
-                                    other->decl.line),
+                                    other->decl.line,
+                                    inlay_str_arg(decl->type)),
                 decl->decl.file.ptr, decl->decl.line, macro_of(decl->once));
     }
     return NULL;

@@ -231,7 +231,10 @@ static int write_open(const struct inlay_type *type,
                               : write_names(type, out);
     case INLAY_KIND_STRUCT:
         return write_ref(type->name, out);
-    case INLAY_KIND_UPLOAD:
+    case INLAY_KIND_UPLOAD: /* in a form */
+        return inlay_buf_append_literal(
+            out, "{\"type\":\"string\","
+                 "\"contentMediaType\":\"application/octet-stream\"");
     case INLAY_KIND_HANDLE:
     case INLAY_KIND_OBJECT:
     case INLAY_KIND_CALLBACK:

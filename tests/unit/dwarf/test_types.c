@@ -170,7 +170,8 @@ static const char *const refusals[][2] = {
      "value"},
     {"no_opaque", "parameter 'v' has type opaques, which is made of struct "
                   "opaque: it is not defined where it is used: include its "
-                  "header"},
+                  "header; a pointer to it can come from INLAY_STATE or "
+                  "INLAY_PROVIDE"},
     {"no_three", "parameter 'v' has type three: a struct with an inlay_len "
                  "is a slice: it has two members, T *ptr and inlay_len len"},
     {"no_maybe_maybe", "parameter 'v' has type maybe_maybe: an optional of "

@@ -162,7 +162,8 @@ static void test_recorded(void **state)
     assert_true(fixture->debug.funcs[2].exported);
     assert_int_equal(fixture->debug.sections[INLAY_SECTION_route].size,
                      2 * sizeof(struct inlay_route_record));
-    assert_int_equal(fixture->debug.sections[INLAY_SECTION_api].size, sizeof(struct inlay_api_record));
+    assert_int_equal(fixture->debug.sections[INLAY_SECTION_api].size,
+                     sizeof(struct inlay_api_record));
 }
 
 /* Built elsewhere: neither root nor source exist, their names are compared. */

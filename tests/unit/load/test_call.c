@@ -31,20 +31,20 @@ static uint64_t next_random(uint64_t *state)
 }
 
 static const char *const scalars[] = {
-    "bool",          "int8_t",   "int16_t",   "int32_t",      "int64_t",
-    "uint8_t",       "uint16_t", "uint32_t",  "uint64_t",     "float",
-    "double",        "float",    "double",    "const char *", "inlay_str",
-    "inlay_bytes",   "many_int", "maybe_i8",  "maybe_f32",    "maybe_f64",
-    "maybe_str",     "char",     "enum sign", "enum plain",   "enum narrow",
-    "inlay_date",    "inlay_datetime", "inlay_uuid", "struct node *",
+    "bool",          "int8_t",       "int16_t",        "int32_t",
+    "int64_t",       "uint8_t",      "uint16_t",       "uint32_t",
+    "uint64_t",      "float",        "double",         "float",
+    "double",        "const char *", "inlay_str",      "inlay_bytes",
+    "many_int",      "maybe_i8",     "maybe_f32",      "maybe_f64",
+    "maybe_str",     "char",         "enum sign",      "enum plain",
+    "enum narrow",   "inlay_date",   "inlay_datetime", "inlay_uuid",
+    "struct node *",
 };
 static const char *const results[] = {"owned", "PyObject *", "struct thing *"};
 /* Some come with the next one. */
 static const char *const params[][2] = {
-    {"PyObject *", NULL},
-    {"const struct thing *", NULL},
-    {"compare", "void *"},
-    {"struct ArrowArray *", "struct ArrowSchema *"},
+    {"PyObject *", NULL},   {"const struct thing *", NULL},
+    {"compare", "void *"},  {"struct ArrowArray *", "struct ArrowSchema *"},
     {"inlay_upload", NULL},
 };
 

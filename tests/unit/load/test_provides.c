@@ -78,7 +78,8 @@ static const char *const wrong[][2] = {
     {"struct a *f(void) { return 0; }\n"
      "struct a *g(void) { return 0; }\n"
      "INLAY_PROVIDE(f);\nINLAY_PROVIDE(g);",
-     "7: INLAY_PROVIDE: a is given by f already (DIR/text.c:6)"},
+     "7: INLAY_PROVIDE: g and f (DIR/text.c:6) both give a: of each type "
+     "there is one"},
     {"void f(void) { }\nINLAY_PROVIDE(f);",
      "5: INLAY_PROVIDE: f returns void: a provider returns a struct or a "
      "pointer to one"},

@@ -142,6 +142,8 @@ static void test_clang(void **state)
 /* Each is put behind the functions below, on line 9. */
 static const char *const wrong[][2] = {
     {"INLAY_DEFAULT(f, b, 1)", "INLAY_DEFAULT(f, b, 1): f has no parameter b"},
+    {"enum e { A, B }; int en(enum e v) { return v; } INLAY_DEFAULT(en, v, 5)",
+     "INLAY_DEFAULT(en, v, 5): e has no member of this value"},
     {"INLAY_DEFAULT(f, a, 300)",
      "INLAY_DEFAULT(f, a, 300): 300 does not fit uint8_t (0 to 255)"},
     {"INLAY_DEFAULT(f, a, -1)",
@@ -490,6 +492,39 @@ static void test_constraints(void **state)
     compile_dir_deinit(&dir);
 }
 
+/* What a record is looked up with is not kept for all of them. */
+static void test_many_constraints(void **state)
+{
+    static const char text[] =
+        "#include <inlay.h>\n"
+        "#define ONE(x) long f##x(long a) { return a; }"
+        " INLAY_RANGE(f##x, a, 0, 9);\n"
+        "#define TEN(x) ONE(x##0) ONE(x##1) ONE(x##2) ONE(x##3) ONE(x##4)"
+        " ONE(x##5) ONE(x##6) ONE(x##7) ONE(x##8) ONE(x##9)\n"
+        "#define HUNDRED(x) TEN(x##0) TEN(x##1) TEN(x##2) TEN(x##3) TEN(x##4)"
+        " TEN(x##5) TEN(x##6) TEN(x##7) TEN(x##8) TEN(x##9)\n"
+        "HUNDRED(a) HUNDRED(b) HUNDRED(c) HUNDRED(d) HUNDRED(e)\n"
+        "HUNDRED(g) HUNDRED(h) HUNDRED(i) HUNDRED(j) HUNDRED(k)\n"
+        "HUNDRED(l) HUNDRED(m) HUNDRED(n) HUNDRED(o) HUNDRED(p)\n";
+    struct compile_dir dir;
+    struct inlay_module *module;
+
+    (void)state;
+    compile_dir_init(&dir);
+    char *path = compile_text(&dir, "cc", "", "many.c", text);
+    struct inlay_error *error = inlay_module_open(
+        INLAY_STR("many"), path, inlay_str_from(dir.path), &module);
+    if (error)
+        fail_msg("%s", error->message);
+    compile_keep(module);
+    assert_int_equal(
+        constraints_of(inlay_module_find(module, INLAY_STR("fp99"))->func, "a")
+            ->most,
+        9);
+    free(path);
+    compile_dir_deinit(&dir);
+}
+
 static struct inlay_error *open_twins(const char *flags,
                                       struct inlay_module **ret)
 {
@@ -543,6 +578,7 @@ int main(void)
         cmocka_unit_test(test_wrong),
         cmocka_unit_test(test_two_structs),
         cmocka_unit_test(test_constraints),
+        cmocka_unit_test(test_many_constraints),
         cmocka_unit_test(test_shared_address),
     };
 
