@@ -28,6 +28,8 @@ def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) 
     if ready["app"] is not None:
         log.info("  ASGI application %s (%s)", config.target, ready["app"])
         show_lifted(ready)
+    for line in ready.get("warnings", ()):
+        log.warning("%s", line)
     log.info(
         "  %s, each with %s",
         _count(config.workers, "worker"),
@@ -36,6 +38,13 @@ def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) 
     for sock in listening:
         log.info("Inlay running on %s (Press CTRL+C to quit)", sockets.name(sock))
     sys.stderr.flush()
+
+
+def show_routes(ready: dict[str, Any]) -> None:
+    """Log what another worker serves without Python, as it may be another code
+    that it has."""
+    show_native(ready["native"])
+    show_lifted(ready)
 
 
 def show_native(native: list[dict[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import _core
-from .routes import Entry, Routes, parse
+from .routes import ONE, REST, Entry, Pattern, Routes, covers, parse
 
 _SHOWN = 3  # hidden routes that are named
 
@@ -27,17 +27,20 @@ class Bypass:
     replaces: bool  # INLAY_REPLACES
     skips: tuple[str, ...]  # middleware, dependencies of the application
     hides: tuple[Entry, ...]
+    may_hide: tuple[Entry, ...]  # of which it can't be said
 
-    def text(self) -> str:
+    def text(self, unsure: bool = False) -> str:
         """What it bypasses, in a few words; "" when nothing."""
         parts = []
         if self.skips:
             parts.append(f"bypasses {', '.join(self.skips)}")
-        if self.hides:
-            names = [_named(entry) for entry in self.hides[:_SHOWN]]
-            if len(self.hides) > _SHOWN:
-                names.append(f"{len(self.hides) - _SHOWN} more")
-            parts.append(f"hides {', '.join(names)}")
+        for verb, entries in (("hides", self.hides), ("may hide", self.may_hide)):
+            if not entries or (entries is self.may_hide and not unsure):
+                continue
+            names = [_named(entry) for entry in entries[:_SHOWN]]
+            if len(entries) > _SHOWN:
+                names.append(f"{len(entries) - _SHOWN} more")
+            parts.append(f"{verb} {', '.join(names)}")
         return "; ".join(parts)
 
     def line(self) -> str:
@@ -67,6 +70,12 @@ def find(routes: Routes, modules: Iterable[_core.NativeModule]) -> list[Bypass]:
     if count := _dependencies(routes):
         noun = "dependency" if count == 1 else "dependencies"
         skips.append(f"{count} {noun} of the application")
+    every = [
+        (_Native(_methods(route[0]), parse(route[1])), route, native)
+        for native in modules
+        for route in native.routes
+    ]
+    natives = [each for each, _, _ in every]
     return [
         Bypass(
             methods,
@@ -75,10 +84,9 @@ def find(routes: Routes, modules: Iterable[_core.NativeModule]) -> list[Bypass]:
             where,
             function in native.replaces,
             tuple(skips),
-            _hidden(routes, methods, path),
+            *_hidden(routes, natives, own),
         )
-        for native in modules
-        for methods, path, function, _, where in native.routes
+        for own, (methods, path, function, _, where), native in every
     ]
 
 
@@ -90,13 +98,52 @@ def _dependencies(routes: Routes) -> int:
     return len(getattr(router, "dependencies", None) or ())
 
 
-def _hidden(routes: Routes, listed: str, path: str) -> tuple[Entry, ...]:
+@dataclass(frozen=True)
+class _Native:
+    methods: frozenset[str]
+    pattern: Pattern
+
+    def is_asked_before(self, other: _Native) -> bool:
+        """At the first segment in which they differ, as src/serve/route.c."""
+        for mine, its in zip(
+            self.pattern.segments, other.pattern.segments, strict=False
+        ):
+            if mine != its:
+                return its == REST or (its == ONE and mine != REST)
+        return False
+
+
+def _methods(listed: str) -> frozenset[str]:
     methods = {method.strip() for method in listed.split(",")}
-    if "GET" in methods:
-        methods.add("HEAD")
-    pattern = parse(path)
-    return tuple(
-        entry
-        for entry in routes.entries
-        if entry.kind in ("route", "websocket") and entry.meets(methods, pattern)
-    )
+    return frozenset(methods | {"HEAD"} if "GET" in methods else methods)
+
+
+def _hidden(
+    routes: Routes, natives: list[_Native], own: _Native
+) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """What would answer requests if this native route did not, and what may."""
+    sure: list[Entry] = []
+    unsure: list[Entry] = []
+    for index, entry in enumerate(routes.entries):
+        if entry.kind not in ("route", "websocket"):
+            continue
+        meets = entry.meets(own.methods, own.pattern)
+        if meets is not False and _takes(routes, natives, own, index):
+            (sure if meets else unsure).append(entry)
+    return tuple(sure), tuple(unsure)
+
+
+def _takes(routes: Routes, natives: list[_Native], own: _Native, index: int) -> bool:
+    """Is it this native route that takes requests from the entry, and neither
+    another one nor what the application asks before?"""
+    entry = routes.entries[index]
+    left = entry.shared(own.methods)
+    for each in routes.entries[:index]:
+        if each.kind in (entry.kind, "mount") and left & each.shared(left):
+            if covers(each.pattern, entry.pattern):
+                left -= each.shared(left)
+    for native in natives:
+        if left & native.methods and native.is_asked_before(own):
+            if covers(native.pattern, entry.pattern):
+                left -= native.methods
+    return bool(left)

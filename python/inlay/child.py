@@ -22,6 +22,7 @@ from .logs import log
 
 # Python's stacks are written when it comes; nobody else uses it.
 STACKS_SIGNAL = signal.SIGRTMAX - 2
+PINGS = 3  # questions to a worker within --timeout-worker-healthcheck
 
 # A child hears of these when it is ready for it: none is lost, none ends it
 # in the middle of its start.

@@ -241,8 +241,10 @@ def stubs(files: tuple[str, ...], stdout: bool) -> None:
 
 def _load(file: str) -> Any:
     """The NativeModule of a source, or of a module that was built ahead."""
-    from . import _core, ahead, built, cache
+    from . import _core, ahead, built, cache, recipe
 
+    if not file.endswith(built.SUFFIX) and recipe.language(file) is None:
+        raise click.ClickException(f"{file} is no C, C++ or Rust file")
     name = ahead.module_name(file.removesuffix(built.SUFFIX) + ".c")
     try:
         if file.endswith(built.SUFFIX):

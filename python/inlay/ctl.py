@@ -31,7 +31,8 @@ def _status(answer: Answer) -> list[str]:
     lines = [
         f"Inlay {answer['version']}, process {answer['pid']}: {answer['target']}",
         *(f"  on {name}" for name in answer["listening"]),
-        f"  {len(workers)} workers, of {answer['slots']} that are to serve:",
+        f"  {_count(len(workers), 'worker')}, of {answer['slots']} that "
+        f"{'is' if answer['slots'] == 1 else 'are'} to serve:",
     ]
     for worker in workers:
         state, seconds = worker["state"], worker["seconds"]
@@ -48,7 +49,7 @@ def _routes(answer: Answer) -> list[str]:
             route["path"],
             route["state"],
             f"{route['module']}.{route['function']}",
-            f"{route['crashes']} crashes" if route["crashes"] else "",
+            _count(route["crashes"], "crash", "crashes") if route["crashes"] else "",
         ]
         for route in answer["routes"]
     ]
@@ -66,7 +67,7 @@ def _quarantine(answer: Answer) -> list[str]:
         [
             case["route"],
             f"since {_moment(case['since'])}",
-            f"{case['crashes']} crashes",
+            _count(case["crashes"], "crash", "crashes"),
             f"last {case['last']}",
         ]
         for case in answer["quarantined"]
@@ -78,6 +79,15 @@ def _lifted(answer: Answer) -> list[str]:
     return [f"Lifted: {route}" for route in answer["lifted"]] or ["Nothing to lift"]
 
 
+def _workers(answer: Answer) -> list[str]:
+    verb = "is" if answer["slots"] == 1 else "are"
+    return [f"There {verb} to be {_count(answer['slots'], 'worker')}"]
+
+
+def _count(number: int, one: str, more: str = "") -> str:
+    return f"{number} {one if number == 1 else more or one + 's'}"
+
+
 _SHOWN: dict[str, Callable[[Answer], list[str]]] = {
     "status": _status,
     "routes": _routes,
@@ -86,7 +96,7 @@ _SHOWN: dict[str, Callable[[Answer], list[str]]] = {
     "quarantine": _quarantine,
     "lift": _lifted,
     "reload": lambda answer: ["Workers are being replaced, one by one"],
-    "workers": lambda answer: [f"There are to be {answer['slots']} workers"],
+    "workers": _workers,
 }
 
 

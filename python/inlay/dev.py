@@ -143,6 +143,7 @@ class DevSupervisor(Supervisor):
         # Module -> its source and everything else it is made of.
         self.modules: dict[str, tuple[str, set[str]]] = {}
         self.broken = False  # nothing but a restart can help
+        self.renewing = False  # the next worker has other code
         self.missed: set[str] = set()  # changed while a worker was starting
         step = round(config.reload_delay * 1000) if config.reload else _STEP
         self.sources = Sources(Patterns(config), max(step, 1), self._on_change)
@@ -226,10 +227,11 @@ class DevSupervisor(Supervisor):
         """SIGHUP: the terminal is gone, and whoever looked at the server."""
         self._stop()
 
-    def _restart(self, path: str) -> None:
+    def _restart(self, path: str, why: str = "starting anew") -> None:
         if self.stopping:
             return
-        log.info("%s changed: starting anew", os.path.relpath(path))
+        log.info("%s changed: %s", os.path.relpath(path), why)
+        self.renewing = True
         self.quarantine.lift(ALL)
         for worker in self.roster.workers:
             worker.stop(self.roster.patience)  # nobody is to see the old code
@@ -245,6 +247,9 @@ class DevSupervisor(Supervisor):
         if message["type"] == "ready":
             self.broken = message["broken"]
             self._learn(message["modules"])
+            if self.announced and self.renewing and not self.broken:
+                self.renewing = False
+                banner.show_routes(message)
             self._catch_up()
         elif message["type"] == "swapped":
             self._on_swapped(message)
@@ -254,13 +259,14 @@ class DevSupervisor(Supervisor):
         if message["error"]:
             log.error("%s\nThe code from before goes on.", message["error"])
             return
-        log.info("%s: new code is in place (%.0f ms)", name, message["ms"])
-        self.quarantine.lift(ALL)
-        banner.show_native(message["native"])
         self._learn(message["modules"])
         if message["restart"]:
             source, _ = self.modules[name]
-            self._restart(source)
+            self._restart(source, message["restart"])
+            return
+        log.info("%s: new code is in place (%.0f ms)", name, message["ms"])
+        self.quarantine.lift(ALL)
+        banner.show_native(message["native"])
 
     def _learn(self, modules: list[dict[str, Any]]) -> None:
         found = {}

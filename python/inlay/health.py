@@ -8,7 +8,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 
-from .child import STACKS_SIGNAL, Child, readable
+from .child import PINGS, STACKS_SIGNAL, Child, readable
 from .config import Config
 from .logs import log
 
@@ -118,13 +118,13 @@ class Health:
         if worker.ping_sent is None:
             if now >= worker.ping_next:
                 worker.ping_sent = now
-                worker.ping_next = now + self._timeout / 3
+                worker.ping_next = now + self._timeout / PINGS
                 worker.channel.send("ping")
         elif now - worker.ping_sent >= self._timeout:
             self._give_up(worker)
             return math.inf
         # Never longer than the pause that `look` would take for a standstill.
-        return now + self._timeout / 3
+        return now + self._timeout / PINGS
 
     def _give_up(self, worker: Worker) -> None:
         log.error(
@@ -132,6 +132,19 @@ class Health:
             worker,
             self._timeout,
             self.stacks.of(worker),
+        )
+        worker.abort(_ABORT_WAIT)
+
+    def on_stuck(self, worker: Worker, stuck: str) -> None:
+        """It says so itself: its event loop turns, an I/O thread does not."""
+        # C holds it, so stacks of Python say nothing unless C is not known.
+        where = "" if "->" in stuck else f". It is here:\n{self.stacks.of(worker)}"
+        log.error(
+            "%s hangs: its %s, has not turned for %g s%s",
+            worker,
+            stuck,
+            self._timeout,
+            where,
         )
         worker.abort(_ABORT_WAIT)
 

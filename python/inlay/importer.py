@@ -216,6 +216,11 @@ def _refuse_archive(folder: str, fullname: str, name: str) -> None:
 # Name of a module that has guards and could not be loaded -> why. A program may
 # go on without it; a server must not, as nobody would ask the guards.
 unguarded: dict[str, str] = {}
+# Servers that were made and not stopped: what is imported now is too late for
+# them.
+servers: list[object] = []
+# Modules that are reloaded by `inlay dev`, which may then refuse their routes.
+swapping: set[str] = set()
 _GUARD = re.compile(rb"\bINLAY_BEFORE\b|inlay_guard\0")
 
 
@@ -245,6 +250,13 @@ def _has_guards(path: str) -> bool:
             for name in _INCLUDE.findall(text)
         ]
     return False
+
+
+def tell_of_reset(path: str) -> None:
+    import logging
+
+    file = os.path.basename(path)
+    logging.getLogger("inlay").info("static state of %s was reset", file)
 
 
 class _Loader:
@@ -279,15 +291,32 @@ class _Loader:
                 unguarded[self.name] = str(error) or type(error).__name__
             raise
         unguarded.pop(self.name, None)
+        if previous is None and servers:
+            self._too_late(native)
         if native is previous:
             return
         _publish(module, native, self.doc(made))
         self.after(native, made)
-        if previous is not None:
-            import logging
+        if previous is not None and self.name not in swapping:
+            tell_of_reset(self.path)
 
-            file = os.path.basename(self.path)
-            logging.getLogger("inlay").info("static state of %s was reset", file)
+    def _too_late(self, native: _core.NativeModule) -> None:
+        """Nobody would ask its guards, nobody will find its routes."""
+        import logging
+
+        for pattern, _, _, _, where in native.guards:
+            raise ImportError(
+                f"{where}: {pattern} is guarded here, and the server was made "
+                f"without it: import {self.name} when the application starts",
+                name=self.name,
+                path=self.path,
+            )
+        if native.routes:
+            logging.getLogger("inlay").warning(
+                "the routes of %s are not served: the server was made before it "
+                "was imported; import it when the application starts",
+                os.path.basename(self.path),
+            )
 
     def after(self, native: _core.NativeModule, made: Build | Built) -> None:
         """The module is there."""

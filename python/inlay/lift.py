@@ -22,7 +22,7 @@ from uuid import UUID
 from . import _core
 from .enums import Enum
 from .errors import answer_error
-from .routes import ONE, REST, Entry, Pattern, Routes, covers
+from .routes import REST, Entry, Pattern, Routes, covers
 
 Barrier = tuple[str, str]
 Lifted = tuple[str, str, _core.Function, int, bool, bool, tuple[Barrier, ...]]
@@ -83,6 +83,17 @@ class Decision:
         )
 
 
+def strays(routes: Routes, past: Iterable[str]) -> list[str]:
+    """Those of the names that are no middleware of the application."""
+    there = {name for entry in routes.entries for name in entry.behind}
+    there.update(routes.behind)
+    return [each for each in past if not any(_is_named(name, each) for name in there)]
+
+
+def _is_named(name: str, past: str) -> bool:
+    return name == past or name.endswith(f".{past}")
+
+
 def decide(routes: Routes, past: Iterable[str] = ()) -> list[Decision]:
     """For every endpoint that is a C function: is it lifted, or why not?"""
     decisions = []
@@ -130,7 +141,7 @@ def _place(decision: Decision, earlier: list[Entry]) -> None:
     left = sorted(entry.methods or ())
     barriers: dict[str, set[str]] = {}
     for other in earlier:
-        if other.kind == "websocket" or not other.meets(left, entry.pattern):
+        if other.kind == "websocket" or other.meets(left, entry.pattern) is False:
             continue
         its = left if other.methods is None else sorted(other.methods & set(left))
         if _shape(other.path) == _shape(entry.path) or covers(
@@ -169,7 +180,7 @@ def _reasons(
     """Why it can't be lifted, the weightiest first."""
     yield from entry.obscure
     for name in entry.behind:
-        if not any(name == each or name.endswith(f".{each}") for each in past):
+        if not any(_is_named(name, each) for each in past):
             yield f"{name} stands before it (lift-past may name it)"
     if entry.guarded:
         yield "it has dependencies"
@@ -350,7 +361,7 @@ def _of_path(entry: Entry, function: _core.Function) -> Iterator[str]:
             kind == "path" and number < len(segments) - 1
         ):
             yield f"its path has {segment}"
-    if not entry.pattern.exact and ONE not in entry.pattern.segments:
+    if entry.pattern.path is None:
         yield "its path is more than segments"
 
 

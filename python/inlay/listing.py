@@ -54,6 +54,10 @@ def describe(native: _core.NativeModule) -> dict[str, Any]:
             }
             for pattern, function, after, runs, where in native.guards
         ],
+        "layers": [
+            {"pattern": pattern, "layer": name, "value": value, "where": _short(where)}
+            for pattern, name, value, where in native.layers
+        ],
         "left_out": [
             {"name": name, "reason": reason} for name, reason in native.reasons.items()
         ],
@@ -72,6 +76,8 @@ def _function(function: _core.Function) -> dict[str, Any]:
 
 def _runs(function: _core.Function) -> str:
     """Where a call from Python runs: its colour."""
+    if function.__inlay_for_requests__:
+        return "routes only"
     if inspect.iscoroutinefunction(function):
         return "on the pool, awaited"
     return "without the GIL" if function.__inlay_nogil__ else "holding the GIL"
@@ -155,6 +161,7 @@ def show(native: _core.NativeModule, as_json: bool) -> None:
         ("pattern", "when", "function", "runs", "where"),
         found["guards"],
     )
+    _print(console, "Layers", ("pattern", "layer", "value", "where"), found["layers"])
     _print(console, "Left out", ("name", "reason"), found["left_out"])
 
 

@@ -69,6 +69,8 @@ def _with_own_id(operation: dict[str, Any], known: set[Any]) -> dict[str, Any]:
 
 # What says nothing of which values are right.
 _ANNOTATIONS = frozenset({"format", "title", "description"})
+# What C's widest integers have anyway: pydantic says so, as floats.
+_WIDEST = {"minimum": (-(2.0**63),), "maximum": (2.0**63, 2.0**64)}
 
 
 def _shape(schema: Any, names: bool = False) -> Any:
@@ -80,8 +82,18 @@ def _shape(schema: Any, names: bool = False) -> Any:
     return {
         key: _shape(value, key in ("properties", "$defs") and not names)
         for key, value in schema.items()
-        if names or key not in _ANNOTATIONS
+        if names or not (key in _ANNOTATIONS or _is_widest(schema, key))
     }
+
+
+def _is_widest(schema: dict[str, Any], key: str) -> bool:
+    value = schema[key]
+    return (
+        key in _WIDEST
+        and schema.get("type") == "integer"
+        and isinstance(value, (int, float))
+        and float(value) in _WIDEST[key]
+    )
 
 
 def _clashes(schemas: dict[str, Any], extra: dict[str, Any]) -> dict[str, str]:

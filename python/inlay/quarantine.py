@@ -12,13 +12,14 @@ import re
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from . import _core, routes
 from .config import Config
 from .control import Message
 from .logs import log
+from .paths import PARAMETER
 
 if TYPE_CHECKING:
     from .routes import Entry, Pattern, Routes
@@ -83,7 +84,8 @@ class Crash:
 
     def __str__(self) -> str:
         what = f"{self.route} -> {self.function}()" if self.route else self.function
-        where = f" at {self.place}" if self.place else ""
+        at = "" if self.place.startswith("while ") else "at "
+        where = f" {at}{self.place}" if self.place else ""
         return f"{self.signal} in {what}{where}"
 
 
@@ -138,6 +140,12 @@ class Quarantine:
     ) -> None:
         self.off: list[str] = list(config.native_off)
         self.cases: dict[str, Case] = {}
+        ends = ["a restart"]
+        if config.dev:
+            ends.insert(0, "new code")
+        if config.control is not None:
+            ends.insert(0, "`inlay ctl quarantine lift`")
+        self._ends = " or ".join(ends)
         self._most = config.quarantine_crashes
         self._window = config.quarantine_window
         self._counting = counting
@@ -183,9 +191,9 @@ class Quarantine:
         case.since = time.time()
         what = {GUARD: "503 for what it guards", HOOK: "500 for what it is for"}
         log.error(
-            "%s is quarantined in all workers, until `inlay ctl quarantine lift` "
-            "or a restart: %s",
+            "%s is quarantined in all workers, until %s: %s",
             route,
+            self._ends,
             what.get(
                 route.partition(" ")[0],
                 "its Python route answers, or 503 if there is none",
@@ -312,7 +320,7 @@ def _is_twin(entry: Entry, route: Message, methods: set[str], pattern: Pattern) 
         return False
     if entry.kind == "other":
         return entry.pattern == routes.ANYTHING  # who knows
-    if not routes.covers(replace(entry.pattern, exact=True), pattern):
+    if not routes.covers(_loose(entry.pattern, pattern), pattern):
         return False
     if entry.kind == "mount":
         # What is in it has entries of its own, if that can be seen.
@@ -324,3 +332,16 @@ def _is_twin(entry: Entry, route: Message, methods: set[str], pattern: Pattern) 
         not isinstance(endpoint, _core.Function)
         or (endpoint.__module__, endpoint.__name__) != same
     )
+
+
+def _loose(pattern: Pattern, other: Pattern) -> Pattern:
+    """Takes any text where both have a parameter for a segment: a twin may
+    leave the converter to one of the two, and what does not fit is a 404."""
+    if pattern.path is None or other.path is None:
+        return pattern
+    mine, its = pattern.path.split("/"), other.path.split("/")
+    for number, (segment, given) in enumerate(zip(mine, its, strict=False)):
+        found = PARAMETER.fullmatch(segment)
+        if found and found[2] != "path" and PARAMETER.fullmatch(given):
+            mine[number] = f"{{{found[1]}}}"
+    return routes.parse("/".join(mine))

@@ -23,13 +23,13 @@ async def rows(config: Config) -> list[dict[str, Any]]:
     served = Serving(config, [])
     await served.start(app)
     try:
-        return [*_native(served), *_application(served, app)]
+        return [*_around(), *_native(served), *_application(served, app)]
     finally:
         await served.stop()
 
 
 def _native(served: Serving) -> list[dict[str, Any]]:
-    remarks = {(each.methods, each.path): each.text() for each in served.bypasses}
+    remarks = {(each.methods, each.path): each.text(True) for each in served.bypasses}
     found = []
     for route in served.server.native_routes():
         remark = next(
@@ -51,6 +51,23 @@ def _native(served: Serving) -> list[dict[str, Any]]:
                 "remark": remark,
             }
         )
+    return found
+
+
+def _around() -> list[dict[str, Any]]:
+    """Layers, guards and hooks, of native routes and of all others; in place of
+    the methods what each is."""
+    found = []
+    for native in _core.modules():
+        for pattern, name, value, _ in native.layers:
+            texts = ("layer", pattern, "native", name, "I/O thread", value)
+            found.append(dict(zip(_COLUMNS, texts, strict=True)))
+    for native in _core.modules():
+        for pattern, function, after, runs, _ in native.guards:
+            kind = "after" if after else "guard"
+            name = f"{native.name}.{function}"
+            texts = (kind, pattern, "native", name, runs, "")
+            found.append(dict(zip(_COLUMNS, texts, strict=True)))
     return found
 
 

@@ -6,13 +6,13 @@ included in them. What is not understood is an entry that may match anything.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import paths
+
 _DEPTH = 16  # routers within routers
-_PARAMETER = re.compile(r"\{([a-zA-Z_][a-zA-Z0-9_]*)(?::([a-zA-Z_][a-zA-Z0-9_]*))?\}")
 _ONE_SEGMENT = frozenset({"str", "int", "float", "uuid"})
 
 # --- Paths --------------------------------------------------------------------
@@ -23,14 +23,14 @@ REST = "{:path}"  # all that is left, also nothing
 
 @dataclass(frozen=True)
 class Pattern:
-    """A path as segments: literal text, ONE, or REST as the last one.
+    """What `path` matches; None: perhaps anything.
 
-    Where that can't say what a path matches, the pattern matches more:
-    `exact` is False then.
+    `segments` are literal text, ONE, or REST as the last one. Where these can't
+    say it, they match more.
     """
 
     segments: tuple[str, ...]
-    exact: bool = True
+    path: str | None = None
 
     def text(self) -> str:
         """The same as a path of ours."""
@@ -41,7 +41,7 @@ class Pattern:
         )
 
 
-ANYTHING = Pattern((REST,), exact=False)
+ANYTHING = Pattern((REST,))
 
 
 def parse(path: str) -> Pattern:
@@ -49,46 +49,26 @@ def parse(path: str) -> Pattern:
     if not path.startswith("/"):
         return ANYTHING
     found: list[str] = []
-    exact = True
-    segments = path[1:].split("/")
-    for number, segment in enumerate(segments):
-        kinds = [match[2] or "str" for match in _PARAMETER.finditer(segment)]
-        if not kinds:
-            found.append(segment)
-            continue
-        whole = _PARAMETER.fullmatch(segment) is not None
-        if not all(kind in _ONE_SEGMENT for kind in kinds):
-            found.append(REST)
-            last = number == len(segments) - 1
-            return Pattern(tuple(found), exact and whole and last and kinds == ["path"])
-        found.append(ONE)
-        exact = exact and whole and kinds == ["str"]
-    return Pattern(tuple(found), exact)
+    for segment in path[1:].split("/"):
+        kinds = [match[2] or "str" for match in paths.PARAMETER.finditer(segment)]
+        if not _ONE_SEGMENT.issuperset(kinds):
+            return Pattern((*found, REST), path)
+        found.append(ONE if kinds else segment)
+    return Pattern(tuple(found), path)
 
 
-def overlap(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
-    """Is there a path that both match?"""
-    for mine, its in zip(one, other, strict=False):
-        if REST in (mine, its):
-            return True
-        if ONE in (mine, its):
-            if "" in (mine, its):
-                return False
-        elif mine != its:
-            return False
-    return len(one) == len(other)
+def overlap(one: Pattern, other: Pattern) -> bool | None:
+    """Is there a path that both match? None: that can't be said."""
+    if one.path is None or other.path is None:
+        return None
+    return paths.overlap(one.path, other.path)
 
 
 def covers(one: Pattern, other: Pattern) -> bool:
-    """Does the first one match all that the other one does?"""
-    if not one.exact:
+    """Does the first one certainly match all that the other one does?"""
+    if one.path is None or other.path is None:
         return False
-    for mine, its in zip(one.segments, other.segments, strict=False):
-        if mine == REST:
-            return True
-        if its == REST or (mine == ONE and its == "") or (mine not in (ONE, its)):
-            return False
-    return len(one.segments) == len(other.segments)
+    return paths.covers(one.path, other.path)
 
 
 # --- Entries ------------------------------------------------------------------
@@ -111,11 +91,16 @@ class Entry:
     obscure: tuple[str, ...] = ()
     apps: tuple[Any, ...] = ()  # the applications it is in, outermost first
 
-    def meets(self, methods: Iterable[str], pattern: Pattern) -> bool:
-        """Is there a request that is for both?"""
-        if self.methods is not None and not self.methods.intersection(methods):
-            return False
-        return overlap(self.pattern.segments, pattern.segments)
+    def shared(self, methods: Iterable[str]) -> set[str]:
+        """Those of the methods that it is for."""
+        found = set(methods)
+        if self.methods is not None:
+            return found & self.methods
+        return found - {"WEBSOCKET"} if self.kind == "route" else found
+
+    def meets(self, methods: Iterable[str], pattern: Pattern) -> bool | None:
+        """Is there a request that is for both? None: that can't be said."""
+        return overlap(self.pattern, pattern) if self.shared(methods) else False
 
 
 @dataclass
@@ -132,12 +117,11 @@ class Routes:
         the application, by any method, nor redirected?"""
         if not self.plain:
             return False
-        segments = parse(path).segments
-        same = [segments, segments[:-1] if segments[-1] in ("", REST) else segments]
-        if segments[-1] not in ("", REST):
-            same.append((*segments, ""))
-        return not any(
-            overlap(entry.pattern.segments, each)
+        before, _, last = path.rpartition("/")
+        ends = last == "" or parse(path).segments[-1] == REST
+        same = [parse(each) for each in (path, before if ends else path + "/") if each]
+        return all(
+            overlap(entry.pattern, each) is False
             for entry in self.entries
             for each in same
         )
@@ -154,9 +138,7 @@ def collect(app: Any) -> Routes:
     plain = not obscure and not problems and _is_plain(inner)
     around = (*behind, *inside)
     found = Routes([], around, True, plain and _CHANGES_NOTHING.issuperset(around))
-    found.entries.extend(
-        _walk(inner, "", around, (*obscure, *problems), (inner,), 0)
-    )
+    found.entries.extend(_walk(inner, "", around, (*obscure, *problems), (inner,), 0))
     return found
 
 

@@ -20,6 +20,10 @@ from .target import ASGIApp, TargetError
 from .tracing import traced
 
 _T = TypeVar("_T")
+_METHODS = frozenset({
+    "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+    "WEBSOCKET",
+})  # fmt: skip
 _POLL = 0.02  # seconds between looks at what is still running
 
 
@@ -65,6 +69,8 @@ class Serving:
             await lifespan.shutdown()
             raise
         self.lifespan = lifespan
+        if native:
+            importer.servers.append(self)
         self.switch(self._off, self._quarantined)
 
     def _create_server(
@@ -188,10 +194,30 @@ class Serving:
 
     async def stop(self) -> None:
         """Cut what is left; then the application's shutdown."""
+        if self in importer.servers:
+            importer.servers.remove(self)
         if self.server is not None:
             self.server.stop()
         if self.lifespan is not None:
             await self.lifespan.shutdown()
+
+    def warnings(self) -> list[str]:
+        """What can hardly be meant."""
+        found = [
+            f"{where}: {method} is no method of RFC 9110 or RFC 5789"
+            for native in _core.modules()
+            for methods, _, _, _, where in native.routes
+            for method in methods.split(",")
+            if method.strip() not in _METHODS
+        ]
+        if self.app is None and not self.server.native_routes():
+            found.append("no native routes: every request is a 404")
+        if self.routes.known:
+            found.extend(
+                f"--lift-past {name}: the application has no such middleware"
+                for name in lift.strays(self.routes, self.config.lift_past)
+            )
+        return found
 
     def describe(self) -> dict[str, Any]:
         """What is served how, for the banner."""
@@ -199,6 +225,7 @@ class Serving:
             "app": _describe_app(self.app),
             "native": self.server.native_routes(),
             "bypasses": [each.line() for each in self.bypasses if each.text()],
+            "warnings": self.warnings(),
             "lifted": [each.text() for each in self.lifts if not each.reason],
             "lifted_routes": self.lifted(),
             "not_lifted": [each.text() for each in self.lifts if each.reason],

@@ -225,6 +225,8 @@ class Supervisor:
                 self._announce()
         elif kind == "pong":
             worker.ping_sent = None
+            if message["stuck"] and not worker.stopping:
+                self.health.on_stuck(worker, message["stuck"])
         elif kind == "spent":
             self.roster.renew(worker, message["reason"], "max_requests")
 

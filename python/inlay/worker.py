@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from . import _core, control, logs, metrics, private, serving, target
-from .child import STACKS_SIGNAL
+from .child import PINGS, STACKS_SIGNAL
 from .config import EXIT_FAILED, EXIT_STARTUP, Config
 from .control import Channel
 from .lifespan import LifespanError
@@ -100,7 +100,7 @@ class Worker:
 
         def on_command(command: control.Message) -> None:
             if command["type"] == "ping":
-                soon(self.channel.send, "pong")
+                soon(self.pong)
             elif command["type"] == "serve":
                 self.listening = command["fds"]
                 soon(self.given.set)
@@ -164,6 +164,13 @@ class Worker:
             self.channel.send("spent", reason=f"has served {served} requests")
         else:
             asyncio.get_running_loop().call_later(_COUNT, self.count, most)
+
+    def pong(self) -> None:
+        """The event loop turns; do the loops of the I/O threads?"""
+        server = self.serving.server
+        with contextlib.suppress(RuntimeError):  # it has been stopped
+            stuck = server.stuck(PINGS) if server is not None else None
+            self.channel.send("pong", stuck=stuck)
 
     def swap(self, module: str) -> None:
         """What `inlay dev` asks for; on the control thread."""

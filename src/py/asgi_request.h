@@ -92,6 +92,7 @@ PyObject *inlay_server_native_routes(PyObject *object, PyObject *unused);
 PyObject *inlay_server_replace_native(PyObject *object, PyObject *unused);
 PyObject *inlay_server_switch(PyObject *object, PyObject *args);
 PyObject *inlay_server_alone(PyObject *object, PyObject *args);
+PyObject *inlay_server_stuck(PyObject *object, PyObject *most);
 PyObject *inlay_server_openapi(PyObject *object, PyObject *unused);
 
 /* lift.c - Server.lift(). */

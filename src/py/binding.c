@@ -308,23 +308,47 @@ const struct inlay_py_type *inlay_py_param_bind(struct inlay_py_module *module,
     return own;
 }
 
-/* A function of the same name goes first, as it is the one to call. */
-static int publish(PyObject *names, PyObject *class)
+/* Another name for a class: "user_", while a function is called user. */
+static int rename_class(PyObject *class, PyObject *name, PyObject *reasons)
 {
-    _cleanup_decref_ PyObject *name =
-        PyObject_GetAttrString(class, "__qualname__");
+    _cleanup_decref_ PyObject *other = PyUnicode_FromFormat("%U_", name);
+    _cleanup_decref_ PyObject *reason =
+        other ? PyUnicode_FromFormat(
+                    "a function has this name, too: the class is %U", other)
+              : NULL;
 
-    return name && PyDict_SetDefault(names, name, class) ? 0 : -1;
+    return !reason || PyDict_SetItem(reasons, name, reason) < 0 ||
+                   PyObject_SetAttrString(class, "__name__", other) < 0 ||
+                   PyObject_SetAttrString(class, "__qualname__", other) < 0
+               ? -1
+               : 0;
 }
 
-int inlay_py_classes_publish(struct inlay_py_module *module, PyObject *names)
+/* A function of the same name goes first, as it is the one to call. */
+static int publish(PyObject *names, PyObject *class, PyObject *reasons)
+{
+    for (;;) {
+        _cleanup_decref_ PyObject *name =
+            PyObject_GetAttrString(class, "__qualname__");
+        PyObject *there = name ? PyDict_SetDefault(names, name, class) : NULL;
+
+        if (!there || there == class)
+            return there ? 0 : -1;
+        if (rename_class(class, name, reasons) < 0)
+            return -1;
+    }
+}
+
+int inlay_py_classes_publish(struct inlay_py_module *module,
+                             PyObject *names,
+                             PyObject *reasons)
 {
     for (struct inlay_py_record *it = module->records; it; it = it->next)
         if (inlay_py_struct_annotate(it) < 0 ||
-            publish(names, (PyObject *)it->type) < 0)
+            publish(names, (PyObject *)it->type, reasons) < 0)
             return -1;
     for (struct inlay_py_enum *it = module->enums; it; it = it->next)
-        if (publish(names, it->type) < 0)
+        if (publish(names, it->type, reasons) < 0)
             return -1;
     return 0;
 }

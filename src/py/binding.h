@@ -39,8 +39,8 @@ struct inlay_py_record {
     size_t nfields;
     PyObject **names; /* interned; `from` is `from_` here */
     const struct inlay_py_type **types;
-    bool flat; /* no field leads to further fields or elements */
-    bool rules; /* it has constraints, a check or is strict: rules.h */
+    bool flat;    /* no field leads to further fields or elements */
+    bool rules;   /* it has constraints, a check or is strict: rules.h */
     bool guarded; /* it has rules, or leads to a struct that has */
     struct inlay_py_state *state;
     struct inlay_py_spares *spares;     /* structtype.c */
@@ -86,10 +86,13 @@ const struct inlay_py_type *inlay_py_param_bind(
     const struct inlay_param *param);
 
 /*
- * Puts the classes of structs and enums into `names`, a dict, unless there
- * is a function of that name. -1 with an exception.
+ * Puts the classes of structs and enums into `names`, a dict. One whose name a
+ * function has gets a "_" behind it, and `reasons` (name -> text) says so. -1
+ * with an exception.
  */
-int inlay_py_classes_publish(struct inlay_py_module *module, PyObject *names);
+int inlay_py_classes_publish(struct inlay_py_module *module,
+                             PyObject *names,
+                             PyObject *reasons);
 
 /*
  * A C name as Python can use it: `from` -> `from_`; an empty one is made up

@@ -151,6 +151,16 @@ static PyObject *get_nogil(PyObject *object, void *unused)
     return plan ? PyBool_FromLong(plan->callable->func->nogil) : NULL;
 }
 
+static PyObject *get_for_requests(PyObject *object, void *unused)
+{
+    const struct inlay_py_plan *plan = plan_of(object);
+
+    (void)unused;
+    return plan
+               ? PyBool_FromLong(inlay_py_is_for_requests(plan->callable->func))
+               : NULL;
+}
+
 /* Pickle by name: a string is an attribute of __module__. */
 static PyObject *function_reduce(PyObject *object, PyObject *unused)
 {
@@ -167,6 +177,8 @@ static PyGetSetDef function_getset[] = {
     {"__text_signature__", get_text_signature, NULL, NULL, NULL},
     {"__inlay_source__", get_source, NULL, "file:line of the C function", NULL},
     {"__inlay_nogil__", get_nogil, NULL, "it is an INLAY_NOGIL", NULL},
+    {"__inlay_for_requests__", get_for_requests, NULL,
+     "only the server can call it", NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

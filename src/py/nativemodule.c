@@ -33,6 +33,7 @@ struct native_module {
     PyObject *provides;  /* (function, what it gives, is it a state?, colour,
                             "file:line") */
     PyObject *guards;    /* (pattern, function, after?, colour, "file:line") */
+    PyObject *layers;    /* (pattern, name, value, "file:line") */
     PyObject *docs;      /* name of C -> the comment above it */
     PyObject *removed;   /* names that only the generation before had */
     unsigned long generation; /* 1, 2… */
@@ -66,6 +67,7 @@ static int native_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(self->replaces);
     Py_VISIT(self->provides);
     Py_VISIT(self->guards);
+    Py_VISIT(self->layers);
     Py_VISIT(self->docs);
     Py_VISIT(self->removed);
     Py_VISIT(self->known);
@@ -82,6 +84,7 @@ static int native_clear(PyObject *object)
     Py_CLEAR(self->replaces);
     Py_CLEAR(self->provides);
     Py_CLEAR(self->guards);
+    Py_CLEAR(self->layers);
     Py_CLEAR(self->docs);
     Py_CLEAR(self->removed);
     Py_CLEAR(self->known);
@@ -125,6 +128,7 @@ static PyMemberDef native_members[] = {
     MEMBER(replaces),
     MEMBER(provides),
     MEMBER(guards),
+    MEMBER(layers),
     MEMBER(docs),
     MEMBER(removed),
     {"generation", Py_T_ULONG,
@@ -430,6 +434,27 @@ static int add_injected(struct native_module *self)
     return 0;
 }
 
+static int add_layers(struct native_module *self)
+{
+    const struct inlay_module *native = self->binding->native;
+
+    for (size_t i = 0; i < native->nlayers; i++) {
+        const struct inlay_layer_decl *at = &native->layers[i];
+        _cleanup_decref_ PyObject *pattern = inlay_py_text(at->pattern);
+        _cleanup_decref_ PyObject *name = inlay_py_text(at->name);
+        _cleanup_decref_ PyObject *value = inlay_py_text(at->value);
+        _cleanup_decref_ PyObject *file = inlay_py_text(at->decl.file);
+        if (!pattern || !name || !value || !file)
+            return -1;
+        _cleanup_decref_ PyObject *row =
+            Py_BuildValue("(OOON)", pattern, name, value,
+                          PyUnicode_FromFormat("%U:%u", file, at->decl.line));
+        if (!row || PyList_Append(self->layers, row) < 0)
+            return -1;
+    }
+    return 0;
+}
+
 /* Everything of the module, on the side: nobody sees any of it yet. */
 static int fill(struct native_module *self,
                 struct native_module *previous,
@@ -444,8 +469,10 @@ static int fill(struct native_module *self,
         add_functions(self, changes) < 0 || add_refusals(self) < 0 ||
         add_gone(self, changes) < 0 ||
         inlay_py_objects_publish(self->binding, self->namespace) < 0 ||
-        inlay_py_classes_publish(self->binding, self->namespace) < 0 ||
-        add_routes(self) < 0 || add_injected(self) < 0 || add_docs(self) < 0)
+        inlay_py_classes_publish(self->binding, self->namespace,
+                                 self->reasons) < 0 ||
+        add_routes(self) < 0 || add_injected(self) < 0 ||
+        add_layers(self) < 0 || add_docs(self) < 0)
         return -1;
     self->removed = removed_names(self, previous);
     return self->removed ? 0 : -1;
@@ -472,13 +499,15 @@ static PyObject *native_create(struct inlay_py_state *state,
     self->replaces = PyList_New(0);
     self->provides = PyList_New(0);
     self->guards = PyList_New(0);
+    self->layers = PyList_New(0);
     self->docs = PyDict_New();
     self->known = previous ? PyDict_Copy(previous->known) : PyDict_New();
     self->generation = previous ? previous->generation + 1 : 1;
     self->binding = binding_create(state, module, name, previous);
     if (!self->namespace || !self->reasons || !self->routes ||
-        !self->replaces || !self->provides || !self->guards || !self->docs ||
-        !self->known || !self->binding || fill(self, previous, changes) < 0)
+        !self->replaces || !self->provides || !self->guards || !self->layers ||
+        !self->docs || !self->known || !self->binding ||
+        fill(self, previous, changes) < 0)
         Py_CLEAR(object);
     return object;
 }

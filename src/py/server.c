@@ -29,6 +29,10 @@
  *       def in_flight(self) -> int: """ASGI requests whose application has
  *           not returned (background tasks included)."""
  *       def requests(self) -> int: """Ended ones, native included, ever."""
+ *       def stuck(self, most) -> str | None: """Asks the I/O threads for a
+ *           sign of life: one that gave none in so many calls in a row, in
+ *           words, with the route that holds it if that is known. Between
+ *           start() and stop(), from one thread."""
  *       def cancel(self, message=None) -> int: """Cancels the tasks of all
  *           running requests; says how many."""
  *       def stop(self): """Cuts what is left, joins the I/O threads. More
@@ -614,6 +618,7 @@ static PyMethodDef server_methods[] = {
     {"connections", server_connections, METH_NOARGS, NULL},
     {"in_flight", server_in_flight, METH_NOARGS, NULL},
     {"requests", server_requests, METH_NOARGS, NULL},
+    {"stuck", inlay_server_stuck, METH_O, NULL},
     {"cancel", (PyCFunction)(void (*)(void))server_cancel, METH_FASTCALL, NULL},
     {"stop", server_stop, METH_NOARGS, NULL},
     {"native_routes", inlay_server_native_routes, METH_NOARGS, NULL},

@@ -2,6 +2,9 @@
  * routes; server.c has what each method means. */
 #include "py/py.h"
 
+#include <limits.h>
+#include <stdio.h>
+
 #include "py/asgi_request.h"
 #include "py/errors.h"
 #include "py/state.h"
@@ -10,6 +13,7 @@
 #include "serve/lifted.h"
 #include "serve/native.h"
 #include "serve/quarantine.h"
+#include "serve/server.h"
 
 #include "base/banned.h"
 
@@ -104,6 +108,32 @@ PyObject *inlay_server_alone(PyObject *object, PyObject *args)
     if (self->native)
         inlay_native_set_alone(self->native, inlay_str_from(path), state);
     Py_RETURN_NONE;
+}
+
+PyObject *inlay_server_stuck(PyObject *object, PyObject *most)
+{
+    struct inlay_server_object *self = (struct inlay_server_object *)object;
+    unsigned long calls = PyLong_AsUnsignedLong(most);
+    struct inlay_stuck stuck;
+    char text[1024];
+
+    if ((calls == (unsigned long)-1 && PyErr_Occurred()) ||
+        !inlay_server_running(self))
+        return NULL;
+    if (!inlay_server_is_stuck(
+            self->server, (unsigned)inlay_min(calls, (unsigned long)UINT_MAX),
+            &stuck))
+        Py_RETURN_NONE;
+    int len = snprintf(text, sizeof(text), "I/O thread %u", stuck.index);
+    if (stuck.func)
+        len =
+            snprintf(text, sizeof(text),
+                     "I/O thread %u, in %.*s -> %.*s() at %.*s:%u", stuck.index,
+                     inlay_str_arg(stuck.what), inlay_str_arg(stuck.func->name),
+                     inlay_str_arg(stuck.func->decl.file),
+                     (unsigned)stuck.func->decl.line);
+    return inlay_py_text(
+        inlay_str_make(text, inlay_min((size_t)len, sizeof(text) - 1)));
 }
 
 PyObject *inlay_server_openapi(PyObject *object, PyObject *unused inlay_unused)

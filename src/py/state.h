@@ -49,7 +49,7 @@
     X(PyObject, async_marks) /* attributes of coroutine functions */           \
     X(PyObject, module_list) /* list of NativeModule */                        \
     X(PyObject, error)       /* inlay.Error */                                 \
-    X(PyObject, keywords)    /* frozenset of Python's keywords */            \
+    X(PyObject, keywords)    /* frozenset of Python's keywords */              \
     X(PyObject, uuid_type)   /* uuid.UUID; NULL until it is needed */
 
 #define INLAY_PY_COUNT_(name, status, text, exception) +1

@@ -139,6 +139,23 @@ def test_route_is_named(serve, way):
     assert b"200 OK" in server.ask("/well")  # by the next worker
 
 
+@pytest.mark.parametrize("name", ["slice", "text", "bytes", "struct", "waits", "pool"])
+def test_result_that_cannot_be_read(serve, name):
+    """It is the route's crash, although none of its code runs any more."""
+    server = serve()
+    server.ask("/well")
+    server.ask(f"/wild-{name}")
+    server.wait_logged(
+        rf"inlay: SIGSEGV while the result of wild_{name}\(\) was written, for "
+        rf"GET /wild-{name} \(.*thread inlay-io-\d+\)\n"
+    )
+    server.wait_logged(
+        rf"crashed: SIGSEGV in GET /wild-{name} -> wild_{name}\(\) while its "
+        r"result was written \(1 of 3 crashes"
+    )
+    assert b"200 OK" in server.ask("/well")  # by the next worker
+
+
 def test_watchdog(serve):
     server = serve("--watchdog", "0.05")
     assert server.ask("/well").endswith(b"1")

@@ -160,11 +160,67 @@ def test_cpp_suffixes(project, suffix):
     assert ok(project, "import inlay, fast; print(fast.one())") == "1\n"
 
 
+# Every service that takes or may point to a struct, with one that has commas.
+_SERVICES = """
+struct ctx { int a, b; };
+static void part(void *at, size_t begin, size_t end) { (void)at; (void)(end - begin); }
+static void add(void *at, size_t begin, size_t end, void *sum)
+{
+    (void)at;
+    *static_sum(sum) += CAST(long, end - begin);
+}
+static void merge(void *into, const void *from)
+{
+    *static_sum(into) += *const_sum(from);
+}
+static void done(void *at) { (void)at; }
+bool services(inlay_socket *socket, inlay_request *request, inlay_str text);
+bool services(inlay_socket *socket, inlay_request *request, inlay_str text)
+{
+    struct ctx ctx = {1, 2};
+    inlay_message message;
+    inlay_str found;
+    long sum = 0;
+
+    (void)ctx;
+    inlay_status(200);
+    inlay_header_set("a", "%d", 1);
+    inlay_cookie_set("a", STR{text.ptr, text.len}, "Path=/");
+    inlay_write(request, STR{text.ptr, text.len});
+    inlay_accept(socket, STR{text.ptr, text.len});
+    inlay_send(socket, MESSAGE{{text.ptr, text.len}, true});
+    inlay_receive(socket, &message);
+    inlay_close(socket, 1000, "%s", "");
+    inlay_next(inlay_handshake(socket));
+    inlay_defer(done, CTX);
+    inlay_parallel_for(8, 1, part, CTX);
+    inlay_parallel_reduce(8, 1, add, merge, CTX, &sum);
+    found = inlay_sign(STR{text.ptr, text.len}, inlay_copy(STR{text.ptr, 1}));
+    return inlay_bearer(STR{text.ptr, text.len}, &found) &&
+           inlay_basic(STR{text.ptr, text.len}, &found, &found) &&
+           inlay_equal(STR{text.ptr, text.len}, STR{text.ptr, text.len}) &&
+           inlay_verify(STR{text.ptr, text.len}, found, 60, &found);
+}
+"""
+_SUMS = """
+static long *static_sum(void *at) { return CAST(long *, at); }
+static const long *const_sum(const void *at) { return CAST(const long *, at); }
+"""
+
+
 def test_header_compiles_without_warnings(app, tmp_path):
     """As C11 and C++17, with more warnings than modules get."""
     flags = "-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror"
+    sums = "#define CAST(type, value) ((type)(value))\n" + _SUMS
+    literals = sums + _SERVICES.replace("STR{", "(inlay_str){")
+    literals = literals.replace("MESSAGE{", "(inlay_message){")
+    literals = literals.replace("CTX", "&(struct ctx){1, 2}")
+    sums = "#define CAST(type, value) static_cast<type>(value)\n" + _SUMS
+    literal = sums + _SERVICES.replace("STR{", "inlay_str{").replace("CTX", "&ctx")
+    literal = literal.replace("MESSAGE{", "inlay_message{")
     app.write(
-        "fast.cpp", f"// inlay: cflags {flags} -Wold-style-cast\n#include <inlay.h>\n"
+        "fast.cpp",
+        f"// inlay: cflags {flags} -Wold-style-cast\n#include <inlay.h>\n{literal}",
     )
     app.write(
         "plain.c",
@@ -178,6 +234,7 @@ def test_header_compiles_without_warnings(app, tmp_path):
             inlay_fail(INLAY_INVALID, "%d", 1);
             return made;
         }}
+{literals}
         INLAY_DEFAULT(f, n, 4);
         INLAY_GET("/f", f);
         """,

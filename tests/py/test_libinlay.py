@@ -257,7 +257,7 @@ int main(void)
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ('inlay_server_set(server, "wrkers", "2")', "there is no option wrkers"),
+        ('inlay_server_set(server, "workrs", "2")', "there is no option workrs"),
         ('inlay_server_set(server, "limit-body-bytes", "x")', "is not a size"),
         ('inlay_server_set(server, "date-header", "x")', "neither yes nor no"),
         ('inlay_server_set(server, "timeout-body", "-1")', "number of seconds"),

@@ -90,7 +90,7 @@ def bodies() -> Iterator[Any]:
     yield from ({}, [], None, "x", 1, [BOOK])
 
 
-def requests() -> Iterator[Request]:
+def of_books() -> Iterator[Request]:
     yield get("/books")
     for body in bodies():
         yield "POST", "/books", {"json": body}
@@ -140,6 +140,9 @@ def requests() -> Iterator[Request]:
     yield get("/books/2")
     yield "PATCH", "/books/1", {"json": {}}
     yield "DELETE", "/books", {}
+
+
+def of_readers() -> Iterator[Request]:
     for query in (
         "text=abc&page=1",
         "text=abc&page=9&genre=science",
@@ -180,6 +183,9 @@ def requests() -> Iterator[Request]:
     yield "POST", "/covers/1", {"data": {"caption": "c"}}
     yield "POST", "/covers/1", {"json": {}}
     yield "POST", "/covers/1", {}
+
+
+def of_the_rest() -> Iterator[Request]:
     days = ("2026-11-21", "2026-02-30", "x", "", "1700000000")
     moments = (
         "2026-11-21T10:00:00",
@@ -271,7 +277,7 @@ def answer(client: httpx.Client, request: Request) -> dict[str, Any]:
 
 def test_same_answers(native: httpx.Client, twin: TestClient) -> None:
     count, differences = 0, []
-    for request in requests():
+    for request in itertools.chain(of_books(), of_readers(), of_the_rest()):
         count += 1
         ours, theirs = answer(native, request), answer(twin, request)
         if ours != theirs:

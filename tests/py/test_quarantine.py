@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fastapi import FastAPI
-from inlay import quarantine, routes
+from inlay import ctl, quarantine, routes
 from inlay.config import Config
 from inlay.options import OptionError, check
 from starlette.applications import Starlette
@@ -75,7 +75,8 @@ def native(methods, path):
     [
         ("GET", "/users/{id}", True),
         ("GET", "/users/{id:int}", True),
-        ("GET", "/users/me", True),
+        ("GET", "/users/7", True),
+        ("GET", "/users/me", False),  # no number
         ("POST", "/users/{id}", False),
         ("DELETE", "/users/{id}", False),  # of one user only
         ("GET,POST", "/users/{id}", True),
@@ -93,6 +94,23 @@ def test_has_twin(methods, path, has):
     assert quarantine.has_twin(routes.collect(APP), route) is has
     assert not quarantine.has_twin(routes.collect(FastAPI(openapi_url=None)), route)
     assert not quarantine.has_twin(None, route)
+
+
+@pytest.mark.parametrize(
+    ("python", "c", "has"),
+    [
+        ("/{rest:path}/export", "/one", False),
+        ("/{a}-{b}", "/one", False),
+        ("/{a}-{b}", "/o-ne", True),
+        ("/{a:int}", "/one", False),
+        ("/{a:int}", "/{a}", True),
+        ("/{rest:path}/export", "/x/{a}", False),
+    ],
+)
+def test_twins_match_exactly(python, c, has):
+    app = FastAPI(openapi_url=None)
+    app.get(python)(lambda: 1)
+    assert quarantine.has_twin(routes.collect(app), native("GET", c)) is has
 
 
 def test_unknown_applications():
@@ -154,3 +172,38 @@ def test_reports_in_pieces():
         assert str(second) == "SIGFPE in g"
     finally:
         reports.close()
+
+
+@pytest.mark.parametrize(
+    ("options", "until"),
+    [
+        ({}, "a restart"),
+        ({"dev": True}, "new code or a restart"),
+        ({"control": "/c"}, "`inlay ctl quarantine lift` or a restart"),
+    ],
+)
+def test_what_ends_it(options, until, caplog):
+    class Counting:
+        def crashed(self, route):
+            pass
+
+        def quarantined(self, route, state):
+            pass
+
+    config = Config("app:app", quarantine_crashes=1, **options)
+    crash = quarantine.Crash.parse(
+        b"7\tSIGSEGV\tGET /x\tf\twhile its result was written"
+    )
+    quarantine.Quarantine(config, Counting(), lambda: None).on_crash(crash)
+    assert f"GET /x is quarantined in all workers, until {until}: " in caplog.text
+    assert "SIGSEGV in GET /x -> f() while its result was written (1" in caplog.text
+
+
+def test_ctl_counts():
+    answer = {"version": "1", "pid": 2, "target": "a", "listening": [], "slots": 1}
+    workers = [{"pid": 3, "state": "serves", "seconds": 1}]
+    lists = {"native_off": [], "quarantined": []}
+    lines = ctl._status({**answer, "workers": workers, **lists})
+    assert "  1 worker, of 1 that is to serve:" in lines
+    lines = ctl._status({**answer, "slots": 2, "workers": 2 * workers, **lists})
+    assert "  2 workers, of 2 that are to serve:" in lines

@@ -144,6 +144,25 @@ def test_inspect_says_what_does_not_compile(source: Path) -> None:
     assert "Traceback" not in text
 
 
+def test_inspect_knows_what_is_native(source: Path) -> None:
+    (source.parent / "app.py").write_text("x = 1\n")
+    text = inlay("inspect", "app.py", cwd=source.parent, fails=True)
+    assert "app.py is no C, C++ or Rust file" in text
+
+
+def test_inspect_lists_a_class_named_as_a_function(source: Path) -> None:
+    source.write_text(
+        "#include <stdint.h>\n"
+        "struct r { int64_t x; };\n"
+        "struct r r(int64_t x) { return (struct r){x}; }\n"
+    )
+    found = json.loads(inlay("inspect", "look.c", "--json", cwd=source.parent))
+    assert [t["name"] for t in found["types"]] == ["r_"]
+    assert [f["signature"] for f in found["functions"]] == ["(x: int) -> r_"]
+    (row,) = found["left_out"]
+    assert row["name"] == "r" and "the class is r_" in row["reason"]
+
+
 # --- stubs ---------------------------------------------------------------------
 
 USE = """\

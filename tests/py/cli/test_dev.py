@@ -329,5 +329,29 @@ def test_the_first_guard_and_the_next_one(
     for text in ("first", "second"):
         (tmp_path / "app/fast.c").write_text(C.format(add=1) + guard.format(text))
         until(lambda: server.get("/answer?x=1").text, f'{{"detail":"{text}"}}')
+    assert server.log.count("fast.c changed: its guards need a new worker") == 1
+    _, _, later = server.log.partition("its guards need a new worker")
+    assert "/answer -> fast.answer" in later, "not listed again"
     (tmp_path / "app/fast.c").write_text(C.format(add=5))
     until(lambda: server.get("/answer?x=1").text, "6")
+
+
+def test_reset_variables_are_told_of(
+    dev: Callable[..., Running], tmp_path: Path
+) -> None:
+    """When there are some, and they were."""
+    source = tmp_path / "app/fast.c"
+    server = dev()
+    source.write_text(C.format(add=2))
+    until(lambda: server.get("/answer?x=1").json(), 3)
+    counting = "static int64_t n; int64_t count(void) { return ++n; }\n"
+    source.write_text(C.format(add=3) + counting)
+    until(lambda: server.get("/answer?x=1").json(), 4)
+    source.write_text(
+        C.format(add=4).replace('"/answer"', '"/answer/{nobody}"') + counting
+    )
+    server.wait_for_log("nobody")
+    assert "was reset" not in server.log
+    source.write_text(C.format(add=5) + counting)
+    until(lambda: server.get("/answer?x=1").json(), 6)
+    server.wait_for_log("static state of fast.c was reset")

@@ -410,3 +410,16 @@ def test_ctl(start, tmp_path):
     assert server.stop() == 0
     assert not path.exists()
     assert "no server at" in ctl(tmp_path, "status", check=False)
+
+
+def test_a_result_of_a_lifted_route_that_cannot_be_read(start):
+    wild = """
+        struct wild { int64_t n; };
+        struct wild *wild(void) { return (struct wild *)16; }
+    """
+    app = 'app.get("/wild")(fast.wild)\n'
+    server = start(app=APP + app, routes=ROUTES + wild)
+    crash(server, "/wild")
+    assert (
+        "SIGSEGV in GET /wild -> wild() while its result was written (1" in server.log
+    )

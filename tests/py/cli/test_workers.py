@@ -293,6 +293,26 @@ def test_a_worker_that_hangs_is_replaced(run):
     assert seen
 
 
+@pytest.mark.slow
+def test_a_worker_whose_io_thread_hangs_is_replaced(run, tmp_path):
+    (tmp_path / "hang.c").write_text(
+        "#include <inlay.h>\n"
+        "int hang(void) { for (volatile int i = 0;; i++) {} return 0; }\n"
+        'INLAY_GET("/hang", hang);\n'
+    )
+    server = run(
+        *("--timeout-worker-healthcheck", "0.6", "--workers", "2"),
+        source="import hang\n" + APP,
+    )
+    with pytest.raises(httpx.HTTPError):
+        server.get("/hang")
+    server.wait_for_log("hangs: its I/O thread 0, in GET /hang -> hang() at ")
+    assert "hang.c:2, has not turned for 0.6 s" in server.log
+    server.wait_for_log("replacing it")
+    assert server.get("/").status_code == 200
+    assert server.log.count(" hangs: ") == 1
+
+
 def test_a_start_that_hangs(run):
     """It is killed by Ctrl-C at once, while it imports or starts up."""
     for source in (

@@ -142,3 +142,51 @@ int32_t slow_waits(inlay_request *request, int32_t ms, int32_t waits)
     return ms;
 }
 INLAY_GET("/slow-waits", slow_waits);
+
+/* Results that can't be read; they crash when nothing of this file runs. */
+INLAY_SLICE(numbers, int64_t);
+
+struct wild {
+    numbers xs;
+};
+
+struct wild wild_slice(void)
+{
+    static int64_t x[2];
+
+    return (struct wild){{x, (size_t)1 << 60}};
+}
+INLAY_GET("/wild-slice", wild_slice);
+
+inlay_text wild_text(void)
+{
+    return (inlay_text){(char *)16, 5};
+}
+INLAY_GET("/wild-text", wild_text);
+
+inlay_bytes wild_bytes(void)
+{
+    return (inlay_bytes){(uint8_t *)16, 5};
+}
+INLAY_GET("/wild-bytes", wild_bytes);
+
+struct wild *wild_struct(void)
+{
+    return (struct wild *)16;
+}
+INLAY_GET("/wild-struct", wild_struct);
+
+struct wild *wild_waits(inlay_request *request)
+{
+    (void)request;
+    inlay_sleep(1);
+    return (struct wild *)16;
+}
+INLAY_GET("/wild-waits", wild_waits);
+
+struct wild *wild_pool(void)
+{
+    return (struct wild *)16;
+}
+INLAY_ASYNC(wild_pool);
+INLAY_GET("/wild-pool", wild_pool);

@@ -273,13 +273,13 @@ def form_all(
     return seen(n=n, x=x, b=b, s=s, day=day, at=at, id=id)
 
 
-@app.post("/form/last")
+@app.post("/form/last", status_code=204)
 def form_last(
     a: Annotated[int, Form()],
     b: Annotated[int, Form()],
     at: Annotated[datetime | None, Form()] = None,
 ) -> None:
-    return None
+    """Nothing lies behind the last value."""
 
 
 class titles(BaseModel):
