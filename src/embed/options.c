@@ -348,8 +348,8 @@ static struct inlay_error *read_other(struct reading *reading,
 {
     struct inlay_str name = given->name;
 
-    if (inlay_str_is(name, "rate-limit") || inlay_str_is(name, "concurrency") ||
-        inlay_str_is(name, "timeout"))
+    if (inlay_str_is(name, "rate-limit") || inlay_str_is(name, "accept") ||
+        inlay_str_is(name, "concurrency") || inlay_str_is(name, "timeout"))
         return read_layer(reading, given);
     if (inlay_str_starts(name, INLAY_STR("cors-")))
         return read_cors(reading, given);
