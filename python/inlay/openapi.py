@@ -2,12 +2,14 @@
 
 FastAPI answers /openapi.json from `app.openapi()`. That method is wrapped on
 the instance, so that the document holds the native routes too, whatever other
-customisation the application made.
+customisation the application made. Starlette's documents are made by a
+SchemaGenerator of the application's own: there the class is wrapped.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -163,11 +165,37 @@ class Document:
         return known[2]
 
 
-def install(app: Any, native: bytes) -> Document | None:
+class Generated:
+    """Documents of Starlette's SchemaGenerator, with the native routes in them;
+    one for the process, as the class is."""
+
+    def __init__(self, generator: Any) -> None:
+        original = generator.get_schema
+        self._routes: dict[str, Any] = {}
+
+        def get_schema(this: Any, routes: Any) -> dict[str, Any]:
+            document: dict[str, Any] = original(this, routes=routes)
+            return merge(document, self._routes) if self._routes else document
+
+        get_schema.inlay = self  # type: ignore[attr-defined]
+        generator.get_schema = get_schema
+
+    def update(self, native: bytes) -> None:
+        """These are the native routes from now on."""
+        self._routes = json.loads(native)
+
+
+def install(app: Any, native: bytes) -> Document | Generated | None:
     """Add the native routes to the application's document; None: it has none."""
     owner = find_documented(app)
-    if owner is None:
+    schemas = sys.modules.get("starlette.schemas")
+    document: Document | Generated
+    if owner is not None:
+        document = Document(owner)
+    elif schemas is not None:
+        generator = schemas.SchemaGenerator
+        document = getattr(generator.get_schema, "inlay", None) or Generated(generator)
+    else:
         return None
-    document = Document(owner)
     document.update(native)
     return document

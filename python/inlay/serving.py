@@ -43,7 +43,7 @@ class Serving:
         self.app: ASGIApp | None = None
         self.lifespan: Lifespan | None = None
         self.server: Any = None
-        self.document: openapi.Document | None = None
+        self.document: openapi.Document | openapi.Generated | None = None
         self.bypasses: list[bypass.Bypass] = []
         self.lifts: list[lift.Decision] = []
         self.routes = routes.Routes()  # of the application

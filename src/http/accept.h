@@ -12,11 +12,11 @@
 int32_t inlay_accept_qvalue(struct inlay_str text);
 
 /*
- * Does the client take any of `types` ("text/csv application/json", with commas or not)? By the
- * accept fields among `headers` (names in lower case): for each type the range
- * that names it most exactly counts, be it to exclude it (q=0). Parameters
- * other than q are not looked at. Without a field, or with none that can be
- * read, it takes anything.
+ * Does the client take any of `types` ("text/csv application/json", with commas
+ * or not)? By the accept fields among `headers` (names in lower case): for each
+ * type the range that names it most exactly counts, be it to exclude it (q=0).
+ * Parameters other than q are not looked at. Without a field, or with none that
+ * can be read, it takes anything.
  */
 bool inlay_accept_allows(const struct inlay_header *headers,
                          size_t nheaders,

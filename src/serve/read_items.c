@@ -308,7 +308,8 @@ static enum inlay_bind_status read_part(
         return INLAY_BIND_OK;
     }
     memcpy(at, &bytes, sizeof(bytes));
-    int fault = constraints ? inlay_constraints_test(constraints, type, at)
+    int fault = constraints ? inlay_constraints_test(constraints, type, at,
+                                                     reading->violations)
                             : INLAY_LAX_OK;
     if (inlay_likely(fault == INLAY_LAX_OK))
         return INLAY_BIND_OK;

@@ -1,5 +1,6 @@
 #include "type/constraint.h"
 
+#include "base/clock.h"
 #include "base/macros.h"
 #include "type/json.h"
 #include "type/regexp.h"
@@ -8,6 +9,8 @@
 
 /* Slices within slices: a C value of any depth comes in by Python only. */
 #define DEPTH_MOST 64
+/* ns of all patterns of one input: a list has many texts. */
+#define SEARCHED_MOST ((uint64_t)300 * 1000 * 1000)
 
 static int test_integer(const struct inlay_constraints *constraints,
                         const struct inlay_type *type,
@@ -51,8 +54,25 @@ static int test_real(const struct inlay_constraints *constraints,
                : INLAY_LAX_OK;
 }
 
+static bool matches(const struct inlay_constraints *constraints,
+                    struct inlay_str text,
+                    struct inlay_violations *violations)
+{
+    if (!constraints->regex)
+        return true;
+    if (!violations)
+        return inlay_regex_search(constraints->regex, text);
+    if (violations->searched > SEARCHED_MOST)
+        return false;
+    uint64_t began = inlay_clock_ns();
+    bool found = inlay_regex_search(constraints->regex, text);
+    violations->searched += inlay_clock_ns() - began;
+    return found;
+}
+
 static int test_text(const struct inlay_constraints *constraints,
-                     struct inlay_str text)
+                     struct inlay_str text,
+                     struct inlay_violations *violations)
 {
     if (constraints->min_length > 0 || constraints->max_length != SIZE_MAX) {
         size_t length = inlay_utf8_length(text);
@@ -62,9 +82,8 @@ static int test_text(const struct inlay_constraints *constraints,
         if (length > constraints->max_length)
             return INLAY_FAULT_STRING_LONG;
     }
-    return constraints->regex && !inlay_regex_search(constraints->regex, text)
-               ? INLAY_FAULT_STRING_PATTERN
-               : INLAY_LAX_OK;
+    return matches(constraints, text, violations) ? INLAY_LAX_OK
+                                                  : INLAY_FAULT_STRING_PATTERN;
 }
 
 static int test_bytes(const struct inlay_constraints *constraints,
@@ -81,7 +100,8 @@ static int test_bytes(const struct inlay_constraints *constraints,
 
 int inlay_constraints_test(const struct inlay_constraints *constraints,
                            const struct inlay_type *type,
-                           const void *value)
+                           const void *value,
+                           struct inlay_violations *violations)
 {
     struct inlay_str text;
     const char *chars;
@@ -94,18 +114,19 @@ int inlay_constraints_test(const struct inlay_constraints *constraints,
         return test_bytes(constraints, value);
     if (type->kind == INLAY_KIND_STR) {
         memcpy(&text, value, sizeof(text));
-        return test_text(constraints, text);
+        return test_text(constraints, text, violations);
     }
     if (type->kind == INLAY_KIND_CSTR) {
         memcpy(&chars, value, sizeof(chars));
-        return chars ? test_text(constraints, inlay_str_from(chars))
+        return chars ? test_text(constraints, inlay_str_from(chars), violations)
                      : INLAY_LAX_OK;
     }
     if (type->kind == INLAY_KIND_CHAR)
-        return test_text(constraints, inlay_str_make(value, 1));
+        return test_text(constraints, inlay_str_make(value, 1), violations);
     if (type->kind == INLAY_KIND_CHARS)
         return test_text(constraints,
-                         inlay_str_make(value, strnlen(value, type->size)));
+                         inlay_str_make(value, strnlen(value, type->size)),
+                         violations);
     return INLAY_LAX_OK;
 }
 
@@ -261,7 +282,7 @@ static bool hold(const struct inlay_constraints *constraints,
         memcpy(&count, value + type->len_offset, sizeof(count));
         return items_hold(constraints, type, items, count, depth, ret);
     }
-    int fault = inlay_constraints_test(constraints, type, value);
+    int fault = inlay_constraints_test(constraints, type, value, NULL);
     return fault == INLAY_LAX_OK || breach(ret, fault, type, 0);
 }
 

@@ -13,11 +13,14 @@
 
 /*
  * A number, text or bytes at `value`: INLAY_LAX_OK or the enum inlay_fault.
- * NULL of a const char * is fine. Other kinds are not looked at.
+ * NULL of a const char * is fine. Other kinds are not looked at. Patterns of
+ * one input take some 0.3 s together at most, counted in its `violations`
+ * (NULL: each for itself): past that nothing matches.
  */
 int inlay_constraints_test(const struct inlay_constraints *constraints,
                            const struct inlay_type *type,
-                           const void *value);
+                           const void *value,
+                           struct inlay_violations *violations);
 
 /* How many items a list has: INLAY_LAX_OK, LIST_SHORT or LIST_LONG. */
 static inline int inlay_constraints_test_count(

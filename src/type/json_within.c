@@ -134,7 +134,8 @@ enum inlay_json_status inlay_json_reader_within(
     reader->constraints = constraints;
     status = inlay_json_reader_value(reader, val, type, place, ret);
     if (status == INLAY_JSON_OK) {
-        fault = inlay_constraints_test(constraints, type, ret);
+        fault =
+            inlay_constraints_test(constraints, type, ret, reader->violations);
         if (inlay_unlikely(fault != INLAY_LAX_OK))
             status = inlay_json_reader_fault(reader, val, type, place,
                                              (enum inlay_fault)fault,

@@ -129,12 +129,13 @@ static int read_constrained(struct inlay_str text,
                             const struct inlay_constraints *constraints,
                             struct inlay_arena *arena,
                             char *ret,
-                            char *reason)
+                            char *reason,
+                            struct inlay_violations *violations)
 {
     int lax = read_scalar(text, type, arena, ret, reason);
 
     return inlay_unlikely(constraints) && lax == INLAY_LAX_OK
-               ? inlay_constraints_test(constraints, type, ret)
+               ? inlay_constraints_test(constraints, type, ret, violations)
                : lax;
 }
 
@@ -181,7 +182,8 @@ enum inlay_text_status inlay_text_read_within(
         at += type->value_offset;
         type = type->elem;
     }
-    int lax = read_constrained(text, type, constraints, arena, at, reason);
+    int lax = read_constrained(text, type, constraints, arena, at, reason,
+                               violations);
     if (inlay_likely(lax == INLAY_LAX_OK))
         return INLAY_TEXT_OK;
     if (lax == INLAY_LAX_NO_MEMORY)

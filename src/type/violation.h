@@ -121,8 +121,9 @@ struct inlay_violations {
     struct inlay_arena *arena;
     struct inlay_violation *first, **last;
     size_t count;
-    size_t most;    /* default 1000 */
-    bool no_memory; /* one was lost: answer 503 */
+    size_t most;       /* default 1000 */
+    bool no_memory;    /* one was lost: answer 503 */
+    uint64_t searched; /* ns that patterns have taken (constraint.c) */
 };
 
 void inlay_violations_init(struct inlay_violations *violations,

@@ -247,7 +247,7 @@ static int test_one(const struct inlay_constraints *constraints,
                     const struct inlay_type *type,
                     const void *value)
 {
-    return inlay_constraints_test(constraints, type, value);
+    return inlay_constraints_test(constraints, type, value, NULL);
 }
 
 static void test_numbers(void **state)
@@ -437,16 +437,51 @@ static void test_schema(void **state)
     inlay_buf_deinit(&out);
 }
 
+/* A thousand texts, each of which takes its time: together, they don't. */
+static void test_patterns_of_one_input(void **state)
+{
+    struct fixture *f = *state;
+    struct inlay_str text = INLAY_STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!");
+    struct inlay_constraints constraints = {
+        .max_length = SIZE_MAX,
+        .regex = compiled(f, INLAY_STR("(a+)+$")),
+    };
+    const struct inlay_type type = {.kind = INLAY_KIND_STR,
+                                    .size = sizeof(text)};
+    uint64_t began = inlay_clock_ns();
+
+    inlay_violations_init(&f->violations, &f->arena);
+    for (int i = 0; i < 1000; i++)
+        assert_int_equal(
+            inlay_constraints_test(&constraints, &type, &text, &f->violations),
+            INLAY_FAULT_STRING_PATTERN);
+    assert_true(inlay_clock_ns() - began < 2000000000u);
+    /* What would match does no longer: nobody looks. */
+    text = INLAY_STR("a");
+    assert_int_equal(
+        inlay_constraints_test(&constraints, &type, &text, &f->violations),
+        INLAY_FAULT_STRING_PATTERN);
+    assert_int_equal(inlay_constraints_test(&constraints, &type, &text, NULL),
+                     INLAY_LAX_OK);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_search),         TEST(test_bad_patterns),
-        TEST(test_search_ends),    TEST(test_search_far),
-        TEST(test_search_threads), TEST(test_search_memory),
-        TEST(test_hold),           TEST(test_numbers),
-        TEST(test_texts),          TEST(test_read_text),
-        TEST(test_bounds),         TEST(test_schema),
+        TEST(test_search),
+        TEST(test_bad_patterns),
+        TEST(test_search_ends),
+        TEST(test_search_far),
+        TEST(test_search_threads),
+        TEST(test_search_memory),
+        TEST(test_hold),
+        TEST(test_numbers),
+        TEST(test_texts),
+        TEST(test_read_text),
+        TEST(test_bounds),
+        TEST(test_schema),
+        TEST(test_patterns_of_one_input),
     };
 #undef TEST
 
