@@ -151,3 +151,26 @@ const struct inlay_media_type *inlay_media_type_find(struct inlay_str name)
                 inlay_array_size(types), sizeof(types[0]), compare);
     return found ? found : &unknown;
 }
+
+static bool ends_nocase(struct inlay_str text, struct inlay_str end)
+{
+    return text.len >= end.len &&
+           inlay_str_equal_nocase(
+               inlay_str_make(text.ptr + text.len - end.len, end.len), end);
+}
+
+bool inlay_media_type_is_json(struct inlay_str type)
+{
+    const char *end = type.len ? memchr(type.ptr, ';', type.len) : NULL;
+    struct inlay_str before = INLAY_STR("application/");
+
+    if (end)
+        type.len = (size_t)(end - type.ptr);
+    type = inlay_str_trim(type);
+    if (type.len < before.len ||
+        !inlay_str_equal_nocase(inlay_str_make(type.ptr, before.len), before))
+        return false;
+    type = inlay_str_make(type.ptr + before.len, type.len - before.len);
+    return inlay_str_is_nocase(type, "json") ||
+           ends_nocase(type, INLAY_STR("+json"));
+}

@@ -6,6 +6,7 @@
 #include "serve/lifted.h"
 
 #include "base/mem.h"
+#include "http/media_type.h"
 #include "serve/lifted_route.h"
 #include "serve/response.h"
 #include "serve/server.h"
@@ -100,7 +101,9 @@ static bool serve(struct inlay_request *request,
         .path = params,
         .query = request->query,
         .body = body,
-        .body_is_json = body.len && inlay_lifted_is_json(request),
+        .body_is_json =
+            body.len && inlay_media_type_is_json(inlay_request_header(
+                            request, INLAY_STR("content-type"))),
         .headers = request->headers,
         .nheaders = request->nheaders,
         .request = request,

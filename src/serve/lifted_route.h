@@ -55,9 +55,6 @@ void inlay_lifted_table_destroy(struct inlay_lifted_table *table);
 
 /* --- Hot ---------------------------------------------------------------- */
 
-/* Does its content-type say so? */
-bool inlay_lifted_is_json(const struct inlay_request *request);
-
 /*
  * Calls the function and answers: true, the request is over. False: what the
  * client has sent does not fit, and nothing was done.

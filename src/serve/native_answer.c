@@ -10,14 +10,13 @@
 #include "serve/native_route.h"
 #include "serve/native_task.h"
 #include "serve/response.h"
+#include "serve/scratch.h"
 #include "serve/server.h"
 #include "serve/session.h"
 
 #include "base/banned.h"
 
-#define SCRATCH_KEPT ((size_t)64 << 10) /* between requests */
-#define CHUNK_FROM ((size_t)64 << 10)   /* larger answers go as a chunk */
-#define PAGE ((size_t)4096)             /* or larger: of memory */
+#define PAGE ((size_t)4096) /* or larger: of memory */
 
 static const struct inlay_str json_type = {"application/json", 16};
 
@@ -33,16 +32,6 @@ static bool has_no_content(int status)
 }
 
 /* --- Bodies ------------------------------------------------------------- */
-
-static struct inlay_buf *scratch_of(struct inlay_request *request)
-{
-    struct inlay_buf *scratch = &request->thread->scratch;
-
-    if (!scratch->limit)
-        inlay_buf_init(scratch, limits_of(request)->request_memory);
-    inlay_buf_clear(scratch);
-    return scratch;
-}
 
 /* The names of what comes behind the body (RFC 9110 6.6.2). */
 static struct inlay_str name_trailers(struct inlay_request *request,
@@ -110,43 +99,12 @@ static bool has_trailers(const struct inlay_native_call *call)
     return inlay_unlikely(call->said != NULL) && call->said->trailers;
 }
 
-/* Sends what lies in the scratch buffer. The request is over. */
-static void send_scratch(struct inlay_request *request, int status)
-{
-    struct inlay_buf *scratch = &request->thread->scratch;
-    struct inlay_str body = inlay_buf_view(scratch);
-    struct inlay_header header = {INLAY_STR("content-type"), json_type};
-    struct inlay_chunk *chunk = NULL;
-
-    if (inlay_likely(body.len < CHUNK_FROM)) {
-        inlay_response_send(request, status, json_type, body);
-        return;
-    }
-    chunk = inlay_chunk_create(body.len);
-    if (chunk)
-        memcpy(chunk->data, body.ptr, body.len);
-    inlay_buf_shrink(scratch, SCRATCH_KEPT);
-    if (!chunk) {
-        inlay_native_answer_status(request, 503);
-        return;
-    }
-    if (inlay_response_start(request, status, &header, 1, (int64_t)chunk->len) <
-        0) {
-        inlay_chunk_destroy(chunk);
-        inlay_response_abort(request);
-    } else if (inlay_response_write_chunk(request, chunk) < 0) {
-        inlay_response_abort(request);
-    } else {
-        inlay_response_end(request);
-    }
-}
-
 /* --- Errors ------------------------------------------------------------- */
 
 void inlay_native_answer_status(struct inlay_request *request, int status)
 {
     /* Half of an answer that proved too large may lie there. */
-    inlay_buf_shrink(&request->thread->scratch, SCRATCH_KEPT);
+    inlay_scratch_drop(request);
     inlay_response_error(request, status, inlay_http_reason(status));
 }
 
@@ -155,20 +113,12 @@ static void log_fault(const struct inlay_native_call *call,
                       struct inlay_str text)
 {
     const struct inlay_func *func = call->step->bind->callable->func;
-    char line[1024];
-    size_t len = inlay_min(text.len, sizeof(line));
 
-    /* One line, whatever a client got into it. */
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-
-        line[i] = (char)(c < 0x20 || c == 0x7f ? ' ' : c);
-    }
     inlay_log_write(&call->request->thread->server->config.log, INLAY_LOG_ERROR,
                     "%.*s: %d from %.*s (%.*s:%u): %.*s",
                     inlay_str_arg(call->context.what), status,
                     inlay_str_arg(func->name), inlay_str_arg(func->decl.file),
-                    func->decl.line, (int)len, line);
+                    func->decl.line, inlay_str_arg(text));
 }
 
 /* Something went wrong here: logged, and the client learns the status. */
@@ -188,10 +138,11 @@ static void answer_unbound(struct inlay_native_call *call)
     switch (call->bound) {
     case INLAY_BIND_OK:
     case INLAY_BIND_INVALID:
-        if (inlay_violations_write(&call->violations, scratch_of(request)) < 0)
+        if (inlay_violations_write(&call->violations,
+                                   inlay_scratch_begin(request)) < 0)
             inlay_native_answer_status(request, 422);
         else
-            send_scratch(request, 422);
+            inlay_scratch_send(request, 422);
         break;
     case INLAY_BIND_BAD_BODY:
         inlay_response_error(request, 400,
@@ -212,7 +163,7 @@ static void answer_failed(struct inlay_native_call *call)
     struct inlay_request *request = call->request;
     const struct inlay_context *context = &call->context;
     int status = inlay_error_kind_status(context->error);
-    struct inlay_buf *out = scratch_of(request);
+    struct inlay_buf *out = inlay_scratch_begin(request);
 
     if (request->started) {
         log_fault(call, status, context->error_text);
@@ -225,7 +176,7 @@ static void answer_failed(struct inlay_native_call *call)
                inlay_buf_append_char(out, '}') < 0) {
         inlay_native_answer_status(request, status);
     } else {
-        send_scratch(request, status);
+        inlay_scratch_send(request, status);
     }
 }
 
@@ -388,7 +339,8 @@ static void answer_json(struct inlay_native_call *call,
     struct inlay_request *request = call->request;
 
     begin_writing(call);
-    int written = inlay_json_write(type, call->result, scratch_of(request));
+    int written =
+        inlay_json_write(type, call->result, inlay_scratch_begin(request));
     end_writing(call);
     if (inlay_unlikely(written < 0))
         answer_fault(call, 500,
@@ -401,7 +353,7 @@ static void answer_json(struct inlay_native_call *call,
         send_body(call, status, json_type,
                   inlay_buf_view(&request->thread->scratch));
     else
-        send_scratch(request, status);
+        inlay_scratch_send(request, status);
 }
 
 void inlay_native_answer_result(struct inlay_native_call *call,

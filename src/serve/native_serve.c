@@ -3,6 +3,7 @@
  * collected when parameters are read from it, then the functions are called,
  * then their result is the answer.
  */
+#include "http/media_type.h"
 #include "load/context.h"
 #include "net/conn.h"
 #include "serve/form.h"
@@ -32,32 +33,6 @@ struct collected {
 static const struct inlay_limits *limits_of(const struct inlay_request *request)
 {
     return &request->thread->server->config.limits;
-}
-
-/* --- The media type of a body ------------------------------------------- */
-
-static bool ends_nocase(struct inlay_str text, struct inlay_str end)
-{
-    return text.len >= end.len &&
-           inlay_str_equal_nocase(
-               inlay_str_make(text.ptr + text.len - end.len, end.len), end);
-}
-
-/* application/json and application/…+json, with any parameters. */
-static bool is_json(struct inlay_str type)
-{
-    const char *end = type.len ? memchr(type.ptr, ';', type.len) : NULL;
-    struct inlay_str before = INLAY_STR("application/");
-
-    if (end)
-        type.len = (size_t)(end - type.ptr);
-    type = inlay_str_trim(type);
-    if (type.len < before.len ||
-        !inlay_str_equal_nocase(inlay_str_make(type.ptr, before.len), before))
-        return false;
-    type = inlay_str_make(type.ptr + before.len, type.len - before.len);
-    return inlay_str_is_nocase(type, "json") ||
-           ends_nocase(type, INLAY_STR("+json"));
 }
 
 /* Content codings are not undone here. */
@@ -119,7 +94,7 @@ static enum inlay_outcome serve(struct inlay_request *request,
                 .path = params,
                 .body = body,
                 .body_is_json =
-                    body.len && is_json(inlay_request_header(
+                    body.len && inlay_media_type_is_json(inlay_request_header(
                                     request, INLAY_STR("content-type"))),
                 .form = form,
             },
