@@ -95,6 +95,15 @@ static bool has_failed(struct loop *loop)
     return atomic_load_explicit(&loop->failed, memory_order_relaxed);
 }
 
+/* For crash reports: what all of it is for, said by an outer call maybe. */
+static void name_child(struct child *child, const struct inlay_context *caller)
+{
+    while (caller->outer && !caller->what.len)
+        caller = caller->outer;
+    child->context.what = caller->what;
+    child->context.func = caller->func;
+}
+
 static struct child *child_take(struct loop *loop)
 {
     pthread_mutex_lock(&loop->lock);
@@ -109,8 +118,7 @@ static struct child *child_take(struct loop *loop)
         return NULL;
     inlay_arena_init(&child->arena, loop->limit);
     child->context.arena = &child->arena;
-    child->context.what = loop->caller->what;
-    child->context.func = loop->caller->func;
+    name_child(child, loop->caller);
     pthread_mutex_lock(&loop->lock);
     child->next = loop->children;
     loop->children = child;

@@ -403,7 +403,7 @@ def test_drain(tmp_path):
         (
             'void f(inlay_socket *ws) {}\nINLAY_WEBSOCKET("/x", f);\n'
             'void g(inlay_socket *ws) {}\nINLAY_WEBSOCKET("/x", g);',
-            "the first is at",
+            "another route has",
         ),
     ],
 )

@@ -380,7 +380,7 @@ def test_ctl(start, tmp_path):
     assert re.search(r"GET  /twice/\{n\}  on  fast\.twice", ctl(tmp_path, "routes"))
     assert "2 workers" in ctl(tmp_path, "workers", "+1")
     server.wait_for_log("There are to be 2 workers")
-    assert "1 workers" in ctl(tmp_path, "workers", "-1")
+    assert "1 worker" in ctl(tmp_path, "workers", "-1")
     assert "can't be 0" in ctl(tmp_path, "workers", "-1", check=False)
 
     with socket.socket(socket.AF_UNIX) as sock:
