@@ -7,6 +7,7 @@
 
 #include "base/mem.h"
 #include "http/media_type.h"
+#include "serve/collect.h"
 #include "serve/lifted_route.h"
 #include "serve/response.h"
 #include "serve/server.h"
@@ -14,14 +15,11 @@
 
 #include "base/banned.h"
 
-#define BODY_FIRST ((size_t)64 << 10) /* first room for a body */
-
 /* A request whose body is being collected; in its arena. */
 struct collected {
     const struct inlay_lifted_route *route;
     struct inlay_str params[INLAY_PATTERN_PARAMS];
-    char *data;
-    size_t len, size;
+    struct inlay_collected body;
 };
 
 static const struct inlay_limits *limits_of(const struct inlay_request *request)
@@ -128,27 +126,18 @@ static enum inlay_outcome await_body(struct inlay_request *request,
                                      const struct inlay_lifted_route *route,
                                      const struct inlay_route_match *match)
 {
-    const char *path = request->path.ptr;
     struct collected *collected;
 
     if (is_encoded(request) ||
         request->content_length >
             (int64_t)limits_of(request)->native_body_bytes)
         return INLAY_DECLINED;
-    collected = inlay_arena_alloc(&request->arena, sizeof(*collected));
-    if (!collected || inlay_request_retain(request) < 0)
+    collected = inlay_arena_new(&request->arena, struct collected);
+    if (!collected ||
+        inlay_request_retain_path(request, match->params, match->nparams,
+                                  collected->params) < 0)
         return INLAY_DECLINED;
     collected->route = route;
-    collected->data = NULL;
-    collected->len = collected->size = 0;
-    for (size_t i = 0; i < match->nparams; i++) {
-        struct inlay_str param = match->params[i];
-
-        /* The path has moved, and they with it. */
-        if (param.len)
-            param.ptr = request->path.ptr + (param.ptr - path);
-        collected->params[i] = param;
-    }
     request->handler_data = collected;
     inlay_request_want_body(request);
     return INLAY_PENDING;
@@ -174,32 +163,6 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
                                                               : INLAY_DECLINED;
 }
 
-/*
- * Room for `more` bytes of body. An announced length is room to grow to, not
- * to begin with: memory follows what has really arrived.
- */
-static int make_room(struct inlay_request *request,
-                     struct collected *collected,
-                     size_t more)
-{
-    size_t need = collected->len + more;
-    size_t size = inlay_max(collected->size * 2, inlay_max(need, BODY_FIRST));
-
-    if (need <= collected->size)
-        return 0;
-    if (request->content_length >= 0)
-        size =
-            inlay_max(need, inlay_min(size, (size_t)request->content_length));
-    char *grown = inlay_arena_alloc(&request->arena, size);
-    if (!grown)
-        return -1;
-    if (collected->len)
-        memcpy(grown, collected->data, collected->len);
-    collected->data = grown;
-    collected->size = size;
-    return 0;
-}
-
 static void on_body(struct inlay_handler *handler,
                     struct inlay_request *request,
                     struct inlay_str chunk,
@@ -209,18 +172,15 @@ static void on_body(struct inlay_handler *handler,
     struct inlay_str body = chunk;
 
     (void)handler;
-    if (!last || collected->len) {
-        if (chunk.len && make_room(request, collected, chunk.len) < 0) {
+    if (!last || collected->body.len) {
+        if (inlay_collect(request, &collected->body, chunk) < 0) {
             inlay_response_error(request, 413, INLAY_STR("Content Too Large"));
             return;
         }
-        if (chunk.len)
-            memcpy(collected->data + collected->len, chunk.ptr, chunk.len);
-        collected->len += chunk.len;
-        body = inlay_str_make(collected->data, collected->len);
+        body = inlay_collected_view(&collected->body);
     }
     /* More than is collected for C streams into the application. */
-    if (!last && collected->len <= limits_of(request)->native_body_bytes)
+    if (!last && collected->body.len <= limits_of(request)->native_body_bytes)
         return;
     if (!last || !serve(request, collected->route, collected->params, body))
         inlay_session_next(request, body);

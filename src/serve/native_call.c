@@ -249,23 +249,15 @@ static inline void begin(struct inlay_native_call *call,
 /* What lasts as long as the request, and the path's parameters with it. */
 static int retain(struct inlay_request *request, struct inlay_native_work *work)
 {
-    struct inlay_str old = request->path;
     struct inlay_str *params;
 
-    if (inlay_request_retain(request) < 0)
-        return -1;
     if (!work->npath)
-        return 0;
+        return inlay_request_retain(request);
     params =
         inlay_arena_zalloc_array(&request->arena, work->npath, sizeof(*params));
-    if (!params)
+    if (!params || inlay_request_retain_path(request, work->input.path,
+                                             work->npath, params) < 0)
         return -1;
-    for (size_t i = 0; i < work->npath; i++) {
-        params[i] = work->input.path[i];
-        if (params[i].len && params[i].ptr >= old.ptr &&
-            params[i].ptr < old.ptr + old.len)
-            params[i].ptr = request->path.ptr + (params[i].ptr - old.ptr);
-    }
     work->input.path = params;
     return 0;
 }

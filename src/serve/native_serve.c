@@ -6,6 +6,7 @@
 #include "http/media_type.h"
 #include "load/context.h"
 #include "net/conn.h"
+#include "serve/collect.h"
 #include "serve/form.h"
 #include "serve/native_answer.h"
 #include "serve/native_route.h"
@@ -17,17 +18,14 @@
 
 #include "base/banned.h"
 
-#define BODY_FIRST ((size_t)64 << 10) /* first room for a body */
-
 /* A request whose body is being collected; in its arena. */
 struct collected {
     struct inlay_native_call call; /* first: none has begun, its task is NULL */
     const struct inlay_native_route *route;
     struct inlay_str params[INLAY_PATTERN_PARAMS];
     size_t nparams;
-    struct inlay_form *form; /* or NULL: `data` */
-    char *data;
-    size_t len, size;
+    struct inlay_form *form; /* or NULL: `body` */
+    struct inlay_collected body;
 };
 
 static const struct inlay_limits *limits_of(const struct inlay_request *request)
@@ -126,24 +124,17 @@ static struct collected *collect(struct inlay_request *request,
                                  const struct inlay_native_route *route,
                                  const struct inlay_route_match *match)
 {
-    const char *path = request->path.ptr;
     struct collected *collected =
         inlay_arena_new(&request->arena, struct collected);
 
-    if (!collected || inlay_request_retain(request) < 0) {
+    if (!collected ||
+        inlay_request_retain_path(request, match->params, match->nparams,
+                                  collected->params) < 0) {
         inlay_native_answer_status(request, 503);
         return NULL;
     }
     collected->route = route;
     collected->nparams = match->nparams;
-    for (size_t i = 0; i < match->nparams; i++) {
-        struct inlay_str param = match->params[i];
-
-        /* The path has moved, and they with it. */
-        if (param.len)
-            param.ptr = request->path.ptr + (param.ptr - path);
-        collected->params[i] = param;
-    }
     if (route->bind->nform) {
         int status = inlay_form_create(request, &collected->form);
 
@@ -196,32 +187,6 @@ static enum inlay_outcome await_body(struct inlay_request *request,
     return INLAY_PENDING;
 }
 
-/*
- * Room for `more` bytes of body. An announced length is room to grow to, not
- * to begin with: memory follows what has really arrived.
- */
-static int make_room(struct inlay_request *request,
-                     struct collected *collected,
-                     size_t more)
-{
-    size_t need = collected->len + more;
-    size_t size = inlay_max(collected->size * 2, inlay_max(need, BODY_FIRST));
-
-    if (need <= collected->size)
-        return 0;
-    if (request->content_length >= 0)
-        size =
-            inlay_max(need, inlay_min(size, (size_t)request->content_length));
-    char *grown = inlay_arena_alloc(&request->arena, size);
-    if (!grown)
-        return -1;
-    if (collected->len)
-        memcpy(grown, collected->data, collected->len);
-    collected->data = grown;
-    collected->size = size;
-    return 0;
-}
-
 static void take_form(struct inlay_request *request,
                       struct collected *collected,
                       struct inlay_str chunk,
@@ -242,26 +207,21 @@ static void take_bytes(struct inlay_request *request,
 {
     bool lasting = collected->route->steps.colour != INLAY_COLOUR_PLAIN;
 
-    if (chunk.len > limits_of(request)->native_body_bytes - collected->len) {
+    if (chunk.len >
+        limits_of(request)->native_body_bytes - collected->body.len) {
         inlay_native_answer_status(request, 413);
         return;
     }
-    if (last && !collected->len && !lasting) {
+    if (last && !collected->body.len && !lasting) {
         /* All in one piece: read it where it lies. */
         serve_collected(request, collected, chunk);
         return;
     }
-    if (chunk.len) {
-        if (make_room(request, collected, chunk.len) < 0) {
-            inlay_native_answer_status(request, 413);
-            return;
-        }
-        memcpy(collected->data + collected->len, chunk.ptr, chunk.len);
-        collected->len += chunk.len;
-    }
-    if (last)
+    if (inlay_collect(request, &collected->body, chunk) < 0)
+        inlay_native_answer_status(request, 413);
+    else if (last)
         serve_collected(request, collected,
-                        inlay_str_make(collected->data, collected->len));
+                        inlay_collected_view(&collected->body));
 }
 
 /* --- The handler -------------------------------------------------------- */

@@ -140,21 +140,6 @@ static int add(struct inlay_path_forms *forms, struct inlay_str path)
     return 0;
 }
 
-/* `path` without a root path that it begins with, whole segments; or itself. */
-static struct inlay_str without_root(struct inlay_str path,
-                                     struct inlay_str root)
-{
-    while (root.len && root.ptr[root.len - 1] == '/')
-        root.len--;
-    if (!root.len || !inlay_str_starts(path, root))
-        return path;
-    if (path.len == root.len)
-        return INLAY_STR("/");
-    if (path.ptr[root.len] != '/')
-        return path;
-    return inlay_str_make(path.ptr + root.len, path.len - root.len);
-}
-
 /* A form with and without the root paths of server and proxy. */
 static int add_local(struct inlay_path_forms *forms,
                      const struct inlay_request *request,
@@ -162,8 +147,10 @@ static int add_local(struct inlay_path_forms *forms,
 {
     struct inlay_str own = request->thread->server->config.root_path;
 
-    return add(forms, path) < 0 || add(forms, without_root(path, own)) < 0 ||
-                   add(forms, without_root(path, request->root_path)) < 0
+    return add(forms, path) < 0 ||
+                   add(forms, inlay_path_without_root(path, own)) < 0 ||
+                   add(forms,
+                       inlay_path_without_root(path, request->root_path)) < 0
                ? -1
                : 0;
 }

@@ -19,11 +19,9 @@ struct inlay_str inlay_request_header(const struct inlay_request *request,
     return (struct inlay_str){NULL, 0};
 }
 
-struct inlay_str inlay_request_local_path(const struct inlay_request *request)
+struct inlay_str inlay_path_without_root(struct inlay_str path,
+                                         struct inlay_str root)
 {
-    struct inlay_str root = request->thread->server->config.root_path;
-    struct inlay_str path = request->path;
-
     while (root.len && root.ptr[root.len - 1] == '/')
         root.len--;
     if (inlay_likely(!root.len) || !inlay_str_starts(path, root))
@@ -33,6 +31,12 @@ struct inlay_str inlay_request_local_path(const struct inlay_request *request)
     if (path.ptr[root.len] != '/')
         return path;
     return inlay_str_make(path.ptr + root.len, path.len - root.len);
+}
+
+struct inlay_str inlay_request_local_path(const struct inlay_request *request)
+{
+    return inlay_path_without_root(request->path,
+                                   request->thread->server->config.root_path);
 }
 
 /* The messages of a WebSocket have no last one. */
@@ -97,6 +101,24 @@ int inlay_request_retain(struct inlay_request *request)
     if (!decoded)
         request->path = request->raw_path;
     request->retained = true;
+    return 0;
+}
+
+int inlay_request_retain_path(struct inlay_request *request,
+                              const struct inlay_str *views,
+                              size_t count,
+                              struct inlay_str *ret)
+{
+    struct inlay_str old = request->path;
+
+    if (inlay_request_retain(request) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++) {
+        ret[i] = views[i];
+        if (ret[i].len && ret[i].ptr >= old.ptr &&
+            ret[i].ptr < old.ptr + old.len)
+            ret[i].ptr = request->path.ptr + (ret[i].ptr - old.ptr);
+    }
     return 0;
 }
 

@@ -94,6 +94,10 @@ struct inlay_request {
 struct inlay_str inlay_request_header(const struct inlay_request *request,
                                       struct inlay_str name);
 
+/* The path without a root path that is a prefix of whole segments; or itself. */
+struct inlay_str inlay_path_without_root(struct inlay_str path,
+                                         struct inlay_str root);
+
 /* The path without the server's root_path, when that is a prefix of whole
  * segments: what native routes and static mounts are found by. */
 struct inlay_str inlay_request_local_path(const struct inlay_request *request);
@@ -131,5 +135,14 @@ void inlay_request_want_body(struct inlay_request *request);
  * without memory.
  */
 int inlay_request_retain(struct inlay_request *request);
+
+/*
+ * The same, with views of the path: `ret` has each of `views` as it is then.
+ * Those of other memory stay. `ret` may be `views`.
+ */
+int inlay_request_retain_path(struct inlay_request *request,
+                              const struct inlay_str *views,
+                              size_t count,
+                              struct inlay_str *ret);
 
 #endif
