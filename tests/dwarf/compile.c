@@ -101,12 +101,3 @@ char *compile_text(struct compile_dir *dir,
     assert_int_equal(fclose(file), 0);
     return compile(dir, cc, flags, path);
 }
-
-void compile_keep(const void *module)
-{
-    static const void *kept[64];
-    static size_t count;
-
-    assert_true(count < sizeof(kept) / sizeof(kept[0]));
-    kept[count++] = module;
-}

@@ -41,7 +41,4 @@ char *compile_text(struct compile_dir *dir,
                    const char *name,
                    const char *text);
 
-/* Modules are never freed; a leak checker finds this one in use. */
-void compile_keep(const void *module);
-
 #endif

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include "client.h"
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/module.h"
 #include "pool/workers.h"
 #include "serve/guard.h"
@@ -70,18 +70,8 @@ static char last_log[512];
 
 static int load(void **state)
 {
-    static struct compile_dir dir;
-
     (void)state;
-    compile_dir_init(&dir);
-    char *path = compile_text(&dir, "cc", "", "guards.c", source);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("guards"), path, inlay_str_from(dir.path), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
-    free(path);
-    compile_dir_deinit(&dir);
+    module = open_text(NULL, "cc", "", "guards.c", source);
     return 0;
 }
 

@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 #include "client.h"
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/module.h"
 #include "pool/workers.h"
 #include "serve/admission.h"
@@ -24,19 +24,9 @@ static struct inlay_module *module; /* never freed, as modules are */
 
 static int load(void **state)
 {
-    static struct compile_dir dir;
-
     (void)state;
-    compile_dir_init(&dir);
-    char *path = compile(&dir, "cc", "-Wall -Werror",
+    module = open_source(NULL, "cc", "-Wall -Werror",
                          TEST_LOOPBACK "/native_calls_module.c");
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("calls"), path, INLAY_STR(TEST_LOOPBACK), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
-    free(path);
-    compile_dir_deinit(&dir);
     return 0;
 }
 

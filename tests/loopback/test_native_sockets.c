@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "echo.h"
 #include "load/module.h"
 #include "serve/native.h"
@@ -26,18 +26,8 @@ static struct inlay_module *module; /* never freed, as modules are */
 
 static int load(void **state)
 {
-    static struct compile_dir dir;
-
     (void)state;
-    compile_dir_init(&dir);
-    char *path = compile(&dir, "cc", "-Wall -Werror", INPUT);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("sockets"), path, INLAY_STR(TEST_LOOPBACK), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
-    free(path);
-    compile_dir_deinit(&dir);
+    module = open_source(NULL, "cc", "-Wall -Werror", INPUT);
     return 0;
 }
 

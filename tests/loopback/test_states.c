@@ -15,7 +15,7 @@
 #include <cmocka.h>
 
 #include "client.h"
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/module.h"
 #include "serve/guard.h"
 #include "serve/native.h"
@@ -77,19 +77,9 @@ struct swapping {
     atomic_int wrong;
 };
 
-static struct inlay_module *open_text(struct compile_dir *dir,
-                                      const char *flags)
+static struct inlay_module *open_store(const char *flags)
 {
-    struct inlay_module *module;
-    char *path = compile_text(dir, "cc", flags, "store.c", source);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("store"), path, inlay_str_from(dir->path), &module);
-
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
-    free(path);
-    return module;
+    return open_text(NULL, "cc", flags, "store.c", source);
 }
 
 static long count_of(const struct inlay_module *module, const char *name)
@@ -142,16 +132,14 @@ static void swapped_under_load(void **state)
 {
     static struct swapping swapping;
     struct inlay_handler *native;
-    struct compile_dir dir;
     pthread_t threads[CLIENTS];
     int swaps = 0;
 
     (void)state;
-    compile_dir_init(&dir);
-    struct inlay_module *kept = open_text(&dir, "");
+    struct inlay_module *kept = open_store("");
     struct inlay_module *sets[2][2] = {
-        {open_text(&dir, "-DSWAPPED"), kept},
-        {kept, open_text(&dir, "-DSWAPPED")},
+        {open_store("-DSWAPPED"), kept},
+        {kept, open_store("-DSWAPPED")},
     };
     assert_null(inlay_native_create(sets[0], 2, &native));
     start(&swapping, native);
@@ -179,20 +167,17 @@ static void swapped_under_load(void **state)
     assert_int_equal(count_of(kept, "opened"), 1);
     assert_int_equal(count_of(kept, "closed"), 1);
     assert_int_equal(count_of(kept, "wrong"), 0);
-    compile_dir_deinit(&dir);
 }
 
 /* A chain that was made without guards has no place for one. */
 static void the_first_guard(void **state)
 {
     struct inlay_handler *native, *guards;
-    struct compile_dir dir;
     struct fixture fixture;
 
     (void)state;
-    compile_dir_init(&dir);
-    struct inlay_module *without = open_text(&dir, "");
-    struct inlay_module *with = open_text(&dir, "-DSWAPPED");
+    struct inlay_module *without = open_store("");
+    struct inlay_module *with = open_store("-DSWAPPED");
     prepare(&fixture);
     create_server(&fixture);
     assert_null(inlay_native_create(&without, 1, &native));
@@ -207,7 +192,6 @@ static void the_first_guard(void **state)
     stop_server(&fixture);
     assert_int_equal(count_of(without, "opened"), 1);
     assert_int_equal(count_of(without, "closed"), 1);
-    compile_dir_deinit(&dir);
 }
 
 int main(void)

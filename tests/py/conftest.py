@@ -10,8 +10,12 @@ import sys
 import textwrap
 from pathlib import Path
 
+import httpx
 import pytest
 from inlay.importer import SourceLoader
+
+from .compare import Twin, load_app
+from .server import UnixServer
 
 _numbers = itertools.count()
 
@@ -102,3 +106,25 @@ def project(tmp_path):
     made.cache = tmp_path / "cache"
     made.env["INLAY_CACHE_DIR"] = str(made.cache)
     return made
+
+
+@pytest.fixture(scope="module")
+def native(request, tmp_path_factory):
+    """A client of the module's NATIVE, a C file, served with its OPTIONS."""
+    url = os.environ.get("INLAY_TEST_NATIVE_URL")
+    if url:  # a server of it that is there already
+        with httpx.Client(base_url=url) as client:
+            yield client
+        return
+    options = getattr(request.module, "OPTIONS", [])
+    folder = tmp_path_factory.mktemp("native")
+    with UnixServer(folder, request.module.NATIVE, *options) as server:
+        yield server.client
+
+
+@pytest.fixture(scope="module")
+def twin(request):
+    """The module's TWIN, the same in FastAPI, in process."""
+    made = Twin(load_app(request.module.TWIN))
+    yield made
+    made.close()

@@ -5,16 +5,14 @@ The same requests to C and to FastAPI with Field(…) get the same answers.
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from datetime import date
 from typing import Annotated
 from uuid import UUID
 
 import pytest
+
+from .compare import JSON, Twin, same
+from .server import UnixServer
 
 SOURCE = r"""
     #include <string.h>
@@ -194,7 +192,6 @@ def test_errors_name_the_record(module):
 def twin():
     fastapi = pytest.importorskip("fastapi")
     pydantic = pytest.importorskip("pydantic")
-    testclient = pytest.importorskip("fastapi.testclient")
     Field, Query, Body = pydantic.Field, fastapi.Query, fastapi.Body
 
     class User(pydantic.BaseModel):
@@ -253,30 +250,18 @@ def twin():
 
     echo_team.__annotations__ = {"team": Team, "return": Team}
     app.post("/team")(echo_team)
-    return testclient.TestClient(app)
+    made = Twin(app)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")
 def native(tmp_path_factory):
-    import httpx
-
     folder = tmp_path_factory.mktemp("constraints")
-    (folder / "routes.c").write_text(f"#include <inlay.h>\n{SOURCE}")
-    uds = str(folder / "socket")
-    command = [sys.executable, "-m", "inlay", "run", str(folder / "routes.c")]
-    server = subprocess.Popen([*command, "--uds", uds, "--no-access-log"])
-    transport = httpx.HTTPTransport(uds=uds)
-    with httpx.Client(transport=transport, base_url="http://test") as client:
-        while True:
-            assert server.poll() is None, "inlay run has ended"
-            try:
-                client.get("/")
-                break
-            except httpx.TransportError:
-                time.sleep(0.05)
-        yield client
-    os.kill(server.pid, signal.SIGTERM)
-    server.wait(30)
+    path = folder / "routes.c"
+    path.write_text(f"#include <inlay.h>\n{SOURCE}")
+    with UnixServer(folder, path) as server:
+        yield server.client
 
 
 ID = "01000000-0000-0000-0000-000000000000"
@@ -310,8 +295,7 @@ BODIES = [
 @pytest.mark.slow
 def test_queries_as_fastapi(native, twin):
     for query in QUERIES:
-        ours, theirs = native.get(query), twin.get(query)
-        assert (ours.status_code, ours.text) == (theirs.status_code, theirs.text), query
+        same(native, twin, "GET", query)
 
 
 @pytest.mark.slow
@@ -326,16 +310,13 @@ def test_bodies_as_fastapi(native, twin, shape):
         # uint8_t and int32_t have limits of their own, which FastAPI's have not.
         if "3000000000" in body:
             body = body.replace("3000000000", "3")
-        headers = {"content-type": "application/json"}
-        ours = native.post(shape, content=body, headers=headers)
-        theirs = twin.post(shape, content=body, headers=headers)
-        assert (ours.status_code, ours.text) == (theirs.status_code, theirs.text), body
+        same(native, twin, "POST", shape, JSON, body.encode())
 
 
 @pytest.mark.slow
 def test_openapi(native, twin):
     ours = native.get("/openapi.json").json()
-    theirs = twin.get("/openapi.json").json()
+    theirs = twin.app.openapi()
     mine = ours["components"]["schemas"]["user"]
     assert mine["additionalProperties"] is False
     for name, schema in theirs["components"]["schemas"]["User"]["properties"].items():

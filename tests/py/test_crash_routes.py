@@ -5,14 +5,13 @@ only take too long."""
 from __future__ import annotations
 
 import re
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from .server import PortServer
 
 SOURCE = Path(__file__).parent / "crashes" / "crashes.c"
 LINES = {
@@ -22,33 +21,13 @@ LINES = {
 }
 
 
-class Server:
-    """`inlay run` on a socket that listens already, with its log."""
-
-    def __init__(self, log: Path, *options: str) -> None:
-        self.log = log
-        with socket.socket() as listener, log.open("wb") as out:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(64)
-            self.port = listener.getsockname()[1]
-            fd = listener.fileno()
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "inlay", "run", str(SOURCE)),
-                    *("--fd", str(fd), "--no-access-log", *options),
-                ],
-                pass_fds=[fd],
-                stdout=out,
-                stderr=out,
-            )
-
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
+class Server(PortServer):
+    def __init__(self, folder: Path, *options: str) -> None:
+        super().__init__(folder, SOURCE, *options)
 
     def ask(self, target: str, more: str = "") -> bytes:
         """All that comes back until the connection ends."""
-        with socket.create_connection(("127.0.0.1", self.port), 60) as client:
+        with self.connect(60) as client:
             head = f"GET {target} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n{more}"
             client.sendall(head.encode() + b"\r\n")
             parts = []
@@ -59,20 +38,13 @@ class Server:
                 pass
         return b"".join(parts)
 
-    def wait_logged(self, pattern: str) -> re.Match[str]:
-        end = time.monotonic() + 20
-        while not (found := re.search(pattern, self.log.read_text())):
-            assert time.monotonic() < end, (pattern, self.log.read_text())
-            time.sleep(0.01)
-        return found
-
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[object]:
     servers = []
 
     def make(*options: str) -> Server:
-        servers.append(Server(tmp_path / "log", *options))
+        servers.append(Server(tmp_path, *options))
         return servers[-1]
 
     yield make
@@ -175,11 +147,11 @@ def test_watchdog_sees_steps_of_coroutines(serve):
     assert server.ask("/slow-waits?ms=300&waits=0").endswith(b"300")
     found = server.wait_logged(r"GET /slow-waits: slow_waits\(\) .* for (\d+) ms;")
     assert 150 <= int(found[1]) < 3000
-    assert server.log.read_text().count("slow_waits()") == 1
+    assert server.logged().count("slow_waits()") == 1
 
 
 def test_watchdog_off(serve):
     server = serve("--watchdog", "0")
     assert server.ask("/slow?ms=300").endswith(b"300")
     server.stop()
-    assert "slow()" not in server.log.read_text()
+    assert "slow()" not in server.logged()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from inlay.openapi import merge
 from inlay.testing import LiveServer
+
+from .compare import TWINS
 
 
 def native(schemas: dict[str, Any], **paths: Any) -> dict[str, Any]:
@@ -80,8 +81,6 @@ def test_operation_ids_are_unique():
 
 
 # --- The same routes in C and in FastAPI -------------------------------------------
-
-TWINS = Path(__file__).parent / "twins"
 
 
 def without_widths(part: Any) -> Any:

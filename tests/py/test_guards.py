@@ -9,22 +9,22 @@ from __future__ import annotations
 
 import base64
 import os
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from .server import UnixServer
 
 GUARDED = Path(__file__).parent / "guarded"
 KEY = b"x-key: open sesame\r\n"
 BOTH = KEY + b"x-second: open sesame\r\n"
 
 
-class Server:
-    """`inlay run` on a Unix socket; raw bytes in, raw bytes out."""
+class Server(UnixServer):
+    """Raw bytes in, raw bytes out."""
 
     def __init__(self, folder: Path, *options: str) -> None:
         files = folder / "files"
@@ -33,36 +33,12 @@ class Server:
             path.parent.mkdir(parents=True)
             path.write_text("SECRET file")
         (files / "open.txt").write_text("open file")
-        self.uds = str(folder / "socket")
-        self.log = folder / "log"
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "inlay", "run", "app:app"),
-                    *("--app-dir", str(GUARDED), "--uds", self.uds),
-                    *("--no-access-log", "--static", f"/files={files}", *options),
-                ],
-                env={**os.environ, "GUARDED_FILES": str(files)},
-                stdout=log,
-                stderr=log,
-            )
-        end = time.monotonic() + 60
-        while not os.path.exists(self.uds) or not self._answers():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < end, self.log.read_text()
-            time.sleep(0.05)
-
-    def _answers(self) -> bool:
-        try:
-            return bool(self.raw(b"GET /public HTTP/1.0\r\n\r\n"))
-        except OSError:
-            return False
-
-    def connect(self) -> socket.socket:
-        connection = socket.socket(socket.AF_UNIX)
-        connection.settimeout(20)
-        connection.connect(self.uds)
-        return connection
+        super().__init__(
+            folder,
+            "app:app",
+            *("--app-dir", str(GUARDED), "--static", f"/files={files}", *options),
+            GUARDED_FILES=str(files),
+        )
 
     def raw(self, data: bytes, end: bytes | None = None) -> bytes:
         """All that comes back until the server closes, or says `end`."""
@@ -102,23 +78,18 @@ class Server:
             end=b"SECRET ws",
         )
 
-    def stop(self) -> None:
-        self.process.terminate()
-        self.process.wait(20)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("guarded"))
-    yield made
-    made.stop()
+    with Server(tmp_path_factory.mktemp("guarded")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def rooted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    made = Server(tmp_path_factory.mktemp("rooted"), "--root-path", "/api")
-    yield made
-    made.stop()
+    folder = tmp_path_factory.mktemp("rooted")
+    with Server(folder, "--root-path", "/api") as made:
+        yield made
 
 
 def status(reply: bytes) -> int:
@@ -520,10 +491,7 @@ def test_a_guards_fault_is_no_pass(server: Server) -> None:
     assert status(reply) == 500
     assert b"SECRET" not in reply
     assert b"own fault" not in reply  # it is in the log
-    end = time.monotonic() + 10
-    while b"a guard's own fault" not in server.log.read_bytes():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    server.wait_logged("a guard's own fault")
 
 
 def test_a_guard_that_sends_away(server: Server) -> None:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +16,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
+
+from .server import UnixServer
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -217,42 +215,15 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
 # --- A C file, by itself ------------------------------------------------------
 
 
-class Native:
-    """`inlay run` of a C file."""
-
-    def __init__(self, folder: Path, source: str, *options: str, **env: str) -> None:
-        path = folder / "native.c"
-        path.write_text(source)
-        self.uds = str(folder / "socket")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "inlay", "run", str(path), "--uds", self.uds]
-            + ["--no-access-log", *options],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={**os.environ, **env},
-        )
-
-    def client(self) -> httpx.Client:
-        for _ in range(600):
-            assert self.process.poll() is None, self.process.stdout.read()
-            if os.path.exists(self.uds):
-                break
-            time.sleep(0.05)
-        transport = httpx.HTTPTransport(uds=self.uds, retries=20)
-        return httpx.Client(transport=transport, base_url="http://native", timeout=30)
-
-    def stop(self) -> str:
-        self.process.terminate()
-        return self.process.communicate(timeout=20)[0]
-
-
 @pytest.fixture
 def native(tmp_path: Path) -> Iterator[Any]:
-    made: list[Native] = []
+    """native(source, *options, **env): a server of that C text."""
+    made: list[UnixServer] = []
 
-    def make(source: str, *options: str, **env: str) -> Native:
-        made.append(Native(tmp_path, source, *options, **env))
+    def make(source: str, *options: str, **env: str) -> UnixServer:
+        path = tmp_path / "native.c"
+        path.write_text(source)
+        made.append(UnixServer(tmp_path, path, *options, **env))
         return made[-1]
 
     yield make
@@ -284,7 +255,8 @@ def test_layers_of_a_c_file(native: Any, tmp_path: Path) -> None:
         f"--static=/files={tmp_path / 'files'}",
         "--cors-origin=*",
     )
-    with server.client() as client:
+    server.wait()
+    with server.client as client:
         origin = {"origin": "https://a.example"}
         seen = [client.get("/twice?n=2").status_code for _ in range(4)]
         assert seen == [200, 200, 429, 429]
@@ -307,7 +279,7 @@ def test_layers_of_a_c_file(native: Any, tmp_path: Path) -> None:
 def test_a_wrong_record_names_its_line(native: Any) -> None:
     server = native('#include <inlay.h>\nINLAY_LAYER("timeout", "/x", "soon");\n')
     assert server.process.wait(30) != 0
-    said = server.process.stdout.read()
+    said = server.logged()
     assert re.search(r'native\.c:2: INLAY_LAYER\("timeout", "/x"\): "soon" is', said)
 
 
@@ -323,7 +295,8 @@ def login_example() -> str:
 @pytest.mark.slow
 def test_the_login_of_the_docs(native: Any) -> None:
     server = native(login_example(), "--health-path=/healthz", SESSION_KEY="k" * 32)
-    with server.client() as client:
+    server.wait()
+    with server.client as client:
         assert client.get("/account").status_code == 401
         assert client.get("/%61ccount").status_code == 401
         wrong = {"name": "ann", "password": "wrong"}

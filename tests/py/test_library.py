@@ -6,12 +6,8 @@ are part of the answers): status, body and the place of every error are equal.
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
 import json
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +16,10 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from .compare import load_app
+
 LIBRARY = Path(__file__).parents[2] / "examples" / "library"
+NATIVE = LIBRARY / "library.c"
 STAFF = {"authorization": "Bearer staff"}
 BOOK: dict[str, Any] = {
     "title": "Dune",
@@ -225,34 +224,10 @@ def of_the_rest() -> Iterator[Request]:
 
 
 @pytest.fixture(scope="module")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    uds = str(tmp_path_factory.mktemp("library") / "socket")
-    command = [sys.executable, "-m", "inlay", "run", str(LIBRARY / "library.c")]
-    server = subprocess.Popen([*command, "--uds", uds, "--no-access-log"])
-    transport = httpx.HTTPTransport(uds=uds)
-    try:
-        with httpx.Client(transport=transport, base_url="http://testserver") as client:
-            for _ in range(300):
-                assert server.poll() is None, "inlay run has ended"
-                try:
-                    client.get("/books")
-                    break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield client
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="module")
 def twin() -> Iterator[TestClient]:
-    spec = importlib.util.spec_from_file_location("library_twin", LIBRARY / "twin.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["library_twin"] = module
-    spec.loader.exec_module(module)
-    with TestClient(module.app, raise_server_exceptions=False) as client:
+    """With cookies, and an answer when the application raises."""
+    app = load_app(LIBRARY / "twin.py")
+    with TestClient(app, raise_server_exceptions=False) as client:
         yield client
 
 

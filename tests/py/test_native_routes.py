@@ -6,106 +6,22 @@ runs in process. Status, body (byte for byte) and media type must be equal.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from fastapi.testclient import TestClient
 
-TWINS = Path(__file__).parent / "twins"
-JSON = {"content-type": "application/json"}
+from .compare import JSON, TWINS, Twin, same
+
+NATIVE = TWINS / "routes.c"
+TWIN = TWINS / "twin.py"
 USER = {"id": 1, "name": "x", "inner": {"n": 2, "ok": True}, "more": []}
-
-
-def wait_for(server: subprocess.Popen[bytes], client: httpx.Client) -> None:
-    for _ in range(300):
-        assert server.poll() is None, "inlay run has ended"
-        try:
-            client.get("/sum-squares")
-        except httpx.TransportError:
-            time.sleep(0.1)
-        else:
-            return
-    raise AssertionError("inlay run does not answer")
-
-
-@pytest.fixture(scope="module")
-def native(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    url = os.environ.get("INLAY_TEST_NATIVE_URL")
-    if url:  # a server that is there already
-        with httpx.Client(base_url=url) as client:
-            yield client
-        return
-    uds = str(tmp_path_factory.mktemp("native") / "socket")
-    server = subprocess.Popen(
-        [
-            sys.executable,
-            "-m",
-            "inlay",
-            "run",
-            str(TWINS / "routes.c"),
-            "--uds",
-            uds,
-            "--no-access-log",
-        ],
-    )
-    transport = httpx.HTTPTransport(uds=uds)
-    try:
-        with httpx.Client(transport=transport, base_url="http://native") as client:
-            wait_for(server, client)
-            yield client
-    finally:
-        server.terminate()
-        server.wait(10)
-
-
-@pytest.fixture(scope="module")
-def twin_app() -> Any:
-    spec = importlib.util.spec_from_file_location("twin", TWINS / "twin.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["twin"] = module
-    spec.loader.exec_module(module)
-    return module.app
-
-
-@pytest.fixture(scope="module")
-def twin(twin_app: Any) -> Iterator[TestClient]:
-    with TestClient(twin_app) as client:
-        yield client
-
-
-def same(
-    native: httpx.Client,
-    twin: TestClient,
-    method: str,
-    url: str,
-    content: bytes | None = None,
-    headers: dict[str, str] | None = None,
-) -> httpx.Response:
-    """Asks both; their answers are equal."""
-    more: dict[str, Any] = {"headers": headers or {}}
-    if content is not None:
-        more["content"] = content
-    ours = native.request(method, url, **more)
-    theirs = twin.request(method, url, **more)
-    what = (method, url, content)
-    assert (ours.status_code, ours.content) == (
-        theirs.status_code,
-        theirs.content,
-    ), what
-    if theirs.content:
-        assert ours.headers["content-type"] == theirs.headers["content-type"], what
-    return ours
-
 
 QUERIES = [
     "/sum-squares",
@@ -216,7 +132,7 @@ QUERIES = [
 
 
 @pytest.mark.parametrize("url", QUERIES)
-def test_get(native: httpx.Client, twin: TestClient, url: str) -> None:
+def test_get(native: httpx.Client, twin: Twin, url: str) -> None:
     same(native, twin, "GET", url)
 
 
@@ -327,9 +243,9 @@ BODIES = [
 
 @pytest.mark.parametrize(("method", "url", "content"), BODIES)
 def test_body(
-    native: httpx.Client, twin: TestClient, method: str, url: str, content: bytes
+    native: httpx.Client, twin: Twin, method: str, url: str, content: bytes
 ) -> None:
-    same(native, twin, method, url, content, JSON)
+    same(native, twin, method, url, JSON, content)
 
 
 @pytest.mark.parametrize("url", ["/mix?q=1", "/users", "/optional"])
@@ -352,31 +268,31 @@ def test_body(
     ],
 )
 def test_content_type(
-    native: httpx.Client, twin: TestClient, url: str, kind: str | None
+    native: httpx.Client, twin: Twin, url: str, kind: str | None
 ) -> None:
     headers = {} if kind is None else {"content-type": kind}
-    same(native, twin, "POST", url, b'{"numbers":[1]}', headers)
-    same(native, twin, "POST", url, b"", headers)
+    same(native, twin, "POST", url, headers, b'{"numbers":[1]}')
+    same(native, twin, "POST", url, headers, b"")
 
 
-def test_content_type_of_named_bodies(native: httpx.Client, twin: TestClient) -> None:
-    same(native, twin, "PUT", "/two/1", b'{"a":1}', {"content-type": "text/plain"})
+def test_content_type_of_named_bodies(native: httpx.Client, twin: Twin) -> None:
+    same(native, twin, "PUT", "/two/1", {"content-type": "text/plain"}, b'{"a":1}')
 
 
-def test_raw_body(native: httpx.Client, twin: TestClient) -> None:
+def test_raw_body(native: httpx.Client, twin: Twin) -> None:
     for kind in ("application/octet-stream", "text/plain", "image/png"):
-        same(native, twin, "POST", "/count", b"\xff\x00x", {"content-type": kind})
+        same(native, twin, "POST", "/count", {"content-type": kind}, b"\xff\x00x")
     # FastAPI would parse the first and miss the second.
     assert native.post("/count", content=b"{", headers=JSON).json() == 1
     assert native.post("/count", content=b"").json() == 0
 
 
-def test_delete(native: httpx.Client, twin: TestClient) -> None:
+def test_delete(native: httpx.Client, twin: Twin) -> None:
     same(native, twin, "DELETE", "/users/7")
     same(native, twin, "DELETE", "/users/x")
 
 
-def test_chunked(native: httpx.Client, twin: TestClient) -> None:
+def test_chunked(native: httpx.Client, twin: Twin) -> None:
     text = body({"numbers": list(range(5000))})
 
     def pieces() -> Iterator[bytes]:
@@ -387,9 +303,9 @@ def test_chunked(native: httpx.Client, twin: TestClient) -> None:
     assert (ours.status_code, ours.content) == (200, b"5001")
 
 
-def test_large_body_both_ways(native: httpx.Client, twin: TestClient) -> None:
+def test_large_body_both_ways(native: httpx.Client, twin: Twin) -> None:
     numbers = [number / 8 for number in range(100_000)]
-    same(native, twin, "POST", "/reals", body(numbers), JSON)
+    same(native, twin, "POST", "/reals", JSON, body(numbers))
 
 
 def test_too_large(native: httpx.Client) -> None:
@@ -411,7 +327,7 @@ def test_head(native: httpx.Client) -> None:
     assert answer.headers["content-length"] == "33"
 
 
-def test_other_methods_and_paths(native: httpx.Client, twin: TestClient) -> None:
+def test_other_methods_and_paths(native: httpx.Client, twin: Twin) -> None:
     answer = same(native, twin, "POST", "/sum-squares")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, HEAD"
@@ -465,12 +381,12 @@ def native_openapi() -> dict[str, Any]:
     return json.loads(out.stdout)
 
 
-def test_openapi(twin_app: Any) -> None:
+def test_openapi(twin: Twin) -> None:
     from openapi_spec_validator import validate
 
     document = native_openapi()
     validate({"openapi": "3.1.0", "info": {"title": "x", "version": "1"}, **document})
-    ours, theirs = plain(document), twin_app.openapi()
+    ours, theirs = plain(document), twin.app.openapi()
     assert ours["paths"].keys() == theirs["paths"].keys()
     for path, operations in theirs["paths"].items():
         assert ours["paths"][path] == operations, path

@@ -19,37 +19,15 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from .server import PortServer
+
 SOURCE = Path(__file__).parent / "sockets" / "sockets.c"
 BLOCK = 1 << 16
 
 
-class Server:
-    """`inlay run` on a socket that listens already: who connects is served."""
-
+class Server(PortServer):
     def __init__(self, folder: Path, *options: str) -> None:
-        self.log = folder / "log"
-        with socket.socket() as listener, self.log.open("wb") as log:
-            listener.bind(("127.0.0.1", 0))
-            listener.listen(512)
-            self.port = listener.getsockname()[1]
-            fd = listener.fileno()
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "inlay", "run", str(SOURCE)),
-                    *("--fd", str(fd), "--no-access-log", *options),
-                ],
-                pass_fds=[fd],
-                stdout=log,
-                stderr=log,
-            )
-
-    def stop(self) -> str:
-        self.process.terminate()
-        assert self.process.wait(20) == 0, self.logged()
-        return self.logged()
-
-    def logged(self) -> str:
-        return self.log.read_text(errors="replace")
+        super().__init__(folder, SOURCE, *options)
 
     def ask(self, path: str, data: bytes | None = None) -> Any:
         url = f"http://127.0.0.1:{self.port}{path}"
@@ -82,7 +60,7 @@ class Server:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("sockets"), "--ws-max-queue", "4")
     yield server
-    server.stop()
+    assert server.stop() == 0, server.logged()
 
 
 @pytest.fixture
@@ -273,7 +251,7 @@ def test_client_that_never_reads(server):
 
 def raw(server: Server, path: str) -> socket.socket:
     """A connection whose handshake is done, and nothing more is read."""
-    client = socket.create_connection(("127.0.0.1", server.port), 20)
+    client = server.connect()
     client.sendall(
         f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
         "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -321,10 +299,7 @@ def test_client_leaves_while_the_function_waits(server, how):
 def test_function_that_does_not_end(server):
     with server.ws("/stubborn") as client:
         client.send("x")
-    end = time.monotonic() + 20
-    while "WEBSOCKET /stubborn: stubborn" not in server.logged():
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    server.wait_logged("WEBSOCKET /stubborn: stubborn")
     assert server.ask("/both") == 42
 
 

@@ -4,9 +4,7 @@ server as `inlay run` starts it."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -17,24 +15,12 @@ from pathlib import Path
 import httpx
 import pytest
 
+from .server import UnixServer
+
 FOLDER = Path(__file__).parent / "streams"
 
 
-class Server:
-    def __init__(self, process: subprocess.Popen[bytes], uds: str) -> None:
-        self.process = process
-        self.uds = uds
-        transport = httpx.HTTPTransport(uds=uds)
-        self.client = httpx.Client(
-            transport=transport, base_url="http://native", timeout=60
-        )
-
-    def connect(self) -> socket.socket:
-        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        sock.settimeout(30)
-        sock.connect(self.uds)
-        return sock
-
+class Server(UnixServer):
     def ended(self) -> int:
         count: int = self.client.get("/ended").json()["count"]
         return count
@@ -64,37 +50,11 @@ def resident(pid: int) -> int:
     )
 
 
-def wait_for(server: Server) -> None:
-    for _ in range(600):
-        assert server.process.poll() is None, "inlay run has ended"
-        with contextlib.suppress(httpx.TransportError):
-            server.client.get("/ended")
-            return
-        time.sleep(0.05)
-    raise AssertionError("inlay run does not answer")
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    uds = str(tmp_path_factory.mktemp("stream") / "socket")
-    command = [
-        sys.executable,
-        "-m",
-        "inlay",
-        "run",
-        "app:app",
-        "--app-dir",
-        str(FOLDER),
-    ]
-    process = subprocess.Popen([*command, "--uds", uds, "--no-access-log"])
-    server = Server(process, uds)
-    try:
-        wait_for(server)
-        yield server
-    finally:
-        server.client.close()
-        process.terminate()
-        process.wait(10)
+    folder = tmp_path_factory.mktemp("stream")
+    with Server(folder, "app:app", "--app-dir", str(FOLDER)) as made:
+        yield made
 
 
 def test_pool_routes_run_side_by_side(server: Server) -> None:

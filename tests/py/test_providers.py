@@ -3,74 +3,39 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import httpx
 import pytest
+
+from .server import UnixServer
 
 SOURCE = Path(__file__).parent / "guarded" / "provided.c"
 ALICE = {"x-token": "alice"}
 
 
-class Server:
-    """`inlay run provided.c`, and what its states have noted."""
+class Server(UnixServer):
+    """Of provided.c, with what its states have noted."""
 
     def __init__(self, folder: Path, *options: str, **env: str) -> None:
         self.notes = folder / "notes"
-        self.log = folder / "log"
-        self.uds = str(folder / "socket")
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [
-                    *(sys.executable, "-m", "inlay", "run", str(SOURCE)),
-                    *("--uds", self.uds, "--no-access-log", *options),
-                ],
-                env={**os.environ, "PROVIDED_LOG": str(self.notes), **env},
-                stdout=log,
-                stderr=log,
-            )
-        self.client = httpx.Client(
-            transport=httpx.HTTPTransport(uds=self.uds), base_url="http://x"
-        )
-
-    def wait(self) -> Server:
-        end = time.monotonic() + 60
-        while True:
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < end, self.log.read_text()
-            try:
-                self.client.get("/limit")
-            except httpx.TransportError:
-                time.sleep(0.05)
-            else:
-                return self
+        super().__init__(folder, SOURCE, *options, PROVIDED_LOG=str(self.notes), **env)
 
     def noted(self) -> list[str]:
         return self.notes.read_text().splitlines()
 
-    def stop(self) -> None:
-        self.client.close()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(20)
-
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
-    made = Server(tmp_path_factory.mktemp("provided")).wait()
-    yield made
-    made.stop()
+    with Server(tmp_path_factory.mktemp("provided")) as made:
+        yield made
 
 
 def test_states_are_opened_in_order_and_closed_in_reverse(tmp_path) -> None:
-    server = Server(tmp_path).wait()
-    assert server.noted() == ["open config", "open store"]
-    server.stop()
+    with Server(tmp_path) as server:
+        assert server.noted() == ["open config", "open store"]
     assert server.noted() == [
         "open config",
         "open store",
@@ -80,18 +45,14 @@ def test_states_are_opened_in_order_and_closed_in_reverse(tmp_path) -> None:
 
 
 def test_a_state_per_worker_shared_by_threads(tmp_path) -> None:
-    server = Server(tmp_path, "--io-threads", "2").wait()
-    with ThreadPoolExecutor(4) as pool:
+    with Server(tmp_path, "--io-threads", "2") as server, ThreadPoolExecutor(4) as pool:
 
         def some(_: int) -> list[int]:
-            with httpx.Client(
-                transport=httpx.HTTPTransport(uds=server.uds), base_url="http://x"
-            ) as client:
+            with server.new_client() as client:
                 return [client.post("/hit").json() for _ in range(25)]
 
         hits = sorted(n for part in pool.map(some, range(4)) for n in part)
     assert hits == list(range(1, 101))
-    server.stop()
     assert server.noted().count("open store") == 1
 
 
@@ -108,8 +69,7 @@ def test_a_state_per_worker_shared_by_threads(tmp_path) -> None:
 def test_a_state_that_cannot_be_opened(tmp_path, env: str, text: str) -> None:
     server = Server(tmp_path, **{env: "1"})
     assert server.process.wait(60) != 0
-    server.client.close()
-    log = server.log.read_text()
+    log = server.logged()
     assert text in log
     assert "provided.c:" in log
     # What was open already is closed.

@@ -16,7 +16,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/abi.h"
 #include "load/module.h"
 
@@ -292,14 +292,8 @@ static void check_source(struct compile_dir *dir,
                          uint64_t seed)
 {
     char *text = write_source(seed);
-    char *path = compile_text(dir, cc, flags, "calls.c", text);
-    struct inlay_module *module;
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("calls"), path, inlay_str_from(dir->path), &module);
+    struct inlay_module *module = open_text(dir, cc, flags, "calls.c", text);
 
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
     assert_int_equal(module->ncallables, FUNCS + 2);
     struct memory memory = {
         dlsym(module->handle, "seen"),
@@ -316,7 +310,6 @@ static void check_source(struct compile_dir *dir,
         for (int again = 0; again < 20; again++)
             check_call(&module->callables[i], &memory, &seed);
     }
-    free(path);
     inlay_free(text);
 }
 
@@ -418,15 +411,9 @@ static void check_scalars(const struct inlay_module *module)
 
 static void test_by_hand(void **state)
 {
-    struct compile_dir dir;
-    struct inlay_module *module;
+    struct inlay_module *module = open_text(NULL, "cc", "", "own.c", own);
 
     (void)state;
-    compile_dir_init(&dir);
-    char *path = compile_text(&dir, "cc", "", "own.c", own);
-    assert_null(inlay_module_open(INLAY_STR("own"), path,
-                                  inlay_str_from(dir.path), &module));
-    compile_keep(module);
     check_scalars(module);
 
     const struct inlay_callable *much = find(module, "much");
@@ -449,8 +436,6 @@ static void test_by_hand(void **state)
     assert_int_equal(back[size / 8 - 1], 43);
     free(back);
     free(wide);
-    free(path);
-    compile_dir_deinit(&dir);
 }
 
 int main(void)

@@ -16,7 +16,7 @@
 
 #include <cmocka.h>
 
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/context.h"
 #include "load/crash.h"
 #include "load/module.h"
@@ -519,16 +519,7 @@ static void test_stacks_go_with_threads(void **state)
 static void open_input(void)
 {
     compile_dir_init(&dir);
-    char *path = compile(&dir, "cc", "", INPUT);
-    struct inlay_error *error =
-        inlay_module_open(INLAY_STR("crash_input"), path,
-                          inlay_str_from(TEST_DWARF "/../unit/load"), &module);
-    if (error) {
-        fprintf(stderr, "%s\n", error->message);
-        exit(1);
-    }
-    compile_keep(module);
-    free(path);
+    module = open_source(&dir, "cc", "", INPUT);
     for (int i = 0; i < NSIGNALS; i++)
         sigaction(signals[i], NULL, &handlers[i]);
 }

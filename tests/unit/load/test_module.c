@@ -11,24 +11,9 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/context.h"
 #include "load/module.h"
-
-static struct inlay_module *open_records(struct compile_dir *dir)
-{
-    struct inlay_module *module;
-
-    compile_dir_init(dir);
-    char *path = compile(dir, "cc", "", "records.c");
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("records"), path, inlay_str_from(TEST_DWARF), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
-    free(path);
-    return module;
-}
 
 static void invoke(const struct inlay_module *module,
                    const char *name,
@@ -44,8 +29,7 @@ static void invoke(const struct inlay_module *module,
 
 static void test_calls(void **state)
 {
-    struct compile_dir dir;
-    struct inlay_module *module = open_records(&dir);
+    struct inlay_module *module = open_source(NULL, "cc", "", "records.c");
     struct inlay_arena arena;
     struct inlay_context context;
     int64_t number = 41, result;
@@ -65,7 +49,6 @@ static void test_calls(void **state)
     assert_true(inlay_str_is(context.error_text, "no 41"));
     inlay_context_leave(&context);
     inlay_arena_deinit(&arena);
-    compile_dir_deinit(&dir);
 }
 
 struct caller {
@@ -103,8 +86,7 @@ static void *call_often(void *arg)
 
 static void test_threads(void **state)
 {
-    struct compile_dir dir;
-    struct inlay_module *module = open_records(&dir);
+    struct inlay_module *module = open_source(NULL, "cc", "", "records.c");
     struct caller callers[2];
 
     (void)state;
@@ -119,7 +101,6 @@ static void test_threads(void **state)
         pthread_join(callers[i].thread, NULL);
         assert_true(callers[i].ok);
     }
-    compile_dir_deinit(&dir);
 }
 
 static void assert_error(struct inlay_error *error, const char *part)
@@ -131,56 +112,41 @@ static void assert_error(struct inlay_error *error, const char *part)
     inlay_error_destroy(error);
 }
 
-static struct inlay_error *open_text(struct compile_dir *dir,
-                                     const char *flags,
-                                     const char *text)
+static struct inlay_error *open_m(const char *flags, const char *text)
 {
     struct inlay_module *module;
-    char *path = compile_text(dir, "cc", flags, "m.c", text);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("m"), path, inlay_str_from(dir->path), &module);
 
-    if (!error)
-        compile_keep(module);
-    free(path);
-    return error;
+    return open_try(NULL, "cc", flags, "m.c", text, &module);
 }
 
 static void test_errors(void **state)
 {
-    struct compile_dir dir;
     struct inlay_module *module;
 
     (void)state;
-    compile_dir_init(&dir);
     assert_error(inlay_module_open(INLAY_STR("m"), "/nowhere.so", INLAY_STR(""),
                                    &module),
                  "cannot open /nowhere.so: No such file");
-    assert_error(open_text(&dir, "-s", "int f(void) { return 1; }"),
+    assert_error(open_m("-s", "int f(void) { return 1; }"),
                  "no debug information");
-    assert_error(open_text(&dir, "",
-                           "int gone(void);\n"
-                           "int f(void) { return gone(); }"),
+    assert_error(open_m("", "int gone(void);\n"
+                            "int f(void) { return gone(); }"),
                  "undefined symbol: gone");
-    assert_error(open_text(&dir, "",
-                           "#include <inlay.h>\n"
-                           "INLAY_RECORD_(api, &inlay_api_, 7, 8);\n"
-                           "int f(void) { return 1; }"),
+    assert_error(open_m("", "#include <inlay.h>\n"
+                            "INLAY_RECORD_(api, &inlay_api_, 7, 8);\n"
+                            "int f(void) { return 1; }"),
                  "built with an inlay.h of ABI 7");
-    assert_error(open_text(&dir, "",
-                           "#include <inlay.h>\n"
-                           "INLAY_RECORD_(api, &inlay_api_, 1, 800);\n"
-                           "int f(void) { return 1; }"),
+    assert_error(open_m("", "#include <inlay.h>\n"
+                            "INLAY_RECORD_(api, &inlay_api_, 1, 800);\n"
+                            "int f(void) { return 1; }"),
                  "compile it again");
-    assert_error(open_text(&dir, "",
-                           "char odd[5] __attribute__((section("
-                           "\"inlay_route\"))) = {1};\n"
-                           "int f(void) { return 1; }"),
+    assert_error(open_m("", "char odd[5] __attribute__((section("
+                            "\"inlay_route\"))) = {1};\n"
+                            "int f(void) { return 1; }"),
                  "its records are of another inlay.h");
     /* No inlay.h at all is fine. */
-    assert_null(open_text(&dir, "", "int f(void) { return 1; }"));
-    assert_null(open_text(&dir, "", "int only_data;"));
-    compile_dir_deinit(&dir);
+    assert_null(open_m("", "int f(void) { return 1; }"));
+    assert_null(open_m("", "int only_data;"));
 }
 
 /* Whichever allocation fails: an error, no leak, no crash. */
@@ -204,7 +170,7 @@ static void test_no_memory(void **state)
         inlay_error_destroy(error);
     }
     assert_true(opened);
-    compile_keep(module);
+    open_keep(module);
     free(path);
     compile_dir_deinit(&dir);
 }

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/module.h"
 
 #define HEAD                                                                   \
@@ -33,31 +33,11 @@ static const char good[] =
          "INLAY_AFTER(\"/b\", guard);\n"
          "INLAY_BEFORE(\"/*\", guard);\n";
 
-static struct inlay_module *open_text(const char *text,
-                                      struct compile_dir *dir,
-                                      struct inlay_error **error_ret)
-{
-    struct inlay_module *module = NULL;
-    char *path = compile_text(dir, "cc", "", "text.c", text);
-
-    *error_ret = inlay_module_open(INLAY_STR("text"), path,
-                                   inlay_str_from(dir->path), &module);
-    free(path);
-    if (module)
-        compile_keep(module);
-    return module;
-}
-
 static void test_good(void **state)
 {
-    struct compile_dir dir;
-    struct inlay_error *error;
+    struct inlay_module *module = open_text(NULL, "cc", "", "text.c", good);
 
     (void)state;
-    compile_dir_init(&dir);
-    struct inlay_module *module = open_text(good, &dir, &error);
-    if (!module)
-        fail_msg("%s", error->message);
     assert_int_equal(module->nprovides, 3);
     assert_true(inlay_str_is(module->provides[0].type, "a"));
     assert_true(module->provides[0].once);
@@ -70,7 +50,6 @@ static void test_good(void **state)
     assert_false(module->guards[0].after);
     assert_true(module->guards[1].after);
     assert_true(inlay_str_is(module->guards[2].pattern, "/*"));
-    compile_dir_deinit(&dir);
 }
 
 /* Line 4 onwards, and the whole message behind the folder. */
@@ -178,14 +157,16 @@ static char *expand(const struct compile_dir *dir, const char *text)
 static void test_wrong(void **state)
 {
     struct compile_dir dir;
-    struct inlay_error *error;
+    struct inlay_module *module;
     char text[1000];
 
     (void)state;
     compile_dir_init(&dir);
     for (size_t i = 0; i < inlay_array_size(wrong); i++) {
         snprintf(text, sizeof(text), HEAD "%s\n", wrong[i][0]);
-        if (open_text(text, &dir, &error))
+        struct inlay_error *error =
+            open_try(&dir, "cc", "", "text.c", text, &module);
+        if (!error)
             fail_msg("%s is taken", wrong[i][0]);
         char *message = expand(&dir, wrong[i][1]);
         assert_string_equal(error->message, message);

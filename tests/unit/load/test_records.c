@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "load/module.h"
 
 static const void *fallback(const struct inlay_func *func,
@@ -105,7 +105,7 @@ static void check_good(const char *cc, const char *flags)
         INLAY_STR("pkg.records"), path, inlay_str_from(TEST_DWARF), &module);
     if (error)
         fail_msg("%s", error->message);
-    compile_keep(module);
+    open_keep(module);
     const struct inlay_callable *find =
         inlay_module_find(module, INLAY_STR("find"));
     assert_non_null(find->plan);
@@ -354,16 +354,14 @@ static void check_wrong(struct compile_dir *dir,
              "int g(void *v) { return !v; }\n"
              "%s;\n",
              record);
-    char *path = compile_text(dir, "cc", "", "wrong.c", text);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("wrong"), path, inlay_str_from(dir->path), &module);
+    struct inlay_error *error =
+        open_try(dir, "cc", "", "wrong.c", text, &module);
     if (!error)
         fail_msg("%s is taken", record);
     snprintf(message, sizeof(message), "%s/wrong.c:9: %s", dir->path, expected);
     assert_string_equal(error->message, message);
     assert_int_equal(error->code, INLAY_ERROR_IMPORT);
     inlay_error_destroy(error);
-    free(path);
 }
 
 static void test_wrong(void **state)
@@ -394,9 +392,8 @@ static void test_two_structs(void **state)
                       "struct same { int x; };\n"
                       "int two(struct same v) { return v.x; }\n"));
     snprintf(expected, sizeof(expected), "%s/other.c", dir.path);
-    char *path = compile_text(&dir, "cc", expected, "mixed.c", text);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("mixed"), path, inlay_str_from(dir.path), &module);
+    struct inlay_error *error =
+        open_try(&dir, "cc", expected, "mixed.c", text, &module);
     assert_non_null(error);
     snprintf(expected, sizeof(expected),
              "%s/mixed.c:4: INLAY_RANGE(struct same, a): there are two "
@@ -412,7 +409,6 @@ static void test_two_structs(void **state)
         assert_string_equal(error->message, expected);
     }
     inlay_error_destroy(error);
-    free(path);
     compile_dir_deinit(&dir);
 }
 
@@ -451,17 +447,10 @@ static void test_constraints(void **state)
         "INLAY_RANGE(f, n, INT64_MIN + 1, INT64_MAX);\n"
         "INLAY_LENGTH(f, m, INLAY_NONE, 4);\n"
         "INLAY_LENGTH(f, t, 2, INLAY_NONE);\n";
-    struct compile_dir dir;
-    struct inlay_module *module;
+    struct inlay_module *module =
+        open_text(NULL, "cc", "-Wall -Werror", "fine.c", text);
 
     (void)state;
-    compile_dir_init(&dir);
-    char *path = compile_text(&dir, "cc", "-Wall -Werror", "fine.c", text);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("fine"), path, inlay_str_from(dir.path), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
     const struct inlay_func *f =
         inlay_module_find(module, INLAY_STR("f"))->func;
     const struct inlay_type *user = f->params[0].type->elem;
@@ -488,8 +477,6 @@ static void test_constraints(void **state)
     const struct inlay_constraints *number = constraints_of(f, "n");
     assert_true(number->least == INT64_MIN + 1 && number->most == INT64_MAX);
     assert_true(inlay_str_is(number->most_text, "9223372036854775807"));
-    free(path);
-    compile_dir_deinit(&dir);
 }
 
 /* What a record is looked up with is not kept for all of them. */
@@ -506,45 +493,27 @@ static void test_many_constraints(void **state)
         "HUNDRED(a) HUNDRED(b) HUNDRED(c) HUNDRED(d) HUNDRED(e)\n"
         "HUNDRED(g) HUNDRED(h) HUNDRED(i) HUNDRED(j) HUNDRED(k)\n"
         "HUNDRED(l) HUNDRED(m) HUNDRED(n) HUNDRED(o) HUNDRED(p)\n";
-    struct compile_dir dir;
-    struct inlay_module *module;
+    struct inlay_module *module = open_text(NULL, "cc", "", "many.c", text);
 
     (void)state;
-    compile_dir_init(&dir);
-    char *path = compile_text(&dir, "cc", "", "many.c", text);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("many"), path, inlay_str_from(dir.path), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
     assert_int_equal(
         constraints_of(inlay_module_find(module, INLAY_STR("fp99"))->func, "a")
             ->most,
         9);
-    free(path);
-    compile_dir_deinit(&dir);
 }
 
 static struct inlay_error *open_twins(const char *flags,
                                       struct inlay_module **ret)
 {
-    struct compile_dir dir;
-    struct inlay_error *error;
-
-    compile_dir_init(&dir);
-    char *path = compile_text(&dir, "gcc", flags, "twins.c",
-                              "#include <inlay.h>\n"
-                              "static long one(long a) { return a % 7; }\n"
-                              "static long two(long b) { return b % 7; }\n"
-                              "long third(long c) { return c % 5; }\n"
-                              "INLAY_GET(\"/1/{a}\", one);\n"
-                              "INLAY_GET(\"/2/{b}\", two);\n"
-                              "INLAY_NOGIL(third);\n");
-    error = inlay_module_open(INLAY_STR("twins"), path,
-                              inlay_str_from(dir.path), ret);
-    free(path);
-    compile_dir_deinit(&dir);
-    return error;
+    return open_try(NULL, "gcc", flags, "twins.c",
+                    "#include <inlay.h>\n"
+                    "static long one(long a) { return a % 7; }\n"
+                    "static long two(long b) { return b % 7; }\n"
+                    "long third(long c) { return c % 5; }\n"
+                    "INLAY_GET(\"/1/{a}\", one);\n"
+                    "INLAY_GET(\"/2/{b}\", two);\n"
+                    "INLAY_NOGIL(third);\n",
+                    ret);
 }
 
 /* An alias is the same function; a folded twin can't be told apart. */
@@ -558,7 +527,6 @@ static void test_shared_address(void **state)
         skip();
     error = open_twins("-Wl,--defsym=fourth=third", &module);
     assert_null(error);
-    compile_keep(module);
     assert_ptr_equal(
         inlay_module_find(module, INLAY_STR("fourth"))->func->entry,
         inlay_module_find(module, INLAY_STR("third"))->func->entry);

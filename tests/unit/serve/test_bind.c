@@ -1,6 +1,6 @@
 /*
  * What can't be bound, and what is said about it: one module with a route for
- * each mistake. What can be is in tests/py/test_sources.py.
+ * each mistake. What can be is in tests/py/test_sources.py and test_forms.py.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "dwarf/compile.h"
+#include "dwarf/open.h"
 #include "serve/bind.h"
 
 static const char source[] =
@@ -196,19 +196,7 @@ static void test_part_structs(void **state)
 
 static int set_up(void **state)
 {
-    struct compile_dir dir;
-    struct inlay_module *module;
-
-    compile_dir_init(&dir);
-    char *path = compile_text(&dir, "cc", "", "text.c", source);
-    struct inlay_error *error = inlay_module_open(
-        INLAY_STR("text"), path, inlay_str_from(dir.path), &module);
-    if (error)
-        fail_msg("%s", error->message);
-    compile_keep(module);
-    free(path);
-    compile_dir_deinit(&dir);
-    *state = module;
+    *state = open_text(NULL, "cc", "", "text.c", source);
     return 0;
 }
 
