@@ -46,7 +46,9 @@ struct loop {
 
     struct inlay_context *caller;
     struct adopted *adopted;
-    size_t limit; /* of each child's memory */
+    size_t limit;          /* of each child's memory */
+    struct inlay_str what; /* what children are for, as their contexts say */
+    const struct inlay_func *func;
     atomic_bool failed;
 
     pthread_mutex_t lock; /* for what follows */
@@ -96,12 +98,11 @@ static bool has_failed(struct loop *loop)
 }
 
 /* For crash reports: what all of it is for, said by an outer call maybe. */
-static void name_child(struct child *child, const struct inlay_context *caller)
+static const struct inlay_context *named_call(const struct inlay_context *call)
 {
-    while (caller->outer && !caller->what.len)
-        caller = caller->outer;
-    child->context.what = caller->what;
-    child->context.func = caller->func;
+    while (call->outer && !call->what.len)
+        call = call->outer;
+    return call;
 }
 
 static struct child *child_take(struct loop *loop)
@@ -118,7 +119,8 @@ static struct child *child_take(struct loop *loop)
         return NULL;
     inlay_arena_init(&child->arena, loop->limit);
     child->context.arena = &child->arena;
-    name_child(child, loop->caller);
+    child->context.what = loop->what;
+    child->context.func = loop->func;
     pthread_mutex_lock(&loop->lock);
     child->next = loop->children;
     loop->children = child;
@@ -298,6 +300,8 @@ static bool prepare(struct loop *loop)
         inlay_arena_defer(caller->arena, free_children, loop->adopted) < 0)
         return false;
     loop->limit = caller->arena->limit - caller->arena->size;
+    loop->what = named_call(caller)->what;
+    loop->func = named_call(caller)->func;
     pthread_mutex_init(&loop->lock, NULL);
     return true;
 }

@@ -104,6 +104,8 @@ static void call_end(struct call *call)
 
 static void test_error_ends_the_loop(void **state)
 {
+    int cut = 0;
+
     (void)state;
     for (int round = 0; round < 50; round++) {
         struct failing failing = {.at = 10, .also_at = SIZE_MAX};
@@ -113,7 +115,8 @@ static void test_error_ends_the_loop(void **state)
         assert_false(api->parallel_for(MOST, 1, fail_at, &failing));
         assert_int_equal(call.context.error, INLAY_NOT_FOUND);
         assert_true(inlay_str_is(call.context.error_text, "no 10"));
-        assert_true(failing.done < MOST);
+        /* On a busy machine the others may be done before it begins. */
+        cut += failing.done < MOST;
         assert_true(api->failed());
         /* A call that has failed begins no loop. */
         size_t before = failing.done;
@@ -122,6 +125,7 @@ static void test_error_ends_the_loop(void **state)
         assert_int_equal(failing.done, before);
         call_end(&call);
     }
+    assert_true(cut > 0);
 }
 
 struct both {
