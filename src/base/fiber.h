@@ -8,9 +8,7 @@
 
 #include <stddef.h>
 
-#ifndef __has_feature /* clang's */
-#define __has_feature(x) 0
-#endif
+#include "base/sanitizers.h"
 
 /* A stack as ASan and TSan know it; 0-initialised. */
 struct inlay_fiber {
@@ -20,7 +18,7 @@ struct inlay_fiber {
     void *tsan, *outer_tsan;
 };
 
-#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#if INLAY_SANITIZED_ADDRESS
 
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
@@ -82,7 +80,7 @@ static inline void inlay_fiber_leave(struct inlay_fiber *fiber, int last)
                                    fiber->outer_size);
 }
 
-#elif defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+#elif INLAY_SANITIZED_THREAD
 
 #include <sanitizer/tsan_interface.h>
 

@@ -3,19 +3,11 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sanitizers.h"
 
 #include "base/banned.h"
 
-/* Sanitizers should see each object by itself. */
-#ifndef __has_feature /* clang's */
-#define __has_feature(x) 0
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) ||           \
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define BLOCK_BYTES 1
-#else
-#define BLOCK_BYTES 32768
-#endif
+#define BLOCK_BYTES (INLAY_SANITIZED ? 1 : 32768)
 
 /* Before each object. */
 union tag {

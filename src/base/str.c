@@ -106,6 +106,8 @@ size_t inlay_utf8_bad(struct inlay_str s)
     return utf8_sequence((const unsigned char *)s.ptr, s.len, &length);
 }
 
+#define UTF8_SHORT 64
+
 typedef uint64_t block __attribute__((vector_size(16)));
 
 /* ASCII bytes at the start, 64 and 8 at a time; the last seven of `len` are
@@ -133,6 +135,29 @@ static size_t skip_ascii(const unsigned char *p, size_t len)
     return i;
 }
 
+/* The same question of a few bytes, as most texts are. */
+static bool is_short_ascii(const unsigned char *p, size_t len)
+{
+    const uint64_t high = 0x8080808080808080u;
+    uint64_t word, all;
+    uint32_t half, last;
+
+    if (len >= sizeof(word)) {
+        memcpy(&all, p + len - sizeof(all), sizeof(all));
+        for (size_t i = 0; i + sizeof(word) < len; i += sizeof(word)) {
+            memcpy(&word, p + i, sizeof(word));
+            all |= word;
+        }
+        return !(all & high);
+    }
+    if (len >= sizeof(half)) {
+        memcpy(&half, p, sizeof(half));
+        memcpy(&last, p + len - sizeof(last), sizeof(last));
+        return !((half | last) & (uint32_t)high);
+    }
+    return !len || !((p[0] | p[len / 2] | p[len - 1]) & 0x80);
+}
+
 bool inlay_utf8_feed(struct inlay_utf8 *utf8, struct inlay_str piece)
 {
     const unsigned char *p = (const unsigned char *)piece.ptr;
@@ -149,7 +174,10 @@ bool inlay_utf8_feed(struct inlay_utf8 *utf8, struct inlay_str piece)
         size_t length, have;
 
         if (p[i] < 0x80) {
-            i += inlay_max(skip_ascii(p + i, piece.len - i), (size_t)1);
+            if (piece.len - i >= sizeof(uint64_t))
+                i += inlay_max(skip_ascii(p + i, piece.len - i), (size_t)1);
+            else
+                i++;
             continue;
         }
         have = utf8_sequence(p + i, piece.len - i, &length);
@@ -171,6 +199,9 @@ bool inlay_utf8_valid(struct inlay_str s)
 {
     struct inlay_utf8 utf8 = {0};
 
+    if (s.len <= UTF8_SHORT &&
+        is_short_ascii((const unsigned char *)s.ptr, s.len))
+        return true;
     return inlay_utf8_feed(&utf8, s) && !utf8.left;
 }
 

@@ -2,21 +2,6 @@
 
 #include "base/banned.h"
 
-/* tchar of RFC 9110 5.6.2, a bit each. */
-static const uint32_t token_chars[8] = {
-    0,          /* controls */
-    0x03ff6cfa, /* ! # $ % & ' * + - . 0-9 */
-    0xc7fffffe, /* A-Z ^ _ */
-    0x57ffffff, /* ` a-z | ~ */
-};
-
-bool inlay_token_char(char c)
-{
-    unsigned char u = (unsigned char)c;
-
-    return (token_chars[u >> 5] >> (u & 31)) & 1;
-}
-
 bool inlay_header_name_valid(struct inlay_str name)
 {
     for (size_t i = 0; i < name.len; i++)
@@ -38,9 +23,12 @@ bool inlay_header_name_among(struct inlay_str name,
 
 bool inlay_header_value_valid(struct inlay_str value)
 {
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        if ((c < ' ' && c != '\t') || c == 0x7f)
+    size_t i = 0;
+
+    while (value.len - i >= 8 && inlay_octets_are_plain(value.ptr + i))
+        i += 8;
+    for (; i < value.len; i++) {
+        if (!inlay_octet_is(value.ptr[i], INLAY_OCTET_VALUE))
             return false;
     }
     return true;

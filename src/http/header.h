@@ -4,6 +4,7 @@
 
 #include "base/arena.h"
 #include "base/str.h"
+#include "http/octets.h"
 
 struct inlay_header {
     struct inlay_str name;  /* lower case in requests */
@@ -11,7 +12,10 @@ struct inlay_header {
 };
 
 /* RFC 9110 5.6.2: tchar. */
-bool inlay_token_char(char c);
+static inline bool inlay_token_char(char c)
+{
+    return inlay_octet_is(c, INLAY_OCTET_TOKEN);
+}
 
 /* RFC 9110 5.6.2: a token of one or more characters. */
 bool inlay_header_name_valid(struct inlay_str name);

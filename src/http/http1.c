@@ -4,10 +4,10 @@
 
 #include "base/mem.h"
 #include "http/http1_check.h"
+#include "http/http1_scan.h"
 
 #include "base/banned.h"
 
-#define METHOD_MAX 32      /* the longest registered one has 17 */
 #define BLANK_MAX 4096     /* bytes of empty lines before a request line */
 #define CHUNK_LINE_FREE 20 /* CRLF, 16 digits, CRLF: not held against it */
 #define FIELDS_FIRST 32
@@ -31,20 +31,14 @@ enum step {
     STEP_FAILED,
 };
 
-/* A field while its head is read: offsets into it; then the views. */
-union field {
-    struct {
-        uint32_t name, name_len, value, value_len;
-    } at;
-    struct inlay_header header;
-};
-_Static_assert(sizeof(union field) == sizeof(struct inlay_header),
+_Static_assert(sizeof(union inlay_http1_field) == sizeof(struct inlay_header),
                "the fields become an array of headers in place");
 
 struct inlay_http1 {
     llhttp_t parser;
     const struct inlay_http1_limits *limits;
     const struct inlay_http1_events *events;
+    struct inlay_spare *spare; /* or NULL */
     void *arg;
     struct inlay_http1_error error;
     uint8_t state;          /* enum state */
@@ -59,7 +53,7 @@ struct inlay_http1 {
     uint16_t method_len;
     uint32_t target, target_len; /* offset in the head */
     struct inlay_buf raw;        /* the head's bytes; its limit is the head's */
-    union field *fields;
+    union inlay_http1_field *fields;
     size_t nfields, fields_size;
     const char *piece;  /* head bytes of this feed, not in `raw` yet */
     uint64_t body_left; /* of an identity body */
@@ -116,20 +110,29 @@ static int on_version(llhttp_t *parser)
     return 0;
 }
 
+static int grow_fields(struct inlay_http1 *http1)
+{
+    size_t size = inlay_max(http1->fields_size * 2, (size_t)FIELDS_FIRST) *
+                  sizeof(*http1->fields);
+    union inlay_http1_field *fields =
+        http1->spare && !http1->fields ? inlay_spare_take(http1->spare, &size)
+                                       : inlay_realloc(http1->fields, size);
+
+    if (!fields) {
+        fail(http1, 503, "out of memory");
+        return -1;
+    }
+    http1->fields = fields;
+    http1->fields_size = size / sizeof(*fields);
+    return 0;
+}
+
 static int add_field(struct inlay_http1 *http1)
 {
-    if (http1->nfields == http1->fields_size) {
-        size_t size = inlay_max(http1->fields_size * 2, (size_t)FIELDS_FIRST);
-        union field *fields =
-            inlay_realloc(http1->fields, size * sizeof(*fields));
-        if (!fields) {
-            fail(http1, 503, "out of memory");
-            return -1;
-        }
-        http1->fields = fields;
-        http1->fields_size = size;
-    }
-    memset(&http1->fields[http1->nfields], 0, sizeof(union field));
+    if (inlay_unlikely(http1->nfields == http1->fields_size) &&
+        grow_fields(http1) < 0)
+        return -1;
+    memset(&http1->fields[http1->nfields], 0, sizeof(union inlay_http1_field));
     return 0;
 }
 
@@ -287,8 +290,14 @@ static enum step fail_grammar(struct inlay_http1 *http1)
 
 static void release_head(struct inlay_http1 *http1)
 {
-    inlay_buf_deinit(&http1->raw);
-    inlay_free(http1->fields);
+    if (http1->spare) {
+        inlay_spare_give(http1->spare, http1->fields,
+                         http1->fields_size * sizeof(*http1->fields));
+        inlay_spare_return(http1->spare, &http1->raw);
+    } else {
+        inlay_free(http1->fields);
+        inlay_buf_deinit(&http1->raw);
+    }
     http1->fields = NULL;
     http1->nfields = http1->fields_size = 0;
 }
@@ -297,6 +306,8 @@ static void begin_message(struct inlay_http1 *http1, const char *at)
 {
     llhttp_reset(&http1->parser);
     inlay_buf_clear(&http1->raw);
+    if (http1->spare)
+        inlay_spare_lend(http1->spare, &http1->raw);
     http1->nfields = 0;
     http1->in_name = http1->in_value = false;
     http1->line_done = http1->ended = false;
@@ -307,6 +318,10 @@ static void begin_message(struct inlay_http1 *http1, const char *at)
     http1->piece = at;
     http1->state = STATE_METHOD;
 }
+
+static enum step scan_head(struct inlay_http1 *http1,
+                           const char **at,
+                           const char *end);
 
 /* RFC 9112 2.2: empty lines before a request line are ignored; not endless. */
 static enum step step_start(struct inlay_http1 *http1,
@@ -323,7 +338,7 @@ static enum step step_start(struct inlay_http1 *http1,
             http1->after_cr = true;
         } else {
             begin_message(http1, *at);
-            return STEP_AGAIN;
+            return scan_head(http1, at, end);
         }
         if (++http1->blank > BLANK_MAX)
             return fail(http1, 400, "too many empty lines");
@@ -354,18 +369,35 @@ static enum step keep_head(struct inlay_http1 *http1, const char *end)
 
 static enum inlay_method method_id(struct inlay_str method)
 {
-    static const char names[][8] = {
-        [INLAY_METHOD_GET] = "GET",         [INLAY_METHOD_HEAD] = "HEAD",
-        [INLAY_METHOD_POST] = "POST",       [INLAY_METHOD_PUT] = "PUT",
-        [INLAY_METHOD_PATCH] = "PATCH",     [INLAY_METHOD_DELETE] = "DELETE",
-        [INLAY_METHOD_OPTIONS] = "OPTIONS", [INLAY_METHOD_CONNECT] = "CONNECT",
-        [INLAY_METHOD_TRACE] = "TRACE",
+    static const struct inlay_str names[] = {
+        [INLAY_METHOD_GET] = INLAY_STR("GET"),
+        [INLAY_METHOD_HEAD] = INLAY_STR("HEAD"),
+        [INLAY_METHOD_POST] = INLAY_STR("POST"),
+        [INLAY_METHOD_PUT] = INLAY_STR("PUT"),
+        [INLAY_METHOD_PATCH] = INLAY_STR("PATCH"),
+        [INLAY_METHOD_DELETE] = INLAY_STR("DELETE"),
+        [INLAY_METHOD_OPTIONS] = INLAY_STR("OPTIONS"),
+        [INLAY_METHOD_CONNECT] = INLAY_STR("CONNECT"),
+        [INLAY_METHOD_TRACE] = INLAY_STR("TRACE"),
     };
 
-    for (size_t i = INLAY_METHOD_GET; i < inlay_array_size(names); i++)
-        if (inlay_str_equal(method, inlay_str_from(names[i])))
+    if (inlay_likely(inlay_str_is(method, "GET")))
+        return INLAY_METHOD_GET;
+    for (size_t i = INLAY_METHOD_HEAD; i < inlay_array_size(names); i++)
+        if (inlay_str_equal(method, names[i]))
             return (enum inlay_method)i;
     return INLAY_METHOD_OTHER;
+}
+
+/* The method is whole and in `raw`. */
+static int know_method(struct inlay_http1 *http1)
+{
+    http1->method_id =
+        method_id(inlay_str_make(http1->raw.data, http1->method_len));
+    if (http1->method_id != INLAY_METHOD_CONNECT)
+        return 0;
+    fail(http1, 501, "CONNECT is not implemented");
+    return -1;
 }
 
 /* The token has ended, and at a space. */
@@ -373,10 +405,8 @@ static enum step finish_method(struct inlay_http1 *http1, const char *end)
 {
     if (keep_head(http1, end) == STEP_FAILED)
         return STEP_FAILED;
-    http1->method_id =
-        method_id(inlay_str_make(http1->raw.data, http1->method_len));
-    if (http1->method_id == INLAY_METHOD_CONNECT)
-        return fail(http1, 501, "CONNECT is not implemented");
+    if (know_method(http1) < 0)
+        return STEP_FAILED;
     http1->state = STATE_HEAD;
     if (llhttp_execute(&http1->parser, "GET ", 4) != HPE_OK)
         return fail_grammar(http1);
@@ -399,7 +429,7 @@ static enum step step_method(struct inlay_http1 *http1,
         }
         if (!inlay_token_char(c))
             return fail(http1, 400, "invalid method");
-        if (++http1->method_len > METHOD_MAX)
+        if (++http1->method_len > INLAY_HTTP1_METHOD_MAX)
             return fail(http1, 501, "unknown method");
     }
     return keep_head(http1, end);
@@ -424,7 +454,7 @@ static void resolve_fields(struct inlay_http1 *http1)
     char *head = http1->raw.data;
 
     for (size_t i = 0; i < http1->nfields; i++) {
-        union field *field = &http1->fields[i];
+        union inlay_http1_field *field = &http1->fields[i];
         struct inlay_str name =
             inlay_str_make(head + field->at.name, field->at.name_len);
         struct inlay_str value =
@@ -435,7 +465,7 @@ static void resolve_fields(struct inlay_http1 *http1)
     }
 }
 
-/* The head is whole and in `raw`. */
+/* The head is whole and in `raw`, its grammar is right. */
 static enum step finish_head(struct inlay_http1 *http1)
 {
     const char *raw = http1->raw.data;
@@ -446,11 +476,6 @@ static enum step finish_head(struct inlay_http1 *http1)
         .minor = http1->minor,
     };
 
-    if (!line_valid(http1))
-        return fail(http1, 400, "invalid request line");
-    /* The one control character that llhttp lets through. */
-    if (memchr(raw, 0x7f, inlay_buf_len(&http1->raw)))
-        return fail(http1, 400, "control character in the request head");
     resolve_fields(http1);
     head.headers = http1->nfields ? &http1->fields[0].header : NULL;
     head.nheaders = http1->nfields;
@@ -495,7 +520,36 @@ static enum step step_head(struct inlay_http1 *http1,
     http1->parser.upgrade = 0; /* the body is read whoever upgrades */
     if (keep_head(http1, *at) == STEP_FAILED)
         return STEP_FAILED;
+    if (!line_valid(http1))
+        return fail(http1, 400, "invalid request line");
+    /* The one control character that llhttp lets through. */
+    if (memchr(http1->raw.data, 0x7f, inlay_buf_len(&http1->raw)))
+        return fail(http1, 400, "control character in the request head");
     return finish_head(http1);
+}
+
+/* The message has begun: is its head one that needs no llhttp? */
+static enum step scan_head(struct inlay_http1 *http1,
+                           const char **at,
+                           const char *end)
+{
+    size_t len = inlay_min((size_t)(end - *at), http1->raw.limit);
+    struct inlay_http1_scan scan;
+
+    if (!http1->fields && grow_fields(http1) < 0)
+        return STEP_FAILED;
+    size_t room = inlay_min(http1->fields_size, http1->limits->header_count);
+    if (!inlay_http1_scan(inlay_str_make(*at, len), http1->fields, room, &scan))
+        return STEP_AGAIN;
+    *at += scan.len;
+    if (keep_head(http1, *at) == STEP_FAILED)
+        return STEP_FAILED;
+    http1->method_len = scan.method_len;
+    http1->target = (uint32_t)scan.method_len + 1;
+    http1->target_len = scan.target_len;
+    http1->minor = scan.minor;
+    http1->nfields = scan.nfields;
+    return know_method(http1) < 0 ? STEP_FAILED : finish_head(http1);
 }
 
 /* --- The body ------------------------------------------------------------ */
@@ -561,7 +615,7 @@ struct inlay_http1 *inlay_http1_create(const struct inlay_http1_limits *limits,
     struct inlay_http1 *http1 = inlay_malloc(sizeof(*http1));
 
     if (http1)
-        inlay_http1_init(http1, limits, events, arg);
+        inlay_http1_init(http1, limits, events, NULL, arg);
     return http1;
 }
 
@@ -573,6 +627,7 @@ size_t inlay_http1_size(void)
 void inlay_http1_init(struct inlay_http1 *http1,
                       const struct inlay_http1_limits *limits,
                       const struct inlay_http1_events *events,
+                      struct inlay_spare *spare,
                       void *arg)
 {
     memset(http1, 0, sizeof(*http1));
@@ -582,6 +637,7 @@ void inlay_http1_init(struct inlay_http1 *http1,
     http1->parser.data = http1;
     http1->limits = limits;
     http1->events = events;
+    http1->spare = spare;
     http1->arg = arg;
     inlay_buf_init(&http1->raw, inlay_min(limits->head_bytes, UINT32_MAX));
 }

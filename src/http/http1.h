@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/buf.h"
+#include "base/spare.h"
 #include "base/str.h"
 #include "http/header.h"
 
@@ -97,11 +98,13 @@ struct inlay_http1 *inlay_http1_create(const struct inlay_http1_limits *limits,
                                        void *arg);
 void inlay_http1_destroy(struct inlay_http1 *http1);
 
-/* The same in the caller's memory, of so many bytes and aligned as malloc's. */
+/* The same in the caller's memory, of so many bytes and aligned as malloc's;
+ * memory of heads comes from `spare` and goes there, or NULL. */
 size_t inlay_http1_size(void);
 void inlay_http1_init(struct inlay_http1 *http1,
                       const struct inlay_http1_limits *limits,
                       const struct inlay_http1_events *events,
+                      struct inlay_spare *spare,
                       void *arg);
 /* Twice is once; it is not fed any more. */
 void inlay_http1_deinit(struct inlay_http1 *http1);

@@ -39,13 +39,6 @@ static bool is_hex(char c)
     return is_digit(c) || (lower >= 'a' && lower <= 'f');
 }
 
-static bool is_alpha(char c)
-{
-    char lower = inlay_ascii_lower(c);
-
-    return lower >= 'a' && lower <= 'z';
-}
-
 static bool ipv6_valid(struct inlay_str text)
 {
     char copy[INET6_ADDRSTRLEN];
@@ -58,21 +51,18 @@ static bool ipv6_valid(struct inlay_str text)
     return strlen(copy) == text.len && inet_pton(AF_INET6, copy, &addr) == 1;
 }
 
-/* RFC 3986 3.2.2 reg-name, but no comma: it would be a list of hosts. */
+/* RFC 3986 3.2.2 */
 static bool reg_name_valid(struct inlay_str name)
 {
     for (size_t i = 0; i < name.len; i++) {
         char c = name.ptr[i];
 
-        if (c == '%') {
-            if (name.len - i < 3 || !is_hex(name.ptr[i + 1]) ||
-                !is_hex(name.ptr[i + 2]))
-                return false;
-            i += 2;
-        } else if (!is_alpha(c) && !is_digit(c) &&
-                   (c == '\0' || !strchr("-._~!$&'()*+;=", c))) {
+        if (inlay_likely(inlay_octet_is(c, INLAY_OCTET_HOST)))
+            continue;
+        if (c != '%' || name.len - i < 3 || !is_hex(name.ptr[i + 1]) ||
+            !is_hex(name.ptr[i + 2]))
             return false;
-        }
+        i += 2;
     }
     return true;
 }
@@ -155,9 +145,7 @@ static bool read_target(struct inlay_http1_head *head,
     struct inlay_str target = head->target;
 
     for (size_t i = 0; i < target.len; i++) {
-        unsigned char c = (unsigned char)target.ptr[i];
-
-        if (c <= ' ' || c >= 0x7f || c == '#')
+        if (!inlay_octet_is(target.ptr[i], INLAY_OCTET_TARGET))
             return false;
     }
     if (target.len == 0)

@@ -2,8 +2,6 @@
 
 #include "base/banned.h"
 
-#define SHORT 16
-
 static int hex_value(char c)
 {
     char lower = inlay_ascii_lower(c);
@@ -15,16 +13,8 @@ static int hex_value(char c)
 
 bool inlay_url_encoded(struct inlay_str text, bool plus)
 {
-    /* Most are a few bytes: a call costs more than they do. */
-    if (text.len <= SHORT) {
-        for (size_t i = 0; i < text.len; i++) {
-            if (text.ptr[i] == '%' || (plus && text.ptr[i] == '+'))
-                return true;
-        }
-        return false;
-    }
-    return memchr(text.ptr, '%', text.len) ||
-           (plus && memchr(text.ptr, '+', text.len));
+    return text.len && (memchr(text.ptr, '%', text.len) ||
+                        (plus && memchr(text.ptr, '+', text.len)));
 }
 
 struct inlay_str inlay_url_decode(struct inlay_str text,

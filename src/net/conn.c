@@ -122,8 +122,8 @@ static void finish_close(struct inlay_conn *conn)
 {
     drop_chunks(conn);
     inlay_buf_deinit(&conn->in);
-    inlay_buf_deinit(&conn->out);
-    inlay_buf_deinit(&conn->tail);
+    inlay_spare_return(&conn->loop->spare, &conn->out);
+    inlay_spare_return(&conn->loop->spare, &conn->tail);
     conn->queued = 0;
     conn->ops->on_close(conn); /* may free it */
 }
@@ -296,7 +296,10 @@ static void update_queued(struct inlay_conn *conn)
 
 struct inlay_buf *inlay_conn_out(struct inlay_conn *conn)
 {
-    return conn->chunks ? &conn->tail : &conn->out;
+    struct inlay_buf *out = conn->chunks ? &conn->tail : &conn->out;
+
+    inlay_spare_lend(&conn->loop->spare, out);
+    return out;
 }
 
 void inlay_conn_wrote(struct inlay_conn *conn)
@@ -499,7 +502,9 @@ static bool send_some(struct inlay_conn *conn)
     /* A head and its file share a packet. */
     int flags = MSG_NOSIGNAL | (total < conn->queued ? MSG_MORE : 0);
     do
-        count = sendmsg(conn->watch.fd, &message, flags);
+        count = message.msg_iovlen == 1
+                    ? send(conn->watch.fd, iov[0].iov_base, total, flags)
+                    : sendmsg(conn->watch.fd, &message, flags);
     while (count < 0 && errno == EINTR);
     if (count < 0 && errno != EAGAIN) {
         inlay_conn_close(conn);
@@ -513,8 +518,8 @@ static bool send_some(struct inlay_conn *conn)
 
 static void drained(struct inlay_conn *conn)
 {
-    inlay_buf_deinit(&conn->out);
-    inlay_buf_deinit(&conn->tail);
+    inlay_spare_return(&conn->loop->spare, &conn->out);
+    inlay_spare_return(&conn->loop->spare, &conn->tail);
     if (!conn->closing)
         conn->ops->on_drained(conn);
 }

@@ -33,6 +33,7 @@ struct inlay_error *inlay_loop_init(struct inlay_loop *loop)
     inlay_list_init(&loop->timer_queues);
     inlay_list_init(&loop->later);
     loop->mail_last = &loop->mail_first;
+    loop->timers_due = UINT64_MAX;
     loop->now = inlay_clock_ms();
     inlay_timer_queue_init(loop, &loop->linger, LINGER_MS,
                            inlay_conn_linger_expired);
@@ -89,6 +90,7 @@ void inlay_loop_deinit(struct inlay_loop *loop)
     loop->epoll = loop->wake.fd = -1;
     inlay_free(loop->scratch);
     loop->scratch = NULL;
+    inlay_spare_deinit(&loop->spare);
     pthread_mutex_destroy(&loop->mail_lock);
 }
 
@@ -140,6 +142,7 @@ void inlay_loop_post(struct inlay_loop *loop, struct inlay_mail *mail)
     pthread_mutex_lock(&loop->mail_lock);
     *loop->mail_last = mail;
     loop->mail_last = &mail->next;
+    atomic_store(&loop->has_mail, true);
     pthread_mutex_unlock(&loop->mail_lock);
     /* The loop sets `asleep`, then looks into the box once more; so either it
      * sees this letter or we see it asleep. One of several posters writes. */
@@ -149,10 +152,13 @@ void inlay_loop_post(struct inlay_loop *loop, struct inlay_mail *mail)
 
 static struct inlay_mail *take_mail(struct inlay_loop *loop)
 {
+    if (!atomic_load(&loop->has_mail))
+        return NULL;
     pthread_mutex_lock(&loop->mail_lock);
     struct inlay_mail *first = loop->mail_first;
     loop->mail_first = NULL;
     loop->mail_last = &loop->mail_first;
+    atomic_store(&loop->has_mail, false);
     pthread_mutex_unlock(&loop->mail_lock);
     return first;
 }
@@ -166,14 +172,6 @@ static void receive_mail(struct inlay_loop *loop)
         mail->on_receive(mail);
         mail = next;
     }
-}
-
-static bool mail_waits(struct inlay_loop *loop)
-{
-    pthread_mutex_lock(&loop->mail_lock);
-    bool waits = loop->mail_first != NULL;
-    pthread_mutex_unlock(&loop->mail_lock);
-    return waits;
 }
 
 /* --- Timers -------------------------------------------------------------- */
@@ -197,6 +195,7 @@ void inlay_timer_start(struct inlay_loop *loop,
     if (queue->duration == 0)
         return;
     timer->due = loop->now + queue->duration;
+    loop->timers_due = inlay_min(loop->timers_due, timer->due);
     inlay_list_append(&queue->timers, &timer->node);
 }
 
@@ -207,8 +206,10 @@ static struct inlay_timer *first_timer(const struct inlay_timer_queue *queue)
     return inlay_list_entry(queue->timers.next, struct inlay_timer, node);
 }
 
+/* And when are the next ones due? Those that begin meanwhile say so. */
 static void expire_timers(struct inlay_loop *loop)
 {
+    loop->timers_due = UINT64_MAX;
     inlay_list_for_each (node, &loop->timer_queues) {
         struct inlay_timer_queue *queue =
             inlay_list_entry(node, struct inlay_timer_queue, node);
@@ -217,24 +218,20 @@ static void expire_timers(struct inlay_loop *loop)
             inlay_list_remove(&timer->node);
             queue->on_expire(timer);
         }
+        if (timer)
+            loop->timers_due = inlay_min(loop->timers_due, timer->due);
     }
-    if (inlay_unlikely(loop->alarms != NULL))
-        inlay_alarms_ring(loop);
 }
 
 /* Milliseconds to sleep, as epoll_wait takes them; -1: for ever. */
 static int sleep_time(struct inlay_loop *loop)
 {
-    uint64_t due = loop->alarms ? loop->alarms->due : UINT64_MAX;
+    uint64_t due = loop->timers_due;
 
     if (!inlay_list_empty(&loop->later))
         return 0;
-    inlay_list_for_each (node, &loop->timer_queues) {
-        struct inlay_timer *timer =
-            first_timer(inlay_list_entry(node, struct inlay_timer_queue, node));
-        if (timer && timer->due < due)
-            due = timer->due;
-    }
+    if (loop->alarms)
+        due = inlay_min(due, loop->alarms->due);
     if (due == UINT64_MAX)
         return -1;
     if (due <= loop->now)
@@ -250,7 +247,7 @@ static int wait_events(struct inlay_loop *loop, struct epoll_event *events)
 
     if (timeout != 0) {
         atomic_store(&loop->asleep, true);
-        if (mail_waits(loop) || atomic_load(&loop->stopped))
+        if (atomic_load(&loop->has_mail) || atomic_load(&loop->stopped))
             timeout = 0;
     }
     int count = epoll_wait(loop->epoll, events, EVENTS_PER_TICK, timeout);
@@ -274,7 +271,10 @@ void inlay_loop_run(struct inlay_loop *loop)
                 watch->on_event(watch, events[i].events);
         }
         receive_mail(loop);
-        expire_timers(loop);
+        if (inlay_unlikely(loop->timers_due <= loop->now))
+            expire_timers(loop);
+        if (inlay_unlikely(loop->alarms != NULL))
+            inlay_alarms_ring(loop);
         run_later(loop);
     }
 }

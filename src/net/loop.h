@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "base/list.h"
+#include "base/spare.h"
 
 #define INLAY_LOOP_SCRATCH 65536
 
@@ -60,15 +61,18 @@ struct inlay_loop {
     struct inlay_watch wake;         /* eventfd */
     uint64_t now;                    /* milliseconds, set once per tick */
     struct inlay_list timer_queues;  /* of struct inlay_timer_queue */
+    uint64_t timers_due;             /* no timer of theirs is due before */
     struct inlay_alarm *alarms;      /* the one that is due first, or NULL */
     struct inlay_timer_queue linger; /* of closing connections: conn.c */
     struct inlay_timer_queue retry;  /* of resting listeners: listener.c */
     struct inlay_list later;         /* of struct inlay_later */
     pthread_mutex_t mail_lock;
     struct inlay_mail *mail_first, **mail_last; /* under mail_lock */
+    atomic_bool has_mail;                       /* written under mail_lock */
     atomic_bool asleep; /* in epoll_wait: a post must write to the eventfd */
     atomic_bool stopped;
     char *scratch; /* INLAY_LOOP_SCRATCH bytes: what a read lands in */
+    struct inlay_spare spare; /* of its connections' buffers */
 };
 
 struct inlay_error *inlay_loop_init(struct inlay_loop *loop);

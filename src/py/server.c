@@ -404,7 +404,7 @@ static PyObject *server_stop(PyObject *object, PyObject *unused inlay_unused)
     struct inlay_server_object *self = (struct inlay_server_object *)object;
 
     if (self->server)
-        self->ended = atomic_load(&self->server->requests);
+        self->ended = inlay_server_requests(self->server);
     stop(self);
     Py_RETURN_NONE;
 }
@@ -559,7 +559,7 @@ static PyObject *server_requests(PyObject *object,
 {
     struct inlay_server_object *self = (struct inlay_server_object *)object;
 
-    return PyLong_FromSize_t(self->server ? atomic_load(&self->server->requests)
+    return PyLong_FromSize_t(self->server ? inlay_server_requests(self->server)
                                           : self->ended);
 }
 

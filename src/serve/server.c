@@ -228,6 +228,16 @@ void inlay_server_retire(struct inlay_server *server)
     inlay_server_drain(server);
 }
 
+size_t inlay_server_requests(const struct inlay_server *server)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < server->nthreads; i++)
+        count += atomic_load_explicit(&server->threads[i].requests,
+                                      memory_order_relaxed);
+    return count;
+}
+
 size_t inlay_server_connections(const struct inlay_server *server)
 {
     return atomic_load(&server->open_connections);

@@ -186,7 +186,8 @@ struct inlay_io_thread {
     struct inlay_pulse pulse;
     unsigned index;
     pthread_t handle;
-    atomic_bool accepting; /* written by the thread */
+    atomic_bool accepting;  /* written by the thread */
+    atomic_size_t requests; /* answered or aborted, ever; written by it */
     bool draining; /* idle connections are closed, no new ones accepted */
 };
 
@@ -201,7 +202,6 @@ struct inlay_server {
     struct inlay_io_thread *threads;
     unsigned nthreads;
     atomic_size_t open_connections;  /* of all threads */
-    atomic_size_t requests;          /* answered or aborted, ever */
     atomic_bool patient;             /* inlay_server_retire was called */
     struct inlay_handler *fallback;  /* the last of the chain: 404, 405 */
     struct inlay_handler *admission; /* of the chain; NULL: no limit */
@@ -246,6 +246,8 @@ void inlay_server_drain(struct inlay_server *server);
  * process takes over, nobody waits for this one's end. */
 void inlay_server_retire(struct inlay_server *server);
 size_t inlay_server_connections(const struct inlay_server *server);
+/* Answered or aborted, ever; any thread. */
+size_t inlay_server_requests(const struct inlay_server *server);
 /* Does any thread still use the listening sockets? Once drained and false,
  * their owner may close them: later clients are then refused, not kept. */
 bool inlay_server_accepting(const struct inlay_server *server);

@@ -13,6 +13,15 @@
 
 #include "base/banned.h"
 
+/* One writer: no atomic read-modify-write is needed. */
+static void count_request(struct inlay_io_thread *thread)
+{
+    size_t count =
+        atomic_load_explicit(&thread->requests, memory_order_relaxed);
+
+    atomic_store_explicit(&thread->requests, count + 1, memory_order_relaxed);
+}
+
 /* The request in hand is over without an answer: its handler hears of it. */
 static void abort_exchange(struct inlay_session *session)
 {
@@ -23,8 +32,7 @@ static void abort_exchange(struct inlay_session *session)
     struct inlay_handler *handler = exchange->request.handler;
     session->exchange = NULL;
     session->held = false;
-    atomic_fetch_add_explicit(&session->thread->server->requests, 1,
-                              memory_order_relaxed);
+    count_request(session->thread);
     if (session->thread->server->access)
         inlay_access_log_add(&exchange->request, 499);
     if (session->thread->metrics)
@@ -487,7 +495,7 @@ int inlay_session_create(struct inlay_io_thread *thread,
     }
     session->http1 = (struct inlay_http1 *)(void *)(session + 1);
     inlay_http1_init(session->http1, &thread->server->config.limits.head,
-                     &engine_events, session);
+                     &engine_events, &thread->loop.spare, session);
     session->thread = thread;
     session->client = *client;
     session->local = inlay_address_local(fd);
@@ -547,7 +555,7 @@ void inlay_session_finish(struct inlay_session *session, bool cut_off)
         inlay_access_log_add(request, 500);
     if (session->thread->metrics)
         inlay_metrics_end(session->thread->metrics, request, cut_off);
-    atomic_fetch_add_explicit(&server->requests, 1, memory_order_relaxed);
+    count_request(session->thread);
     session->exchange = NULL;
     session->held = false;
     inlay_exchange_destroy(exchange);

@@ -73,23 +73,30 @@ static bool needs_escape(char c)
     return (unsigned char)c < 0x20 || c == '"' || c == '\\';
 }
 
-/* How many bytes from the start need no escape; eight are looked at a time. */
-static size_t plain_length(struct inlay_str text)
+/* Might one of eight bytes need an escape? */
+static inline bool odd_word(const char *at)
 {
     const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t word, quote, slash;
+
+    memcpy(&word, at, sizeof(word));
+    quote = word ^ (ones * '"');
+    slash = word ^ (ones * '\\');
+    return (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
+            ((slash - ones) & ~slash)) &
+           tops;
+}
+
+/* How many bytes from the start need no escape. */
+static size_t plain_length(struct inlay_str text)
+{
     size_t i = 0;
 
-    for (; text.len - i >= 8; i += 8) {
-        uint64_t word, quote, slash;
-
-        memcpy(&word, text.ptr + i, 8);
-        quote = word ^ (ones * '"');
-        slash = word ^ (ones * '\\');
-        if ((((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
-             ((slash - ones) & ~slash)) &
-            tops)
-            break;
-    }
+    while (text.len - i >= 8 && !odd_word(text.ptr + i))
+        i += 8;
+    /* The rest, with some that were looked at. */
+    if (i && text.len - i < 8 && !odd_word(text.ptr + text.len - 8))
+        return text.len;
     while (i < text.len && !needs_escape(text.ptr[i]))
         i++;
     return i;
@@ -132,10 +139,10 @@ int inlay_json_write_inside(struct inlay_str text, struct inlay_buf *out)
 
 int inlay_json_write_string(struct inlay_str text, struct inlay_buf *out)
 {
-    if (inlay_buf_append_char(out, '"') < 0 ||
+    if (inlay_buf_append(out, "\"", 1) < 0 ||
         inlay_json_write_inside(text, out) < 0)
         return -1;
-    return inlay_buf_append_char(out, '"');
+    return inlay_buf_append(out, "\"", 1);
 }
 
 static int write_cstr(const char *value, struct inlay_buf *out)

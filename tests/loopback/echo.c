@@ -145,8 +145,16 @@ static void send_back(struct inlay_request *request,
 }
 
 /* Compressed it can't be queued; then no other may be sent either. */
-static void lose_message(struct inlay_request *request, struct inlay_str bytes)
+static void lose_message(struct inlay_request *request)
 {
+    char noise[24 << 10]; /* more than kept memory has room for */
+    struct inlay_str bytes = {noise, sizeof(noise)};
+    uint32_t random = 1;
+
+    for (size_t i = 0; i < sizeof(noise); i++) {
+        random = random * 1664525u + 1013904223u;
+        noise[i] = (char)(random >> 25);
+    }
     inlay_mem_fail_after(1); /* what it is compressed to */
     if (inlay_websocket_send(request, INLAY_WEBSOCKET_TEXT, bytes) == 0)
         abort();
@@ -166,13 +174,17 @@ static void on_message(struct inlay_handler *handler,
     if (inlay_str_is(bytes, "close")) {
         inlay_websocket_close(request, 4001, INLAY_STR("bye"));
     } else if (inlay_str_is(bytes, "oom")) {
+        /* More than memory that is kept has room for. */
+        static const char zeros[1 << 16];
+
         inlay_mem_fail_after(0);
-        if (inlay_websocket_send(request, kind, bytes) == 0)
+        if (inlay_websocket_send(request, kind,
+                                 inlay_str_make(zeros, sizeof(zeros))) == 0)
             abort();
         inlay_response_abort(request);
         inlay_mem_fail_after(-1);
     } else if (inlay_str_starts(bytes, INLAY_STR("lose "))) {
-        lose_message(request, bytes);
+        lose_message(request);
     } else if (inlay_str_is(bytes, "abort")) {
         inlay_response_abort(request);
     } else if (inlay_str_is(bytes, "pause")) {

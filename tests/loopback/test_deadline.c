@@ -131,7 +131,7 @@ static void slow_but_moving(void **state)
         sleep_ms(2);
     }
     assert_true(total > 1000 * 10000);
-    assert_int_equal(atomic_load(&fixture->server->requests), 1000);
+    assert_int_equal(inlay_server_requests(fixture->server), 1000);
     close(fd);
 }
 

@@ -460,7 +460,7 @@ static void several_threads(void **state)
         close(fds[i]);
     }
     assert_true(connections_become(fixture, 0));
-    assert_int_equal(atomic_load(&fixture->server->requests), 3 * 40);
+    assert_int_equal(inlay_server_requests(fixture->server), 3 * 40);
 }
 
 /* An idle connection costs 1.5 KiB of heap at most. */

@@ -330,14 +330,16 @@ static void no_memory(void **state)
         if (strstr(head, " 101 ")) {
             status = 101;
             send_frame_text(fd, TEXT, "oom");
-            assert_int_equal(next_frame(world, fd, &(struct inlay_str){0}), -1);
+            /* Without memory that is kept not even a close frame. */
+            int frame = next_frame(world, fd, &(struct inlay_str){0});
+            assert_true(frame == -1 || frame == CLOSE);
         } else {
             has(head, " 503 ");
         }
         close(fd);
     }
     assert_int_equal(status, 101);
-    assert_true(n > 3);
+    assert_true(n > 2);
 }
 
 /* --- Compression --------------------------------------------------------- */
