@@ -4,10 +4,7 @@
 
 bool inlay_header_name_valid(struct inlay_str name)
 {
-    for (size_t i = 0; i < name.len; i++)
-        if (!inlay_token_char(name.ptr[i]))
-            return false;
-    return name.len > 0;
+    return name.len > 0 && inlay_octets_are(name, INLAY_OCTET_TOKEN);
 }
 
 bool inlay_header_name_among(struct inlay_str name,
@@ -25,13 +22,12 @@ bool inlay_header_value_valid(struct inlay_str value)
 {
     size_t i = 0;
 
+    if (value.len == 0)
+        return true;
     while (value.len - i >= 8 && inlay_octets_are_plain(value.ptr + i))
         i += 8;
-    for (; i < value.len; i++) {
-        if (!inlay_octet_is(value.ptr[i], INLAY_OCTET_VALUE))
-            return false;
-    }
-    return true;
+    return inlay_octets_are(inlay_str_make(value.ptr + i, value.len - i),
+                            INLAY_OCTET_VALUE);
 }
 
 bool inlay_header_has_token(struct inlay_str list, struct inlay_str token)

@@ -304,7 +304,6 @@ static void release_head(struct inlay_http1 *http1)
 
 static void begin_message(struct inlay_http1 *http1, const char *at)
 {
-    llhttp_reset(&http1->parser);
     inlay_buf_clear(&http1->raw);
     if (http1->spare)
         inlay_spare_lend(http1->spare, &http1->raw);
@@ -539,8 +538,11 @@ static enum step scan_head(struct inlay_http1 *http1,
     if (!http1->fields && grow_fields(http1) < 0)
         return STEP_FAILED;
     size_t room = inlay_min(http1->fields_size, http1->limits->header_count);
-    if (!inlay_http1_scan(inlay_str_make(*at, len), http1->fields, room, &scan))
+    if (!inlay_http1_scan(inlay_str_make(*at, len), http1->fields, room,
+                          &scan)) {
+        llhttp_reset(&http1->parser);
         return STEP_AGAIN;
+    }
     *at += scan.len;
     if (keep_head(http1, *at) == STEP_FAILED)
         return STEP_FAILED;

@@ -1,7 +1,8 @@
 /*
  * http1.h - the HTTP/1.x request engine (RFC 9112): bytes in, events out; no
- * socket, no clock. llhttp reads the grammar in strict mode; what it lets
- * through and the RFCs forbid is refused here. Any chunking of the same bytes
+ * socket, no clock. llhttp reads the grammar in strict mode, but for the plain
+ * heads of http1_scan.h; what it lets through and the RFCs forbid is refused
+ * here. Any chunking of the same bytes
  * gives the same events.
  */
 #ifndef INLAY_HTTP_HTTP1_H

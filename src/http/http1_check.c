@@ -51,20 +51,17 @@ static bool ipv6_valid(struct inlay_str text)
     return strlen(copy) == text.len && inet_pton(AF_INET6, copy, &addr) == 1;
 }
 
-/* RFC 3986 3.2.2 */
-static bool reg_name_valid(struct inlay_str name)
+/* Past the reg-name at the start (RFC 3986 3.2.2). */
+static const char *skip_reg_name(const char *at, const char *end)
 {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-
-        if (inlay_likely(inlay_octet_is(c, INLAY_OCTET_HOST)))
+    for (; at < end; at++) {
+        if (inlay_likely(inlay_octet_is(*at, INLAY_OCTET_HOST)))
             continue;
-        if (c != '%' || name.len - i < 3 || !is_hex(name.ptr[i + 1]) ||
-            !is_hex(name.ptr[i + 2]))
-            return false;
-        i += 2;
+        if (*at != '%' || end - at < 3 || !is_hex(at[1]) || !is_hex(at[2]))
+            break;
+        at += 2;
     }
-    return true;
+    return at;
 }
 
 /* ":80", ":" or nothing (RFC 3986 3.2.3). */
@@ -99,11 +96,8 @@ bool inlay_http_authority_valid(struct inlay_str text)
             return false;
         split++;
     } else {
-        split = memchr(text.ptr, ':', text.len);
-        if (!split)
-            split = end;
-        if (split == text.ptr || !reg_name_valid(inlay_str_make(
-                                     text.ptr, (size_t)(split - text.ptr))))
+        split = skip_reg_name(text.ptr, end);
+        if (split == text.ptr)
             return false;
     }
     return port_valid(inlay_str_make(split, (size_t)(end - split)));
@@ -144,11 +138,7 @@ static bool read_target(struct inlay_http1_head *head,
 {
     struct inlay_str target = head->target;
 
-    for (size_t i = 0; i < target.len; i++) {
-        if (!inlay_octet_is(target.ptr[i], INLAY_OCTET_TARGET))
-            return false;
-    }
-    if (target.len == 0)
+    if (target.len == 0 || !inlay_octets_are(target, INLAY_OCTET_TARGET))
         return false;
     if (target.ptr[0] == '/') {
         split_query(head, target);

@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/str.h"
+
 enum inlay_octet {
     INLAY_OCTET_TOKEN = 1,  /* RFC 9110 5.6.2 tchar */
     INLAY_OCTET_VALUE = 2,  /* RFC 9110 5.5: no control but tab */
@@ -19,6 +21,17 @@ extern const uint8_t inlay_octets[256];
 static inline bool inlay_octet_is(char c, enum inlay_octet what)
 {
     return inlay_octets[(unsigned char)c] & what;
+}
+
+/* All of them? */
+static inline bool inlay_octets_are(struct inlay_str text,
+                                    enum inlay_octet what)
+{
+    uint8_t all = (uint8_t)what;
+
+    for (size_t i = 0; i < text.len; i++)
+        all &= inlay_octets[(unsigned char)text.ptr[i]];
+    return all != 0;
 }
 
 /* Are eight bytes surely INLAY_OCTET_VALUE? Not when one is a tab. */

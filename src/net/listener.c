@@ -13,8 +13,6 @@
 
 #include "base/banned.h"
 
-#define ACCEPTS_PER_TICK 64
-
 union any_address {
     struct sockaddr any;
     struct sockaddr_in v4;
@@ -118,26 +116,24 @@ void inlay_listener_retry(struct inlay_timer *timer)
         rest(listener);
 }
 
+/*
+ * One in a tick: of many that come at once, the threads and processes that
+ * share the socket take as many as each has time for, not the first all.
+ */
 static void on_event(struct inlay_watch *watch, uint32_t events)
 {
     struct inlay_listener *listener =
         inlay_container_of(watch, struct inlay_listener, watch);
+    union any_address from = {0};
+    socklen_t len = sizeof(from);
 
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TICK && watch->events; i++) {
-        union any_address from = {0};
-        socklen_t len = sizeof(from);
-        int fd =
-            accept4(watch->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0) {
-            struct inlay_address peer = read_address(&from, len);
-            listener->on_accept(listener, fd, &peer);
-        } else if (errno == EAGAIN) {
-            break;
-        } else if (!passing(errno)) {
-            rest(listener); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
-            break;
-        }
+    int fd = accept4(watch->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        struct inlay_address peer = read_address(&from, len);
+        listener->on_accept(listener, fd, &peer);
+    } else if (errno != EAGAIN && !passing(errno)) {
+        rest(listener); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
     }
 }
 
