@@ -92,8 +92,14 @@ struct kept {
 
 static int keep(struct kept *kept, struct inlay_header header)
 {
-    if (!inlay_header_name_valid(header.name) ||
-        !inlay_header_value_valid(header.value))
+    if (!inlay_header_value_valid(header.value))
+        return -1;
+    /* The commonest: it is a name, and none of those below. */
+    if (inlay_str_is(header.name, "content-type")) {
+        kept->headers[kept->count++] = header;
+        return 0;
+    }
+    if (!inlay_header_name_valid(header.name))
         return -1;
     switch (classify(header.name)) {
     case FIELD_OTHER:

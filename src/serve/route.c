@@ -38,9 +38,17 @@ struct node {
     struct inlay_str allow;
 };
 
+/* A path without parameters, to be found at once. */
+struct whole {
+    struct inlay_str path;
+    const struct node *node; /* NULL: the place is free */
+};
+
 struct inlay_route_tree {
     struct inlay_arena arena;
     struct node root;
+    struct whole *wholes; /* open addressing; at least half of it is free */
+    size_t nwholes, wholes_size; /* a power of two; 0: none */
 };
 
 /* --- Building ----------------------------------------------------------- */
@@ -240,6 +248,75 @@ static int write_allow(struct inlay_route_tree *tree, struct node *node)
     return 0;
 }
 
+/* --- Paths without parameters ------------------------------------------- */
+
+/* Routes are the application's: no client can make two of one hash. */
+static uint64_t hash_path(struct inlay_str path)
+{
+    const uint64_t odd = 0x9e3779b97f4a7c15u;
+    uint64_t hash = path.len, word = 0;
+    size_t i = 0;
+
+    for (; path.len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, path.ptr + i, sizeof(word));
+        hash = (hash ^ word) * odd;
+        hash ^= hash >> 32;
+    }
+    for (word = 0; i < path.len; i++)
+        word = word << 8 | (unsigned char)path.ptr[i];
+    hash = (hash ^ word) * odd;
+    return hash ^ hash >> 32;
+}
+
+/* Its place, or the free one where it would be. */
+static struct whole *whole_place(const struct inlay_route_tree *tree,
+                                 struct inlay_str path)
+{
+    size_t mask = tree->wholes_size - 1, at = hash_path(path) & mask;
+
+    while (tree->wholes[at].node &&
+           !inlay_str_equal(tree->wholes[at].path, path))
+        at = (at + 1) & mask;
+    return &tree->wholes[at];
+}
+
+static int grow_wholes(struct inlay_route_tree *tree)
+{
+    struct whole *old = tree->wholes;
+    size_t count = tree->wholes_size;
+
+    tree->wholes_size = inlay_max(count * 2, (size_t)16);
+    tree->wholes = inlay_arena_zalloc_array(&tree->arena, tree->wholes_size,
+                                            sizeof(*tree->wholes));
+    if (!tree->wholes) {
+        tree->wholes = old;
+        tree->wholes_size = count;
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (old[i].node)
+            *whole_place(tree, old[i].path) = old[i];
+    }
+    return 0;
+}
+
+static int whole_put(struct inlay_route_tree *tree,
+                     struct inlay_str path,
+                     const struct node *node)
+{
+    if (tree->nwholes * 2 >= tree->wholes_size && grow_wholes(tree) < 0)
+        return -1;
+    struct whole *place = whole_place(tree, path);
+    if (place->node)
+        return 0;
+    struct inlay_str copy = inlay_arena_copy(&tree->arena, path);
+    if (!copy.ptr)
+        return -1;
+    *place = (struct whole){copy, node};
+    tree->nwholes++;
+    return 0;
+}
+
 /* A method that has a target of its own already. */
 static struct inlay_error *check_twice(const struct node *node,
                                        struct inlay_str methods)
@@ -255,6 +332,15 @@ static struct inlay_error *check_twice(const struct node *node,
                                       inlay_str_arg(name));
     }
     return NULL;
+}
+
+static bool has_params(const struct segment *segments, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (segments[i].kind != SEGMENT_LITERAL)
+            return true;
+    }
+    return false;
 }
 
 struct inlay_error *inlay_route_tree_add(struct inlay_route_tree *tree,
@@ -289,7 +375,8 @@ struct inlay_error *inlay_route_tree_add(struct inlay_route_tree *tree,
             method_put(tree, node, INLAY_STR("HEAD"), target, true) < 0)
             return inlay_error_no_memory();
     }
-    if (write_allow(tree, node) < 0)
+    if (write_allow(tree, node) < 0 ||
+        (!has_params(segments, count) && whole_put(tree, path, node) < 0))
         return inlay_error_no_memory();
     return NULL;
 }
@@ -447,6 +534,23 @@ static bool descend(struct search *search,
     return false;
 }
 
+/* As descend would find it: literals win in each segment. */
+static bool find_whole(const struct inlay_route_tree *tree,
+                       struct inlay_str method,
+                       struct inlay_str path,
+                       struct inlay_route_match *match)
+{
+    const struct node *node =
+        tree->nwholes ? whole_place(tree, path)->node : NULL;
+    const struct method *found = node ? method_find(node, method) : NULL;
+
+    if (!found)
+        return false;
+    match->target = found->target;
+    match->allow = node->allow;
+    return true;
+}
+
 bool inlay_route_tree_find(const struct inlay_route_tree *tree,
                            struct inlay_str method,
                            struct inlay_str path,
@@ -459,6 +563,8 @@ bool inlay_route_tree_find(const struct inlay_route_tree *tree,
     match->nparams = 0;
     if (!path.len || path.ptr[0] != '/')
         return false;
+    if (find_whole(tree, method, path, match))
+        return true;
     descend(&search, &tree->root, 1, 0);
     return search.known;
 }
