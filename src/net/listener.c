@@ -116,25 +116,34 @@ void inlay_listener_retry(struct inlay_timer *timer)
         rest(listener);
 }
 
+bool inlay_listener_accept(struct inlay_listener *listener)
+{
+    union any_address from = {0};
+    socklen_t len = sizeof(from);
+    int fd = accept4(listener->watch.fd, &from.any, &len,
+                     SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd >= 0) {
+        struct inlay_address peer = read_address(&from, len);
+        listener->on_accept(listener, fd, &peer);
+        return true;
+    }
+    if (passing(errno))
+        return true;
+    if (errno != EAGAIN)
+        rest(listener); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
+    return false;
+}
+
 /*
  * One in a tick: of many that come at once, the threads and processes that
  * share the socket take as many as each has time for, not the first all.
  */
 static void on_event(struct inlay_watch *watch, uint32_t events)
 {
-    struct inlay_listener *listener =
-        inlay_container_of(watch, struct inlay_listener, watch);
-    union any_address from = {0};
-    socklen_t len = sizeof(from);
-
     (void)events;
-    int fd = accept4(watch->fd, &from.any, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-        struct inlay_address peer = read_address(&from, len);
-        listener->on_accept(listener, fd, &peer);
-    } else if (errno != EAGAIN && !passing(errno)) {
-        rest(listener); /* EMFILE, ENFILE, ENOBUFS, ENOMEM */
-    }
+    inlay_listener_accept(
+        inlay_container_of(watch, struct inlay_listener, watch));
 }
 
 struct inlay_error *inlay_listener_init(

@@ -31,6 +31,10 @@ struct inlay_error *inlay_listener_init(
                       const struct inlay_address *),
     void *arg);
 
+/* Takes one that waits, as it does by itself. False: none waits, or there are
+ * no descriptors. */
+bool inlay_listener_accept(struct inlay_listener *listener);
+
 /* No more accepts (the descriptor stays open). Twice is once. Its memory must
  * last until the end of the tick. */
 void inlay_listener_stop(struct inlay_listener *listener);

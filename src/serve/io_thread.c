@@ -18,7 +18,7 @@
 
 #define ACCEPT_AGAIN_MS 20
 #define DRAIN_MS 250
-#define ACCEPT_ROUNDS 64 /* of what waits when it drains */
+#define ACCEPTS_MOST 4096 /* of what waits when it drains */
 
 /* --- The lines that every answer has ------------------------------------ */
 
@@ -130,13 +130,10 @@ void inlay_io_thread_leave(struct inlay_io_thread *thread)
 static void accept_waiting(struct inlay_io_thread *thread)
 {
     for (size_t i = 0; i < thread->server->config.nlisten_fds; i++) {
-        struct inlay_watch *watch = &thread->listeners[i].watch;
-        size_t before;
+        struct inlay_listener *listener = &thread->listeners[i];
 
-        for (int round = 0; round < ACCEPT_ROUNDS; round++) {
-            before = thread->nconnections;
-            watch->on_event(watch, 0);
-            if (thread->nconnections == before)
+        for (int most = ACCEPTS_MOST; most && listener->watch.events; most--) {
+            if (!inlay_listener_accept(listener))
                 break;
         }
     }
