@@ -14,6 +14,34 @@ bool inlay_str_equal_nocase(struct inlay_str a, struct inlay_str b)
     return true;
 }
 
+/* Eight bytes at once; those above 0x7f stay. */
+static void lower_word(char *at)
+{
+    const uint64_t ones = 0x0101010101010101u, tops = 0x8080808080808080u;
+    uint64_t word, low, from_a, after_z;
+
+    memcpy(&word, at, sizeof(word));
+    low = word & ~tops;
+    from_a = low + ones * (0x80 - 'A');
+    after_z = low + ones * (0x7f - 'Z');
+    word |= (from_a & ~after_z & ~word & tops) >> 2;
+    memcpy(at, &word, sizeof(word));
+}
+
+void inlay_ascii_lower_all(char *text, size_t len)
+{
+    size_t i = 0;
+
+    for (; len - i >= 8; i += 8)
+        lower_word(text + i);
+    if (len >= 8) {
+        lower_word(text + len - 8); /* some of them twice */
+        return;
+    }
+    for (; i < len; i++)
+        text[i] = inlay_ascii_lower(text[i]);
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t';

@@ -49,6 +49,9 @@ static inline char inlay_ascii_lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
+/* ASCII letters of `text` in place. */
+void inlay_ascii_lower_all(char *text, size_t len);
+
 /* ASCII letters compare without case (RFC 9110 5.1: field names). */
 bool inlay_str_equal_nocase(struct inlay_str a, struct inlay_str b);
 

@@ -458,8 +458,7 @@ static void resolve_fields(struct inlay_http1 *http1)
             inlay_str_make(head + field->at.name, field->at.name_len);
         struct inlay_str value =
             inlay_str_make(head + field->at.value, field->at.value_len);
-        for (size_t j = 0; j < name.len; j++)
-            head[field->at.name + j] = inlay_ascii_lower(name.ptr[j]);
+        inlay_ascii_lower_all(head + field->at.name, name.len);
         field->header = (struct inlay_header){name, inlay_str_trim(value)};
     }
 }

@@ -365,9 +365,9 @@ int inlay_record_pack(struct inlay_buf *out,
         return -1;
     memcpy(inlay_buf_tail(out), lens, sizeof(lens));
     inlay_buf_added(out, sizeof(lens));
-    for (size_t i = 0; i < name.len; i++)
-        inlay_buf_tail(out)[i] = inlay_ascii_lower(name.ptr[i]);
-    inlay_buf_added(out, name.len);
+    if (inlay_buf_append_str(out, name) < 0)
+        return -1;
+    inlay_ascii_lower_all(inlay_buf_tail(out) - name.len, name.len);
     return inlay_buf_append_str(out, value);
 }
 

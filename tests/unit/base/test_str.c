@@ -34,6 +34,41 @@ static void test_compare(void **state)
     assert_int_equal(inlay_str_hash(INLAY_STR("a")), 0xE40C292Cu);
 }
 
+/* At every length, with every byte at every place. */
+static void test_lower(void **state)
+{
+    (void)state;
+    for (size_t len = 0; len <= 20; len++) {
+        for (int byte = 0; byte < 256; byte++) {
+            char text[20], expected[20];
+
+            for (size_t i = 0; i < len; i++) {
+                text[i] = (char)(byte + (int)i * 37);
+                expected[i] = inlay_ascii_lower(text[i]);
+            }
+            inlay_ascii_lower_all(text, len);
+            assert_memory_equal(text, expected, len);
+        }
+    }
+}
+
+/* A text that is whole and the same in one piece: one has a shorter way. */
+static void test_utf8_short(void **state)
+{
+    char text[80];
+
+    (void)state;
+    for (size_t len = 1; len <= sizeof(text); len++) {
+        memset(text, 'a', sizeof(text));
+        assert_true(inlay_utf8_valid(inlay_str_make(text, len)));
+        for (size_t at = 0; at < len; at++) {
+            text[at] = (char)0x80;
+            assert_false(inlay_utf8_valid(inlay_str_make(text, len)));
+            text[at] = 'a';
+        }
+    }
+}
+
 static void test_trim(void **state)
 {
     (void)state;
@@ -161,9 +196,10 @@ static void test_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_compare), cmocka_unit_test(test_trim),
-        cmocka_unit_test(test_utf8),    cmocka_unit_test(test_utf8_pieces),
-        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_compare),    cmocka_unit_test(test_trim),
+        cmocka_unit_test(test_utf8),       cmocka_unit_test(test_utf8_pieces),
+        cmocka_unit_test(test_numbers),    cmocka_unit_test(test_lower),
+        cmocka_unit_test(test_utf8_short),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
