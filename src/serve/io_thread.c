@@ -59,20 +59,44 @@ static void stop_accepting(struct inlay_io_thread *thread)
         inlay_listener_stop(&thread->listeners[i]);
 }
 
+static void leave(struct inlay_io_thread *thread)
+{
+    atomic_fetch_sub(&thread->nconnections, 1);
+    atomic_fetch_sub(&thread->server->open_connections, 1);
+}
+
+void inlay_io_thread_adopt(struct inlay_io_thread *thread,
+                           int fd,
+                           const struct inlay_address *peer)
+{
+    if (inlay_session_create(thread, fd, peer) < 0) {
+        inlay_metrics_count(thread->metrics, INLAY_METRICS_REJECTED, 1);
+        leave(thread);
+        return;
+    }
+    inlay_metrics_count(thread->metrics, INLAY_METRICS_ACCEPTED, 1);
+    /* It was handed on before, by one that knew of no drain. */
+    if (thread->draining)
+        inlay_session_drain(inlay_list_entry(thread->connections.prev,
+                                             struct inlay_session, node));
+}
+
 static void on_accept(struct inlay_listener *listener,
                       int fd,
                       const struct inlay_address *peer)
 {
     struct inlay_io_thread *thread = listener->arg;
-    atomic_size_t *open = &thread->server->open_connections;
+    struct inlay_io_thread *to = inlay_spread_choose(thread);
+    size_t open = atomic_fetch_add(&thread->server->open_connections, 1) + 1;
 
-    if (inlay_session_create(thread, fd, peer) < 0) {
-        inlay_metrics_count(thread->metrics, INLAY_METRICS_REJECTED, 1);
-        return;
+    if (to != thread && inlay_spread_hand(to, fd, peer) < 0) {
+        atomic_fetch_sub(&to->nconnections, 1);
+        atomic_fetch_add(&thread->nconnections, 1);
+        to = thread;
     }
-    thread->nconnections++;
-    inlay_metrics_count(thread->metrics, INLAY_METRICS_ACCEPTED, 1);
-    if (atomic_fetch_add(open, 1) + 1 < cap_of(thread))
+    if (to == thread)
+        inlay_io_thread_adopt(thread, fd, peer);
+    if (open < cap_of(thread))
         return;
     stop_accepting(thread);
     inlay_timer_start(&thread->loop, &thread->accept_timers,
@@ -119,9 +143,8 @@ static void on_accept_again(struct inlay_timer *timer)
 
 void inlay_io_thread_leave(struct inlay_io_thread *thread)
 {
-    thread->nconnections--;
     inlay_metrics_count(thread->metrics, INLAY_METRICS_CLOSED, 1);
-    atomic_fetch_sub(&thread->server->open_connections, 1);
+    leave(thread);
 }
 
 /* --- Mail --------------------------------------------------------------- */
@@ -292,6 +315,7 @@ struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
     inlay_access_log_init(thread);
     inlay_random_init(&thread->random);
     inlay_coroutines_init(&thread->coroutines);
+    inlay_spread_init(thread);
     thread->drain_mail.on_receive = on_drain;
     thread->stop_mail.on_receive = on_stop;
     thread->pulse.mail.on_receive = on_pulse;
@@ -307,6 +331,7 @@ struct inlay_error *inlay_io_thread_init(struct inlay_io_thread *thread,
 
 void inlay_io_thread_deinit(struct inlay_io_thread *thread)
 {
+    inlay_spread_deinit(thread);
     inlay_loop_deinit(&thread->loop);
     inlay_slab_deinit(&thread->sessions);
     inlay_exchange_free_spare(thread);

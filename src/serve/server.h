@@ -25,6 +25,7 @@
 #include "serve/encoder.h"
 #include "serve/handler.h"
 #include "serve/request_id.h"
+#include "serve/spread.h"
 #include "serve/watchdog.h"
 
 /* Every limit has a default (inlay_limits_default) and an option. */
@@ -158,7 +159,8 @@ struct inlay_io_thread {
     struct inlay_http_date date;
     struct inlay_list connections; /* of struct inlay_session */
     struct inlay_slab sessions;    /* their memory */
-    size_t nconnections;
+    atomic_size_t nconnections;    /* its own, and those on their way to it */
+    struct inlay_handed handed;
     struct inlay_timer_queue header_timers, body_timers, keep_alive_timers,
         write_timers, request_timers, rate_timers, queue_timers;
     struct inlay_timer_queue accept_timers; /* of accept_again */
