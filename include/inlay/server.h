@@ -84,7 +84,8 @@ int inlay_mount_asgi(struct inlay_server *server,
  * program: 0, 1 when it could not serve (said on stderr), 3 when the
  * application's start-up failed. Once per server, and once per process when
  * an ASGI application is mounted. The program's own handlers of the two
- * signals are put aside meanwhile; ignored signals stay ignored.
+ * signals are put aside meanwhile; ignored signals stay ignored, unless an
+ * application is mounted.
  */
 int inlay_server_run(struct inlay_server *server) INLAY_SYMBOL_(run);
 

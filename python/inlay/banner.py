@@ -25,6 +25,7 @@ def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) 
         os.getpid(),
     )
     show_native(native)
+    show_guards(ready)
     if ready["app"] is not None:
         log.info("  ASGI application %s (%s)", config.target, ready["app"])
         show_lifted(ready)
@@ -44,6 +45,7 @@ def show_routes(ready: dict[str, Any]) -> None:
     """Log what another worker serves without Python, as it may be another code
     that it has."""
     show_native(ready["native"])
+    show_guards(ready)
     show_lifted(ready)
 
 
@@ -59,7 +61,13 @@ def show_native(native: list[dict[str, Any]]) -> None:
             route["function"],
         )
     if len(native) > _SHOWN:
-        log.info("    and %d more", len(native) - _SHOWN)
+        log.info("    and %d more; `inlay routes` lists all", len(native) - _SHOWN)
+
+
+def show_guards(ready: dict[str, Any]) -> None:
+    """Log what runs around all that it matches, whoever answers."""
+    for line in ready.get("guards", ()):
+        log.info("    %s", line)
 
 
 def show_lifted(ready: dict[str, Any]) -> None:
@@ -68,7 +76,8 @@ def show_lifted(ready: dict[str, Any]) -> None:
         log.info("    %s", line)
     lifted, kept = ready.get("lifted", ()), ready.get("not_lifted", ())
     if lifted:
-        log.info("  %s, answered without Python:", _count(len(lifted), "endpoint"))
+        count = _count(len(lifted), "endpoint")
+        log.info("  %s lifted, answered without Python:", count)
     for line in lifted[:_SHOWN]:
         log.info("    %s", line)
     for line in kept[:_SHOWN]:

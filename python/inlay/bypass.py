@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import _core
-from .routes import ONE, REST, Entry, Pattern, Routes, covers, parse
+from .routes import ONE, REST, Entry, Pattern, Routes, covers, overlap, parse
 
 _SHOWN = 3  # hidden routes that are named
 
@@ -88,6 +88,35 @@ def find(routes: Routes, modules: Iterable[_core.NativeModule]) -> list[Bypass]:
         )
         for own, (methods, path, function, _, where), native in every
     ]
+
+
+def idle(routes: Routes, modules: Iterable[_core.NativeModule]) -> list[str]:
+    """Guards and hooks whose pattern is for no path that there is, likely because
+    it is mistyped. `routes` are plain, or there is no application."""
+    modules = list(modules)
+    known = [entry.pattern for entry in routes.entries]
+    known += [parse(route[1]) for native in modules for route in native.routes]
+    known += [parse(path) for path in ("/docs", "/openapi.json")]
+    return [
+        f'{where}: INLAY_{"AFTER" if after else "BEFORE"}("{pattern}", {function}) '
+        "is for no path that there is"
+        for native in modules
+        for pattern, function, after, _, where in native.guards
+        if all(
+            overlap(own, each) is False for own in _guarded(pattern) for each in known
+        )
+    ]
+
+
+def _guarded(pattern: str) -> list[Pattern]:
+    """What a guard's pattern covers, or more: of "/adm*" all beside it."""
+    if not pattern.endswith("*"):
+        return [parse(pattern), parse(pattern + "/")]
+    above = pattern.rpartition("/")[0]
+    covered = [parse(above + "/{rest:path}")]
+    if pattern.endswith("/*"):
+        covered.append(parse(above or "/"))
+    return covered
 
 
 def _dependencies(routes: Routes) -> int:

@@ -212,6 +212,10 @@ class Serving:
         ]
         if self.app is None and not self.server.native_routes():
             found.append("no native routes: every request is a 404")
+        if (self.app is None or self.routes.plain) and not (
+            self.config.root_path or self.config.static
+        ):
+            found.extend(bypass.idle(self.routes, _core.modules()))
         if self.routes.known:
             found.extend(
                 f"--lift-past {name}: the application has no such middleware"
@@ -224,6 +228,11 @@ class Serving:
         return {
             "app": _describe_app(self.app),
             "native": self.server.native_routes(),
+            "guards": [
+                f"{'after' if after else 'guard'} {pattern} -> {native.name}.{function}"
+                for native in _core.modules()
+                for pattern, function, after, *_ in native.guards
+            ],
             "bypasses": [each.line() for each in self.bypasses if each.text()],
             "warnings": self.warnings(),
             "lifted": [each.text() for each in self.lifts if not each.reason],

@@ -474,3 +474,35 @@ def test_methods_that_nobody_has(fast):
         assert (both.status_code, both.json()) == (405, wrong)
         assert set(both.headers["allow"].split(", ")) == {"GET", "HEAD", "DELETE"}
         assert client.get("/bypass/other").status_code == 404
+
+
+GUARDS = """
+    #include <inlay.h>
+    void look(void) {}
+    int64_t user(int64_t id) { return id; }
+    INLAY_GET("/idle/users/{id}", user);
+    INLAY_BEFORE("/idle/users/*", look);
+    INLAY_BEFORE("/idle/users/7", look);
+    INLAY_AFTER("/python/*", look);
+    INLAY_BEFORE("/mounted/deep/*", look);
+    INLAY_BEFORE("/docs", look);
+    INLAY_BEFORE("/*", look);
+    INLAY_BEFORE("/idle/us*", look);
+    INLAY_BEFORE("/pythn/*", look);
+    INLAY_BEFORE("/Python", look);
+"""
+
+
+def test_guards_of_no_path(module):
+    app = fastapi.FastAPI()
+    app.mount("/mounted", fastapi.FastAPI())
+
+    @app.get("/python/{x}")
+    def python(x: int) -> int:
+        return x
+
+    found = bypass.idle(routes.collect(app), [module(GUARDS).__inlay__])
+    assert [line.partition(": ")[2] for line in found] == [
+        'INLAY_BEFORE("/pythn/*", look) is for no path that there is',
+        'INLAY_BEFORE("/Python", look) is for no path that there is',
+    ]
