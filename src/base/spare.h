@@ -41,7 +41,7 @@ static inline void inlay_spare_return(struct inlay_spare *spare,
     if (!buf->data)
         return;
     inlay_spare_give(spare, buf->data, buf->size);
-    *buf = (struct inlay_buf){.limit = buf->limit};
+    inlay_buf_init(buf, buf->limit);
 }
 
 #endif

@@ -4,11 +4,6 @@
 
 #define LENGTH_DIGITS 18 /* of a Content-Length: more are not judged here */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t';
-}
-
 static const char *skip(const char *at, const char *end, enum inlay_octet what)
 {
     while (at < end && inlay_octet_is(*at, what))
@@ -50,6 +45,7 @@ static const char *scan_line(const char *from,
  * those that are odd. */
 static bool is_odd_length(struct inlay_str value)
 {
+    value = inlay_str_trim(value);
     if (value.len == 0 || value.len > LENGTH_DIGITS)
         return true;
     for (size_t i = 0; i < value.len; i++) {
@@ -86,16 +82,11 @@ static const char *scan_field(const char *from,
 
     if (name_len == 0 || at == end || *at++ != ':')
         return NULL;
-    while (at < end && is_blank(*at))
-        at++;
-    const char *value = at;
+    const char *value = at; /* with blanks at its ends */
     at = skip_value(at, end);
     if (end - at < 2 || at[0] != '\r' || at[1] != '\n')
         return NULL;
-    const char *last = at;
-    while (last > value && is_blank(last[-1]))
-        last--;
-    size_t value_len = (size_t)(last - value);
+    size_t value_len = (size_t)(at - value);
     if (is_odd_field(inlay_str_make(name, name_len),
                      inlay_str_make(value, value_len), has_length))
         return NULL;

@@ -17,7 +17,8 @@
 /* The longest registered method has 17. */
 #define INLAY_HTTP1_METHOD_MAX 32
 
-/* A field while its head is read: offsets into it; then the views. */
+/* A field while its head is read: offsets into it; then the views. A value
+ * may have blanks at its ends until then. */
 union inlay_http1_field {
     struct {
         uint32_t name, name_len, value, value_len;

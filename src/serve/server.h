@@ -24,6 +24,7 @@
 #include "serve/access_format.h"
 #include "serve/encoder.h"
 #include "serve/handler.h"
+#include "serve/metrics_layout.h"
 #include "serve/request_id.h"
 #include "serve/spread.h"
 #include "serve/watchdog.h"
@@ -188,8 +189,8 @@ struct inlay_io_thread {
     struct inlay_pulse pulse;
     unsigned index;
     pthread_t handle;
-    atomic_bool accepting;  /* written by the thread */
-    atomic_size_t requests; /* answered or aborted, ever; written by it */
+    atomic_bool accepting; /* written by the thread */
+    inlay_metric requests; /* answered or aborted, ever; written by it */
     bool draining; /* idle connections are closed, no new ones accepted */
 };
 

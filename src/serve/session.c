@@ -13,15 +13,6 @@
 
 #include "base/banned.h"
 
-/* One writer: no atomic read-modify-write is needed. */
-static void count_request(struct inlay_io_thread *thread)
-{
-    size_t count =
-        atomic_load_explicit(&thread->requests, memory_order_relaxed);
-
-    atomic_store_explicit(&thread->requests, count + 1, memory_order_relaxed);
-}
-
 /* The request in hand is over without an answer: its handler hears of it. */
 static void abort_exchange(struct inlay_session *session)
 {
@@ -32,7 +23,7 @@ static void abort_exchange(struct inlay_session *session)
     struct inlay_handler *handler = exchange->request.handler;
     session->exchange = NULL;
     session->held = false;
-    count_request(session->thread);
+    inlay_metric_add(&session->thread->requests, 1);
     if (session->thread->server->access)
         inlay_access_log_add(&exchange->request, 499);
     if (session->thread->metrics)
@@ -555,7 +546,7 @@ void inlay_session_finish(struct inlay_session *session, bool cut_off)
         inlay_access_log_add(request, 500);
     if (session->thread->metrics)
         inlay_metrics_end(session->thread->metrics, request, cut_off);
-    count_request(session->thread);
+    inlay_metric_add(&session->thread->requests, 1);
     session->exchange = NULL;
     session->held = false;
     inlay_exchange_destroy(exchange);
