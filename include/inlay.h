@@ -71,6 +71,9 @@ typedef struct inlay_upload {
 typedef struct inlay_request inlay_request;
 typedef struct inlay_socket inlay_socket;
 
+/* A database, for the functions of inlay/db.h: any function may have one. */
+typedef struct inlay_db inlay_db;
+
 /*
  * Markers: a struct whose member has this type is a slice, an array that
  * owns its memory, or an optional.
@@ -143,6 +146,11 @@ typedef struct inlay_message {
 
 #define INLAY_ABI 1
 
+struct inlay_query_record;
+struct inlay_cursor;
+struct inlay_attempt;
+struct inlay_notification;
+
 struct inlay_api {
     uint32_t abi;  /* INLAY_ABI; a module built for another one is refused */
     uint32_t size; /* sizeof(struct inlay_api) of the running Inlay */
@@ -214,6 +222,24 @@ struct inlay_api {
                    inlay_str signed_text,
                    uint32_t max_age,
                    inlay_str *text_ret);
+    /* Databases: inlay/db.h */
+    bool (*query)(inlay_db *db,
+                  const struct inlay_query_record *record,
+                  inlay_str text,
+                  const void *const *args,
+                  void *result);
+    struct inlay_cursor *(*cursor_open)(inlay_db *db,
+                                        const struct inlay_query_record *record,
+                                        inlay_str text,
+                                        const void *const *args);
+    bool (*cursor_next)(struct inlay_cursor *cursor, void *row_ret);
+    void (*cursor_close)(struct inlay_cursor *cursor);
+    bool (*db_begin)(inlay_db *db);
+    bool (*db_commit)(inlay_db *db);
+    bool (*db_rollback)(inlay_db *db);
+    bool (*db_attempt)(struct inlay_attempt *attempt);
+    bool (*db_listen)(inlay_db *db, inlay_str channel);
+    bool (*db_notified)(inlay_db *db, struct inlay_notification *ret);
 };
 
 /* What inlay_part asks for. */
@@ -442,6 +468,7 @@ enum inlay_source_kind {
     INLAY_SOURCE_FORM,
     INLAY_SOURCE_QUERY,
     INLAY_SOURCE_BODY,
+    INLAY_SOURCE_DB,
 };
 
 /* What values of a type, a field or a parameter must be. */
@@ -777,6 +804,8 @@ extern "C" {
 
 #ifdef __cplusplus
 }
+#else
+#include "inlay/db.h"
 #endif
 
 #endif

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Check that the includes of src/ only point to the left.
 
-base <- {type, net, pool} <- {http, dwarf} <- load <- serve <- {embed, py}, where
+base <- {type, net, pool} <- {http, dwarf} <- load <- db <- serve <- {embed, py}, where
 http sees base only. Folders within braces do not see each other. Also: Python.h
 only in py, each library only in its folder, and banned.h last in every .c file.
 """
@@ -23,9 +23,10 @@ SEES: dict[str, set[str]] = {
     "http": {"base"},
     "dwarf": {"base", "type", "net"},
     "load": BELOW_LOAD,
-    "serve": BELOW_LOAD | {"load"},
-    "embed": BELOW_LOAD | {"load", "serve"},
-    "py": BELOW_LOAD | {"load", "serve"},
+    "db": BELOW_LOAD | {"load"},
+    "serve": BELOW_LOAD | {"load", "db"},
+    "embed": BELOW_LOAD | {"load", "db", "serve"},
+    "py": BELOW_LOAD | {"load", "db", "serve"},
 }
 # Which folders a library belongs to, so that it can be replaced.
 LIBRARIES = {
@@ -36,6 +37,8 @@ LIBRARIES = {
     r"elfutils/.*|libelf\.h|gelf\.h": "dwarf",
     r"ffi\.h": "py",
     r"openssl/.*": "http",
+    r"libpq-fe\.h|postgres_ext\.h": "db",
+    r"sqlite3\.h": "db",
     r"zlib\.h": "http or serve",
     r"brotli/.*|zstd\.h": "serve",
 }

@@ -40,6 +40,8 @@ want_build() {
     want zlib1g-dev pkg-config --exists zlib
     want libbrotli-dev pkg-config --exists libbrotlienc
     want libzstd-dev pkg-config --exists libzstd
+    want libpq-dev pkg-config --exists libpq
+    want libsqlite3-dev pkg-config --exists sqlite3
     want libpcre2-dev pkg-config --exists libpcre2-8
     want libboost-context-dev has_boost_context
     want libcmocka-dev pkg-config --exists cmocka

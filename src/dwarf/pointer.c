@@ -69,6 +69,19 @@ static struct inlay_type *intern(struct inlay_reader *reader, Dwarf_Die *die)
     return type;
 }
 
+static bool injected_of(Dwarf_Die *core, enum inlay_injected *ret)
+{
+    if (is_named(core, "inlay_request"))
+        *ret = INLAY_INJECTED_REQUEST;
+    else if (is_named(core, "inlay_socket"))
+        *ret = INLAY_INJECTED_SOCKET;
+    else if (is_named(core, "inlay_db"))
+        *ret = INLAY_INJECTED_DB;
+    else
+        return false;
+    return true;
+}
+
 static const struct inlay_type *to_struct(struct inlay_reader *reader,
                                           Dwarf_Die *die,
                                           Dwarf_Die *inner,
@@ -97,11 +110,8 @@ static const struct inlay_type *to_struct(struct inlay_reader *reader,
     struct inlay_type *type = intern(reader, die);
     if (!type || type->kind != INLAY_KIND_VOID)
         return type;
-    if (is_named(&core, "inlay_request") || is_named(&core, "inlay_socket")) {
+    if (injected_of(&core, &type->injected)) {
         type->kind = INLAY_KIND_INJECTED;
-        type->injected = is_named(&core, "inlay_socket")
-                             ? INLAY_INJECTED_SOCKET
-                             : INLAY_INJECTED_REQUEST;
         type->injected_const = constant;
         return type;
     }

@@ -69,6 +69,34 @@ struct inlay_http_ops {
                   struct inlay_str reason);
 };
 
+struct inlay_query;
+
+/*
+ * What a call can do with a database; of db/, which load/ does not see. The
+ * inlay_db of a call begins with a pointer to these. What goes wrong is
+ * inlay_context_fail, and false or NULL.
+ */
+struct inlay_db_ops {
+    /* `args` as `query` says; `text`: the SQL where the query has none. */
+    bool (*query)(struct inlay_db *db,
+                  const struct inlay_query *query,
+                  struct inlay_str text,
+                  const void *const *args,
+                  void *result);
+    struct inlay_cursor *(*cursor_open)(struct inlay_db *db,
+                                        const struct inlay_query *query,
+                                        struct inlay_str text,
+                                        const void *const *args);
+    bool (*cursor_next)(struct inlay_cursor *cursor, void *row_ret);
+    void (*cursor_close)(struct inlay_cursor *cursor);
+    bool (*begin)(struct inlay_db *db);
+    bool (*commit)(struct inlay_db *db);
+    bool (*rollback)(struct inlay_db *db);
+    bool (*attempt)(struct inlay_attempt *attempt);
+    bool (*listen)(struct inlay_db *db, struct inlay_str channel);
+    bool (*notified)(struct inlay_db *db, struct inlay_notification *ret);
+};
+
 struct inlay_context {
     struct inlay_arena *arena;
     struct inlay_context *outer; /* the call that this one interrupts */

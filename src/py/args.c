@@ -242,6 +242,8 @@ static const char *given_by_server(const struct inlay_type *type)
         return "the request that it works on";
     case INLAY_INJECTED_SOCKET:
         return "the WebSocket that it works on";
+    case INLAY_INJECTED_DB:
+        return NULL;
     case INLAY_INJECTED_PROVIDED:
         return "what an INLAY_STATE or INLAY_PROVIDE function returns";
     }

@@ -418,6 +418,9 @@ static struct inlay_error *bind_injected(const struct inlay_bind_target *target,
     case INLAY_INJECTED_SOCKET:
         bound->source = INLAY_BIND_SOCKET;
         return NULL;
+    case INLAY_INJECTED_DB:
+        bound->source = INLAY_BIND_DB;
+        return NULL;
     case INLAY_INJECTED_PROVIDED:
         break;
     }

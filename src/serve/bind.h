@@ -30,6 +30,7 @@ enum inlay_bind_source {
     /* From here on: INJECTED pointers. */
     INLAY_BIND_REQUEST,  /* input->request */
     INLAY_BIND_SOCKET,   /* input->socket */
+    INLAY_BIND_DB,       /* input->databases[first] */
     INLAY_BIND_PROVIDED, /* *input->provided[first] */
     INLAY_BIND_STATE,    /* bound->state->value */
 };

@@ -48,8 +48,9 @@ enum inlay_kind {
     INLAY_KIND_ARROW_SCHEMA, /* struct ArrowSchema *: hidden, of the array */
     /*
      * Given by the server, to functions of routes, guards and providers:
-     * inlay_request *, inlay_socket *, a pointer to what a provider or state
-     * of the module returns. `injected`, `provided`.
+     * inlay_request *, inlay_socket *, inlay_db *, a pointer to what a provider
+     * or state of the module returns. `injected`, `provided`. An inlay_db * is
+     * also given to calls from Python.
      */
     INLAY_KIND_INJECTED,
     INLAY_KIND_UPLOAD,      /* inlay_upload: a parameter, of a form; no JSON */
@@ -97,6 +98,7 @@ struct inlay_object {
 enum inlay_injected {
     INLAY_INJECTED_REQUEST,
     INLAY_INJECTED_SOCKET,
+    INLAY_INJECTED_DB,
     INLAY_INJECTED_PROVIDED, /* by a function that INLAY_PROVIDE or
                                 INLAY_STATE names */
 };

@@ -1,0 +1,76 @@
+/*
+ * cell.h - one value on its way from or to a database: what drivers and C
+ * types have in common. Texts and bytes are views, of the row or of C's
+ * memory.
+ */
+#ifndef INLAY_DB_CELL_H
+#define INLAY_DB_CELL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/str.h"
+#include "type/type.h"
+
+enum inlay_cell_kind {
+    INLAY_CELL_NULL,
+    INLAY_CELL_BOOL,
+    INLAY_CELL_INT,      /* `integer` */
+    INLAY_CELL_REAL,     /* `real`; `narrow`: a float's */
+    INLAY_CELL_TEXT,     /* `text`, UTF-8; numeric too, as PostgreSQL writes it */
+    INLAY_CELL_JSON,     /* `text`: JSON */
+    INLAY_CELL_BYTES,    /* `text` */
+    INLAY_CELL_DATE,     /* `date` */
+    INLAY_CELL_DATETIME, /* `datetime`; offset 0: UTC, INLAY_NAIVE: no zone */
+    INLAY_CELL_UUID,     /* `uuid` */
+    INLAY_CELL_ARRAY,    /* nelements of `elements`, none of them an ARRAY */
+};
+
+struct inlay_cell {
+    enum inlay_cell_kind kind;
+    bool narrow;   /* REAL */
+    bool too_wide; /* INT: `integer` is the bits of a uint64_t above INT64_MAX */
+    union {
+        bool boolean;
+        int64_t integer;
+        double real;
+        struct inlay_str text;
+        inlay_date date;
+        inlay_datetime datetime;
+        inlay_uuid uuid;
+        struct {
+            const struct inlay_cell *elements;
+            size_t nelements;
+        };
+    };
+};
+
+/*
+ * C -> cell. `type` is one that inlay_cell_type_bad takes. Integers and enums,
+ * texts (char[N] and const char * too; NULL is NULL; an inlay_str with a NULL
+ * ptr and no length is ""), optionals (empty is NULL), slices of those (ARRAY;
+ * elements in `arena`), structs and slices of structs (JSON, written into
+ * `arena`); enums by name, as text. Views of `value` otherwise. 0, or -1: no
+ * memory, text that is not UTF-8 or has a NUL in it (`why_ret`, static).
+ */
+int inlay_cell_from(const struct inlay_type *type,
+                    const void *value,
+                    struct inlay_arena *arena,
+                    struct inlay_cell *ret,
+                    const char **why_ret);
+
+/* Why no value of the type can be a parameter, or NULL. */
+const char *inlay_cell_type_bad(const struct inlay_type *type);
+
+/*
+ * Cell -> C. Texts, bytes and elements are copied into `arena`: they last as
+ * long as the call. NULL, or why not ("null", "it does not fit into int16_t",
+ * "text is not a number"…), in `arena` or static.
+ */
+const char *inlay_cell_to(const struct inlay_cell *cell,
+                          const struct inlay_type *type,
+                          struct inlay_arena *arena,
+                          void *ret);
+
+#endif

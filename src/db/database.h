@@ -1,0 +1,147 @@
+/*
+ * database.h - the databases of a process, by name: what was configured, and
+ * what is open. One instance per process, as the pools are; any thread.
+ *
+ * A database that is in use has lanes: one per I/O thread of a server, or, for
+ * a process without one, a thread of its own. All that a driver does happens on
+ * its lanes' threads. Orders come from the lane's own thread (coroutines), or
+ * by letter from any other.
+ */
+#ifndef INLAY_DB_DATABASE_H
+#define INLAY_DB_DATABASE_H
+
+#include <pthread.h>
+
+#include "base/error.h"
+#include "db/order.h"
+#include "db/stats.h"
+#include "net/loop.h"
+
+/* The most databases of a process, by name. */
+#define INLAY_DATABASES 8
+
+struct inlay_database_config {
+    struct inlay_str name; /* "" is the default one */
+    /*
+     * "postgresql://…", "postgres://…", "postgresql+asyncpg://…" (and other
+     * +drivers of SQLAlchemy), "sqlite:///relative", "sqlite:////absolute",
+     * "sqlite+aiosqlite:///…", "sqlite://" and "sqlite:///:memory:" in memory.
+     * Parameters of ours in its query are taken out before the driver sees it:
+     * min_size, max_size, pool_timeout, statement_timeout, statement_cache
+     * (what the options below are called; they win).
+     */
+    struct inlay_str url;
+    uint32_t min;               /* connections of a process that stay; 0 */
+    uint32_t max;               /* 10; at least one per lane all the same */
+    uint32_t pool_timeout;      /* ms for a connection; 0: the default, 10 s */
+    uint32_t statement_timeout; /* ms; 0: the default, 30 s; UINT32_MAX: none */
+    uint32_t statements; /* prepared ones per connection; 0: the default, 256;
+                            UINT32_MAX: none, for PgBouncer before 1.21 */
+};
+
+/*
+ * Replaces what is configured under that name; texts are copied. Nothing is
+ * opened before somebody asks. Errors (INLAY_ERROR_VALUE): a scheme that we
+ * don't have, a bad number, too many; password never in the text. A database
+ * that is open keeps what it has.
+ */
+struct inlay_error *inlay_databases_configure(
+    const struct inlay_database_config *config);
+
+/* The log of warnings ("reports: lost its connection: …"); stderr before. */
+struct inlay_log;
+void inlay_databases_log(const struct inlay_log *log);
+
+/*
+ * The database of that name, opened (no connection is made by that). Error: none
+ * is configured under it; the text says how to.
+ */
+struct inlay_error *inlay_database_find(struct inlay_str name,
+                                        struct inlay_database **ret);
+
+/* The i-th that is configured, or NULL behind the last; for metrics. */
+struct inlay_database *inlay_database_at(size_t index);
+
+struct inlay_driver;
+
+struct inlay_database {
+    struct inlay_database_config config; /* complete: no zeros, url cleaned */
+    struct inlay_str shown;              /* the URL without its password */
+    const struct inlay_driver *driver;
+    size_t index; /* below INLAY_DATABASES */
+    void *impl;   /* the driver's */
+    _Atomic(struct inlay_db_stats *) stats; /* never NULL */
+    pthread_mutex_t lock;
+    struct inlay_list lanes; /* under the lock */
+    size_t nlanes;           /* of them */
+    struct inlay_db_stats own_stats;
+};
+
+/* What a driver puts at the beginning of its lane. */
+struct inlay_lane {
+    struct inlay_database *database;
+    struct inlay_loop *loop;
+    struct inlay_list node;      /* in database->lanes */
+    struct inlay_order *letters; /* newest first; under database->lock */
+    struct inlay_mail mail;      /* there are some */
+    bool is_posted;              /* under database->lock */
+};
+
+/*
+ * The lane of an I/O thread, on that thread, before its loop runs or while it
+ * does; ended on it after its last tick: orders that wait get on_done
+ * (unavailable) within that. Coroutines that wait must be gone by then, or able
+ * to go on.
+ */
+struct inlay_error *inlay_lane_open(struct inlay_database *database,
+                                    struct inlay_loop *loop,
+                                    struct inlay_lane **ret);
+void inlay_lane_close(struct inlay_lane *lane);
+
+/*
+ * Hands an order on. `lane`: the caller is on its thread; NULL: any thread, any
+ * lane (of the hold, if there is one), and on_done comes on another thread. A
+ * failure to do so is the order's failure, and on_done is called for it, too.
+ */
+void inlay_database_submit(struct inlay_database *database,
+                           struct inlay_lane *lane,
+                           struct inlay_order *order);
+
+/*
+ * On the thread of its lane: nobody wants it any more. When this returns the
+ * order is forgotten: on_done is not called. On a hold the statement is
+ * cancelled, and the hold good for inlay_hold_release alone; of BEGIN and OPEN
+ * what they might still take is given back. Else its result is thrown away.
+ */
+void inlay_database_give_up(struct inlay_order *order);
+
+/*
+ * Gives the connection of a hold back, whatever state it is in: what is open is
+ * rolled back, cursors are closed. Not while an order on it waits. Any thread.
+ */
+void inlay_hold_release(struct inlay_hold *hold);
+
+/* --- Notifications -------------------------------------------------------- */
+
+/* Who listens to a channel; the caller's memory until inlay_unlisten has
+ * returned (on the lane's thread) or called on_gone (posted to it). */
+struct inlay_listener {
+    struct inlay_str channel;
+    /* On the lane's thread; payload is valid meanwhile. `gap`: some may have
+     * been lost before this, or (payload.ptr NULL) just now. */
+    void (*on_notification)(struct inlay_listener *listener,
+                            struct inlay_str payload,
+                            bool gap);
+    /* Once: it listens from now on, or never will (`failure`). */
+    void (*on_ready)(struct inlay_listener *listener,
+                     const struct inlay_failure *failure);
+    void *arg;
+    struct inlay_list node; /* the driver's */
+    void *driver;
+};
+
+/* On the lane's thread. */
+void inlay_listen(struct inlay_lane *lane, struct inlay_listener *listener);
+void inlay_unlisten(struct inlay_lane *lane, struct inlay_listener *listener);
+
+#endif

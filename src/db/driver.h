@@ -1,0 +1,40 @@
+/*
+ * driver.h - inside db/: what PostgreSQL (pg*.c) and SQLite (sqlite*.c) are to
+ * database.c. Everything happens on the lane's thread but open and close.
+ */
+#ifndef INLAY_DB_DRIVER_H
+#define INLAY_DB_DRIVER_H
+
+#include "db/database.h"
+
+/* What a driver puts at the beginning of its hold. */
+struct inlay_hold {
+    struct inlay_lane *lane;
+    struct inlay_mail release; /* database.c's, for other threads */
+};
+
+struct inlay_driver {
+    const char *name; /* "postgresql", "sqlite": the scheme, without +driver */
+    /* database->impl; checks the URL (INLAY_ERROR_VALUE). No I/O. */
+    struct inlay_error *(*open)(struct inlay_database *database);
+    void (*close)(struct inlay_database *database); /* no lane is left */
+    /* Memory for the lane, whose base database.c fills in; then it begins: the
+     * loop is there. */
+    struct inlay_lane *(*lane_create)(struct inlay_database *database);
+    void (*lane_begin)(struct inlay_lane *lane);
+    /* Ends connections and threads' work for it; orders that wait are done. */
+    void (*lane_destroy)(struct inlay_lane *lane);
+    void (*submit)(struct inlay_lane *lane, struct inlay_order *order);
+    void (*give_up)(struct inlay_lane *lane, struct inlay_order *order);
+    void (*release)(struct inlay_hold *hold);
+    /* NULL: it has no notifications. */
+    void (*listen)(struct inlay_lane *lane, struct inlay_listener *listener);
+    void (*unlisten)(struct inlay_lane *lane, struct inlay_listener *listener);
+};
+
+extern const struct inlay_driver inlay_driver_pg, inlay_driver_sqlite;
+
+/* database.c: the order is done: counts it, sets is_done, calls on_done. */
+void inlay_order_done(struct inlay_order *order);
+
+#endif
