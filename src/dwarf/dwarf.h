@@ -24,7 +24,7 @@ struct inlay_section {
 /* clang-format off */
 #define INLAY_SECTIONS(F, X)                                                   \
     X(api) F(route) F(default) F(status) F(trait) F(source) X(constraint)      \
-    F(check) F(provide) F(guard) X(layer) F(note)
+    F(check) F(provide) F(guard) X(layer) F(note) X(query)
 /* clang-format on */
 
 enum inlay_section_id {
@@ -32,6 +32,17 @@ enum inlay_section_id {
     INLAY_SECTIONS(INLAY_SECTION_ENUM_, INLAY_SECTION_ENUM_)
 #undef INLAY_SECTION_ENUM_
         INLAY_SECTION_COUNT
+};
+
+/*
+ * A place that asks a database: a variable in section "inlay_query". Types may
+ * be UNSUPPORTED, or have parts that are.
+ */
+struct inlay_site {
+    uint64_t address; /* in the file */
+    const struct inlay_type *row;
+    const struct inlay_type **args; /* the first one first */
+    size_t nargs;                   /* at most INLAY_QUERY_ARGS */
 };
 
 struct inlay_debug {
@@ -53,6 +64,8 @@ struct inlay_debug {
     /* What functions of the idiom make; their HANDLE types point here. */
     struct inlay_object *objects;
     size_t nobjects;
+    struct inlay_site *sites; /* ascending address, no two equal */
+    size_t nsites;
 };
 
 /*

@@ -145,13 +145,16 @@ static const struct inlay_type *to_function(struct inlay_reader *reader,
 static const struct inlay_type *to_scalar(struct inlay_reader *reader,
                                           Dwarf_Die *die,
                                           Dwarf_Die *inner,
-                                          const struct inlay_peeled *to)
+                                          const struct inlay_peeled *to,
+                                          enum inlay_position at)
 {
     Dwarf_Die core = to->die;
     char spelled[200];
 
     if (is_char(reader, &core)) {
-        if (inlay_pointer_is_const(reader, die) && !to->is_atomic)
+        /* An argument is looked at, not changed: a literal, a char[N]. */
+        if ((inlay_pointer_is_const(reader, die) || at == INLAY_AT_ARGUMENT) &&
+            !to->is_atomic)
             return inlay_types_scalar(reader, INLAY_KIND_CSTR, 8,
                                       "const char *");
         if (is_named(&core, "char"))
@@ -202,6 +205,6 @@ const struct inlay_type *inlay_pointer_resolve(
     case DW_TAG_subroutine_type:
         return to_function(reader, &die, &to.die, at);
     default:
-        return to_scalar(reader, &die, &inner, &to);
+        return to_scalar(reader, &die, &inner, &to, at);
     }
 }

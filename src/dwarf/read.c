@@ -75,6 +75,7 @@ struct inlay_error *inlay_dwarf_read(const char *path,
            (error = inlay_elf_list(&reader)) ||
            (error = inlay_units_match(&reader)) ||
            (error = inlay_funcs_build(&reader)) ||
+           (error = inlay_sites_build(&reader)) ||
            (error = inlay_docs_apply(&reader)));
     inlay_reader_close(&reader);
     if (!error)

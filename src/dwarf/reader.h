@@ -120,6 +120,9 @@ struct inlay_error *inlay_codes_make(struct inlay_arena *arena,
                                      const struct inlay_buf *codes,
                                      struct inlay_lines *ret);
 
+/* sites.c: the places that ask a database -> debug->sites. */
+struct inlay_error *inlay_sites_build(struct inlay_reader *reader);
+
 /* doc.c: the embedded docs of all functions. */
 struct inlay_error *inlay_docs_apply(struct inlay_reader *reader);
 
@@ -171,6 +174,7 @@ enum inlay_position {
     INLAY_AT_TARGET, /* of a pointer */
     INLAY_AT_CALLBACK,
     INLAY_AT_CALLBACK_RESULT,
+    INLAY_AT_ARGUMENT, /* of a statement: a value, not a declaration */
 };
 
 /*

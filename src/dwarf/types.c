@@ -311,6 +311,7 @@ static const char *misplaced_pointer(enum inlay_position at)
     case INLAY_AT_FIELD:
     case INLAY_AT_TARGET:
     case INLAY_AT_CALLBACK:
+    case INLAY_AT_ARGUMENT:
         break;
     }
     return NULL;
@@ -350,7 +351,8 @@ static const char *misplaced(const struct inlay_type *type,
         return at == INLAY_AT_PARAM ? NULL
                                     : "a function pointer is a parameter only";
     case INLAY_KIND_USERDATA:
-        return at == INLAY_AT_PARAM || at == INLAY_AT_CALLBACK
+        return at == INLAY_AT_PARAM || at == INLAY_AT_CALLBACK ||
+                       at == INLAY_AT_ARGUMENT
                    ? NULL
                    : "void pointers have no Python form";
     case INLAY_KIND_INJECTED:
@@ -426,6 +428,7 @@ static const char *unfit(struct inlay_reader *reader,
     case INLAY_AT_ITEM:
     case INLAY_AT_VALUE:
     case INLAY_AT_ARRAY:
+    case INLAY_AT_ARGUMENT:
         break;
     }
     return NULL;

@@ -44,6 +44,27 @@ void inlay_api_close(inlay_socket *socket, int code, const char *format, ...)
     inlay_printf(3, 4);
 const inlay_request *inlay_api_handshake(const inlay_socket *socket);
 
+/* api_db.c: checks that there is a call and a database, and passes the rest on
+ * to that. */
+bool inlay_api_query(inlay_db *db,
+                     const struct inlay_query_record *record,
+                     struct inlay_str text,
+                     const void *const *args,
+                     void *result);
+struct inlay_cursor *inlay_api_cursor_open(
+    inlay_db *db,
+    const struct inlay_query_record *record,
+    struct inlay_str text,
+    const void *const *args);
+bool inlay_api_cursor_next(struct inlay_cursor *cursor, void *row_ret);
+void inlay_api_cursor_close(struct inlay_cursor *cursor);
+bool inlay_api_db_begin(inlay_db *db);
+bool inlay_api_db_commit(inlay_db *db);
+bool inlay_api_db_rollback(inlay_db *db);
+bool inlay_api_db_attempt(struct inlay_attempt *attempt);
+bool inlay_api_db_listen(inlay_db *db, struct inlay_str channel);
+bool inlay_api_db_notified(inlay_db *db, struct inlay_notification *ret);
+
 /* api_auth.c */
 bool inlay_api_bearer(struct inlay_str authorization,
                       struct inlay_str *token_ret);

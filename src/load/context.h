@@ -74,7 +74,7 @@ struct inlay_query;
 /*
  * What a call can do with a database; of db/, which load/ does not see. The
  * inlay_db of a call begins with a pointer to these. What goes wrong is
- * inlay_context_fail, and false or NULL.
+ * inlay_context_fail, and false or NULL. A cursor begins with its inlay_db *.
  */
 struct inlay_db_ops {
     /* `args` as `query` says; `text`: the SQL where the query has none. */

@@ -155,7 +155,8 @@ static struct inlay_error *open_module(struct inlay_module *module,
            (error = inlay_constraints_apply(module, &debug)) ||
            (error = inlay_provides_apply(module, &debug)) ||
            (error = inlay_layers_apply(module, &debug)) ||
-           (error = inlay_notes_apply(module, &debug)));
+           (error = inlay_notes_apply(module, &debug)) ||
+           (error = inlay_queries_apply(module, &debug)));
     if (!error)
         inlay_crash_add(module, root);
     return error;

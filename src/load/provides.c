@@ -77,12 +77,24 @@ static struct inlay_error *check_close(const struct inlay_module *module,
         inlay_str_arg(decl->callable->func->result->name));
 }
 
+static bool is_database(const struct inlay_type *type)
+{
+    return type->kind == INLAY_KIND_INJECTED &&
+           type->injected == INLAY_INJECTED_DB;
+}
+
 /* A state is opened without a request: it has other states and defaults. */
 static struct inlay_error *check_state(const struct inlay_func *func)
 {
     for (size_t i = 0; i < func->nparams; i++) {
         const struct inlay_param *param = &func->params[i];
 
+        if (is_database(param->type))
+            return inlay_records_wrong(
+                "parameter %.*s of %.*s is a database, which a call has while "
+                "it runs, and a state is opened before there are any: ask it "
+                "in a function of INLAY_PROVIDE",
+                inlay_str_arg(param->name), inlay_str_arg(func->name));
         if (!is_provided(param->type) && !param->fallback)
             return inlay_records_wrong(
                 "parameter %.*s of %.*s has nobody who gives it: a state is "

@@ -18,9 +18,19 @@ struct inlay_query {
     const struct inlay_type *row;
     /* What the macro gives: OPTIONAL, SLICE, or `row` itself. */
     const struct inlay_type *type;
-    const struct inlay_type **args; /* of BATCH and COPY one: a SLICE of STRUCT */
+    /* Of BATCH and COPY one: a SLICE of STRUCT. */
+    const struct inlay_type **args;
     size_t nargs;
     struct inlay_source decl;
 };
+
+/*
+ * Why no value of the type can be a parameter ("a function can't be sent"), or
+ * NULL. What has no form of a database's own goes as JSON.
+ */
+const char *inlay_query_type_bad(const struct inlay_type *type);
+
+/* What was written: "inlay_one", "inlay_one_dynamic". Static. */
+const char *inlay_query_macro(const struct inlay_query_record *record);
 
 #endif

@@ -71,6 +71,11 @@ struct inlay_error *inlay_layers_apply(struct inlay_module *module,
 struct inlay_error *inlay_notes_apply(struct inlay_module *module,
                                       const struct inlay_debug *debug);
 
+/* queries.c: inlay_one and its like -> the `query` of their records, which lie
+ * in the module's memory. The last one: nothing that fails follows. */
+struct inlay_error *inlay_queries_apply(struct inlay_module *module,
+                                        const struct inlay_debug *debug);
+
 /* By file, then line, for qsort: compilers may turn the order of records
  * around. */
 int inlay_records_order(const struct inlay_source *a,

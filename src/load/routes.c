@@ -19,11 +19,12 @@ static const struct inlay_param *find_param(const struct inlay_func *func,
 }
 
 /* The request, or what a provider makes of it: either may be what looks at a
- * part of the path. */
+ * part of the path. A database does not. */
 static bool is_given(const struct inlay_func *func)
 {
     for (size_t i = 0; i < func->nparams; i++)
-        if (func->params[i].type->kind == INLAY_KIND_INJECTED)
+        if (func->params[i].type->kind == INLAY_KIND_INJECTED &&
+            func->params[i].type->injected != INLAY_INJECTED_DB)
             return true;
     return false;
 }

@@ -11,10 +11,37 @@ static const char *const macros[] = {
     [INLAY_SOURCE_FORM] = "INLAY_FORM",
     [INLAY_SOURCE_QUERY] = "INLAY_QUERY",
     [INLAY_SOURCE_BODY] = "INLAY_BODY",
+    [INLAY_SOURCE_DB] = "INLAY_DB",
 };
+
+#define DATABASE_NAME_MOST 31 /* db/database.h */
+
+/* Of which kind a source can be: the server's databases, or the client's. */
+static struct inlay_error *check_param(const struct inlay_func *func,
+                                       const struct inlay_param *param,
+                                       uint32_t kind)
+{
+    bool injected = param->type->kind == INLAY_KIND_INJECTED;
+
+    if (kind == INLAY_SOURCE_DB)
+        return injected && param->type->injected == INLAY_INJECTED_DB
+                   ? NULL
+                   : inlay_records_wrong(
+                         "parameter '%.*s' of %.*s has type %.*s: a database "
+                         "is an inlay_db *",
+                         inlay_str_arg(param->name), inlay_str_arg(func->name),
+                         inlay_str_arg(param->type->name));
+    if (!injected)
+        return NULL;
+    return inlay_records_wrong("parameter '%.*s' of %.*s is given by the "
+                               "server, not by the client",
+                               inlay_str_arg(param->name),
+                               inlay_str_arg(func->name));
+}
 
 static struct inlay_error *find_param(const struct inlay_func *func,
                                       const char *name,
+                                      uint32_t kind,
                                       size_t *ret)
 {
     struct inlay_str wanted = inlay_str_from(name);
@@ -26,17 +53,26 @@ static struct inlay_error *find_param(const struct inlay_func *func,
         return inlay_records_wrong("%.*s has no parameter '%.*s'",
                                    inlay_str_arg(func->name),
                                    inlay_str_arg(wanted));
-    if (func->params[*ret].type->kind == INLAY_KIND_INJECTED)
-        return inlay_records_wrong("parameter '%.*s' of %.*s is given by the "
-                                   "server, not by the client",
-                                   inlay_str_arg(wanted),
-                                   inlay_str_arg(func->name));
-    return NULL;
+    return check_param(func, &func->params[*ret], kind);
+}
+
+static bool database_name_valid(struct inlay_str name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char lower = inlay_ascii_lower(name.ptr[i]);
+
+        if (!(lower >= 'a' && lower <= 'z') &&
+            !(lower >= '0' && lower <= '9') && lower != '_' && lower != '-')
+            return false;
+    }
+    return name.len > 0 && name.len <= DATABASE_NAME_MOST;
 }
 
 /* A header's name is a token; others are any text. */
 static bool name_valid(uint32_t kind, struct inlay_str name)
 {
+    if (kind == INLAY_SOURCE_DB)
+        return database_name_valid(name);
     if (!inlay_utf8_valid(name))
         return false;
     for (size_t i = 0; i < name.len; i++) {
@@ -66,12 +102,15 @@ static struct inlay_error *set_source(struct inlay_module *module,
         return inlay_records_wrong(
             "parameter '%s' of %.*s has %s already, in line %u", record->param,
             inlay_str_arg(func->name), macros[ret->kind], ret->decl.line);
-    if (record->name && !name_valid(record->kind, name))
+    if ((record->name || record->kind == INLAY_SOURCE_DB) &&
+        !name_valid(record->kind, name))
         return inlay_records_wrong(
             "\"%.*s\" can't be the name of a %s", inlay_str_arg(name),
             record->kind == INLAY_SOURCE_HEADER   ? "header"
             : record->kind == INLAY_SOURCE_COOKIE ? "cookie"
-                                                  : "query parameter");
+            : record->kind == INLAY_SOURCE_DB
+                ? "database: it has up to 31 letters, digits, _ and -"
+                : "query parameter");
     *ret = (struct inlay_param_source){
         .given = true,
         .kind = record->kind,
@@ -94,7 +133,7 @@ static struct inlay_error *apply(struct inlay_module *module,
         return inlay_records_wrong("it is of a newer inlay.h");
     error = inlay_records_function(module, record->func, &callable);
     if (!error)
-        error = find_param(callable->func, record->param, &index);
+        error = find_param(callable->func, record->param, record->kind, &index);
     if (error)
         return error;
     const struct inlay_func *func = callable->func;

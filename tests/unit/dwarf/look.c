@@ -240,10 +240,27 @@ static void look_at_func(const struct inlay_func *func)
         check_value(func->result, 0);
 }
 
+static void look_at_sites(const struct inlay_debug *debug)
+{
+    const struct inlay_section *section = &debug->sections[INLAY_SECTION_query];
+
+    for (size_t i = 0; i < debug->nsites; i++) {
+        const struct inlay_site *site = &debug->sites[i];
+
+        REQUIRE(site->address - section->address < section->size);
+        REQUIRE(i == 0 || debug->sites[i - 1].address < site->address);
+        REQUIRE(site->nargs <= INLAY_QUERY_ARGS);
+        look_at_type(site->row, 0);
+        for (size_t j = 0; j < site->nargs; j++)
+            look_at_type(site->args[j], 0);
+    }
+}
+
 static void look_at_debug(const struct inlay_debug *debug)
 {
     for (size_t i = 0; i < debug->nfuncs; i++)
         look_at_func(&debug->funcs[i]);
+    look_at_sites(debug);
     for (size_t i = 0; i < debug->nobjects; i++) {
         const struct inlay_object *object = &debug->objects[i];
 

@@ -61,9 +61,9 @@ struct range {
 static bool is_worth(const char *name)
 {
     static const char *const names[] = {
-        ".debug_info",     ".debug_info",   ".debug_abbrev",
-        ".debug_rnglists", ".debug_ranges", ".dynsym",
-        ".rela.dyn",       ".shstrtab",     ".debug_line",
+        ".debug_info",   ".debug_info", ".debug_abbrev", ".debug_rnglists",
+        ".debug_ranges", ".dynsym",     ".rela.dyn",     ".shstrtab",
+        ".debug_line",   ".debug_addr",
     };
 
     for (size_t i = 0; i < inlay_array_size(names); i++) {
@@ -151,6 +151,7 @@ static void test_gcc(void **state)
     check_damaged("gcc", "-O2", "types.c", 1000);
     check_damaged("gcc", "-O2", "kinds.c", 1000);
     check_damaged("gcc", "-O2 -gdwarf-4", "objects.c", 500);
+    check_damaged("gcc", "-O2", "sites.c", 500);
 }
 
 static void test_clang(void **state)
@@ -158,6 +159,7 @@ static void test_clang(void **state)
     (void)state;
     check_damaged("clang", "-O2", "types.c", 1000);
     check_damaged("clang", "-O2", "kinds.c", 1000);
+    check_damaged("clang", "-O2", "sites.c", 500);
 }
 
 /* Without memory at any point it is an error, nothing else. */
@@ -192,6 +194,7 @@ static void test_little_memory(void **state)
     check_little_memory("types.c");
     check_little_memory("kinds.c");
     check_little_memory("objects.c");
+    check_little_memory("sites.c");
 }
 
 int main(void)

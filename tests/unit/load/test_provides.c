@@ -19,8 +19,8 @@
 
 static const char good[] =
     HEAD "static void guard(struct a *a) { (void)a; }\n"
-         "static struct b *make_b(struct a *a, struct c *c) { (void)a; "
-         "(void)c; return 0; }\n"
+         "static struct b *make_b(struct a *a, struct c *c, inlay_db *db) { "
+         "(void)a; (void)c; (void)db; return 0; }\n"
          "static struct c make_c(inlay_str q) { (void)q; return (struct "
          "c){0}; }\n"
          "static struct a *open_a(int64_t size) { (void)size; return 0; }\n"
@@ -76,6 +76,11 @@ static const char *const wrong[][2] = {
      "5: INLAY_STATE: parameter r of f has nobody who gives it: a state is "
      "opened with other states, and with parameters that have an "
      "INLAY_DEFAULT"},
+    {"struct a *f(inlay_db *db) { (void)db; return 0; }\n"
+     "INLAY_STATE(f, 0);",
+     "5: INLAY_STATE: parameter db of f is a database, which a call has while "
+     "it runs, and a state is opened before there are any: ask it in a "
+     "function of INLAY_PROVIDE"},
     {"struct a *f(void) { return 0; }\n"
      "static void g(struct b *b) { (void)b; }\n"
      "INLAY_STATE(f, g);",

@@ -327,6 +327,38 @@ static const char *const wrong[][2] = {
     {"int h(inlay_request *r) { return !r; } INLAY_HEADER(h, r, 0)",
      "INLAY_HEADER: parameter 'r' of h is given by the server, not by the "
      "client"},
+    {"int h(inlay_db *d) { return !d; } INLAY_QUERY(h, d, 0)",
+     "INLAY_QUERY: parameter 'd' of h is given by the server, not by the "
+     "client"},
+    {"INLAY_DB(f, a, \"x\")",
+     "INLAY_DB: parameter 'a' of f has type uint8_t: a "
+     "database is an inlay_db *"},
+    {"int h(inlay_request *r) { return !r; } INLAY_DB(h, r, \"x\")",
+     "INLAY_DB: parameter 'r' of h has type inlay_request *: a database is an "
+     "inlay_db *"},
+    {"int h(inlay_db *d) { return !d; } INLAY_DB(h, e, \"x\")",
+     "INLAY_DB: h has no parameter 'e'"},
+    {"int h(inlay_db *d) { return !d; } INLAY_DB(h, d, \"a b\")",
+     "INLAY_DB: \"a b\" can't be the name of a database: it has up to 31 "
+     "letters, digits, _ and -"},
+    {"int h(inlay_db *d) { return !d; } INLAY_DB(h, d, \"\")",
+     "INLAY_DB: \"\" can't be the name of a database: it has up to 31 letters, "
+     "digits, _ and -"},
+    {"int h(inlay_db *d) { return !d; } INLAY_DB(h, d, 0)",
+     "INLAY_DB: \"\" can't be the name of a database: it has up to 31 letters, "
+     "digits, _ and -"},
+    {"int h(inlay_db *d) { return !d; } "
+     "INLAY_DB(h, d, \"a2345678901234567890123456789012\")",
+     "INLAY_DB: \"a2345678901234567890123456789012\" can't be the name of a "
+     "database: it has up to 31 letters, digits, _ and -"},
+    {"int h(inlay_db *d) { return !d; } INLAY_DB(h, d, \"x\"); "
+     "INLAY_DB(h, d, \"y\")",
+     "INLAY_DB: parameter 'd' of h has INLAY_DB already, in line 9"},
+    {"int h(inlay_db *d) { return !d; } INLAY_GET(\"/{id}\", h)",
+     "route GET /{id}: h has no parameter id"},
+    {"int h(inlay_db *d) { return !d; } INLAY_GET(\"/{d}\", h)",
+     "route GET /{d}: parameter 'd' has type inlay_db *: a part of a path is a "
+     "number, a bool, an enum or text"},
     {"INLAY_STATUS(f, 201)", "INLAY_STATUS(..., 201): f has no route"},
     {"INLAY_GET(\"/\", f); INLAY_STATUS(f, 99)",
      "INLAY_STATUS(..., 99): a status is a number from 200 to 599"},
@@ -373,6 +405,30 @@ static void test_wrong(void **state)
     for (size_t i = 0; i < inlay_array_size(wrong); i++)
         check_wrong(&dir, wrong[i][0], wrong[i][1]);
     compile_dir_deinit(&dir);
+}
+
+/* Each of two has its own; one may be without. */
+static void test_databases_have_names(void **state)
+{
+    static const char longest[] = "A_b-45678901234567890123456789x";
+    struct inlay_module *module =
+        open_text(NULL, "cc", "", "named.c",
+                  "#include <inlay.h>\n"
+                  "int f(inlay_db *main, int x, inlay_db *one, inlay_db *two)\n"
+                  "{ (void)main; (void)one; (void)two; return x; }\n"
+                  "INLAY_DB(f, one, \"reports\");\n"
+                  "INLAY_DB(f, two, \"A_b-45678901234567890123456789x\");\n");
+    const struct inlay_callable *f = inlay_module_find(module, INLAY_STR("f"));
+
+    (void)state;
+    assert_non_null(f->sources);
+    assert_false(f->sources[0].given);
+    assert_false(f->sources[1].given);
+    assert_true(f->sources[2].given);
+    assert_int_equal(f->sources[2].kind, INLAY_SOURCE_DB);
+    assert_true(inlay_str_is(f->sources[2].name, "reports"));
+    assert_int_equal(f->sources[2].decl.line, 4);
+    assert_true(inlay_str_equal(f->sources[3].name, inlay_str_from(longest)));
 }
 
 /* Two structs of one name, in two units. */
@@ -544,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_gcc_sections),
         cmocka_unit_test(test_clang),
         cmocka_unit_test(test_wrong),
+        cmocka_unit_test(test_databases_have_names),
         cmocka_unit_test(test_two_structs),
         cmocka_unit_test(test_constraints),
         cmocka_unit_test(test_many_constraints),
