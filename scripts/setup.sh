@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, and nothing else.
-# Usage: scripts/setup.sh [check] [fuzz] [bench] [browser] [dev]
+# Usage: scripts/setup.sh [check] [fuzz] [bench] [browser] [database] [dev]
 #   (none)   what the build and the tests need
 #   check    clang-format       fuzz     clang and its fuzzer runtime
 #   bench    wrk and g++        browser  chromium and its driver
-#   dev      check and fuzz
+#   dev      check and fuzz     database PostgreSQL and PgBouncer; tests start
+#                               servers of their own, the system's has none
 # PYTHON names the interpreter to build for (default python3).
 set -euo pipefail
 
@@ -71,6 +72,14 @@ want_bench() {
     want wrk have wrk
     want g++ have g++
 }
+has_postgresql() {
+    compgen -G '/usr/lib/postgresql/*/bin/initdb' || have initdb
+}
+has_pgbouncer() { have pgbouncer || test -x /usr/sbin/pgbouncer; }
+want_database() {
+    want postgresql has_postgresql
+    want pgbouncer has_pgbouncer
+}
 want_browser() {
     want chromium have chromium
     want chromium-driver have chromedriver
@@ -92,8 +101,21 @@ install_missing() {
     fi
     echo "setup: installing ${missing[*]}"
     "${sudo[@]}" apt-get update -qq
+    # Debian's PostgreSQL would make and start a cluster that nobody asked for.
+    local made=()
+    case " ${missing[*]} " in
+    *" postgresql "*)
+        made=(/etc/postgresql-common/createcluster.d/inlay.conf)
+        "${sudo[@]}" mkdir -p "${made[0]%/*}"
+        echo 'create_main_cluster = false' |
+            "${sudo[@]}" tee "${made[0]}" >/dev/null
+        ;;
+    esac
     "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive \
         apt-get install -y -qq --no-install-recommends "${missing[@]}"
+    if [ ${#made[@]} != 0 ]; then
+        "${sudo[@]}" rm -f "${made[@]}"
+    fi
 }
 
 check_python() {
@@ -110,7 +132,7 @@ check_python() {
 
 for group in "${@:-build}"; do
     case $group in
-    build | check | fuzz | bench | browser) "want_$group" ;;
+    build | check | fuzz | bench | browser | database) "want_$group" ;;
     dev) want_check && want_fuzz ;;
     *)
         echo "setup: unknown group '$group'" >&2

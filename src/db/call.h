@@ -1,25 +1,25 @@
 /*
  * call.h - an inlay_db * as a C function has it: one per database and call, with
- * the transaction, cursors and channels that the call has open. What it is asked
- * waits in one of two ways: a coroutine lets its I/O thread go on (serve/), a
- * thread of its own sleeps, without Python's lock.
+ * the transaction, cursors and channels that the call has open. What it asks
+ * waits in one of two ways: a coroutine lets its I/O thread go on (serve/); any
+ * other thread sleeps, without Python's lock.
  */
 #ifndef INLAY_DB_CALL_H
 #define INLAY_DB_CALL_H
 
-#include <semaphore.h>
+#include <pthread.h>
 
 #include "db/database.h"
 #include "load/context.h"
 
-/* How a call waits. */
+/* How a coroutine waits, on its lane's thread. */
 struct inlay_db_waits {
-    /*
-     * Sleeps until inlay_db_wakes is called for it, or less. False: its client
-     * has gone, it must not wait any more.
-     */
+    /* May it wait at all? False: its client has gone; it may not return then,
+     * so nothing of the call may be under way. */
+    bool (*may)(struct inlay_db *db);
+    /* Until wake, or less. False: it must not wait any more. Returns always. */
     bool (*sleep)(struct inlay_db *db);
-    /* What it waits for has come; on the lane's thread. */
+    /* What it waits for has come. The call, and `db`, may be over after it. */
     void (*wake)(struct inlay_db *db);
 };
 
@@ -28,40 +28,84 @@ struct inlay_db_listening; /* call_listen.c */
 struct inlay_db {
     const struct inlay_db_ops *ops; /* first: load/context.h */
     struct inlay_database *database;
-    struct inlay_lane *lane; /* of the thread that it runs on; or NULL */
     struct inlay_context *context;
-    const struct inlay_db_waits *waits;
-    void *waiter; /* whoever waits; of `waits` */
-    struct inlay_hold *hold; /* of the transaction, or NULL */
-    unsigned depth;          /* of inlay_begin: 1 a transaction, then savepoints */
-    struct inlay_cursor *cursors; /* open */
+    struct inlay_lane *lane;            /* of a coroutine's thread; else NULL */
+    const struct inlay_db_waits *waits; /* of a coroutine; else NULL */
+    void *waiter;                       /* of `waits` */
+    struct inlay_hold *hold;            /* of the transaction, or NULL */
+    unsigned depth; /* of inlay_begin: 1 a transaction, then savepoints */
+    bool may_retry; /* the call failed because of that */
+    struct inlay_cursor *cursors; /* open; call_cursor.c */
     struct inlay_db_listening *listening;
-    bool may_retry; /* what it failed of */
-    sem_t done;     /* of a thread of its own */
     struct inlay_db *next; /* the caller's list */
+    /* Of threads that sleep. */
+    pthread_mutex_t lock;
+    pthread_cond_t done;
 };
 
-/* A coroutine's. */
+/* `lane` and `waits` are NULL for a call that only ever runs on threads that
+ * may sleep (Python's, the pool's). */
 void inlay_db_begin(struct inlay_db *db,
                     struct inlay_database *database,
-                    struct inlay_lane *lane,
                     struct inlay_context *context,
+                    struct inlay_lane *lane,
                     const struct inlay_db_waits *waits,
                     void *waiter);
 
-/* Of a call on a thread that may sleep: context->waiting is told of it. */
-void inlay_db_begin_blocking(struct inlay_db *db,
-                             struct inlay_database *database,
-                             struct inlay_context *context);
-
-/* The call is over: rolls back what is open, gives everything back. Does not
- * wait. On the thread of the call (a coroutine's: of its lane). */
+/*
+ * The call is over: rolls back what is open, gives everything back, without
+ * waiting. With a lane: on its thread. Once.
+ */
 void inlay_db_end(struct inlay_db *db);
 
-/* Is a transaction open? Then nobody should be waited for. */
+/* Is a transaction open? Then no client should be waited for. */
 static inline bool inlay_db_in_transaction(const struct inlay_db *db)
 {
     return db->depth > 0;
 }
+
+/* --- Inside of call*.c ---------------------------------------------------- */
+
+/*
+ * Runs an order and waits for it, on the transaction's connection if there is
+ * one. False: it failed, and so did the call (`query` says where), or the call
+ * must not wait any more. `order` is zero but for what is asked.
+ */
+bool inlay_db_run(struct inlay_db *db,
+                  const struct inlay_query *query,
+                  struct inlay_order *order);
+
+/* The call fails with that. */
+void inlay_db_fail(struct inlay_db *db,
+                   const struct inlay_query *query,
+                   const struct inlay_failure *failure);
+
+/* "inlay_commit: <why>": INTERNAL. */
+void inlay_db_misuse(struct inlay_db *db, const char *name, const char *why);
+
+/* Does the running call own it, and may it go on? Else it has failed. */
+bool inlay_db_usable(struct inlay_db *db, const char *name);
+
+/* The parameters of a query, in the call's arena; NULL when that failed. */
+const struct inlay_cell *inlay_db_params(struct inlay_db *db,
+                                         const struct inlay_query *query,
+                                         const void *const *args);
+
+/* call_cursor.c */
+struct inlay_cursor *inlay_db_cursor_open(struct inlay_db *db,
+                                          const struct inlay_query *query,
+                                          struct inlay_str text,
+                                          const void *const *args);
+bool inlay_db_cursor_next(struct inlay_cursor *cursor, void *row_ret);
+void inlay_db_cursor_close(struct inlay_cursor *cursor);
+/* The transaction that some live in ends. */
+void inlay_db_cursors_orphan(struct inlay_db *db);
+/* Of a call that is over. */
+void inlay_db_cursors_end(struct inlay_db *db);
+
+/* call_listen.c */
+bool inlay_db_listen(struct inlay_db *db, struct inlay_str channel);
+bool inlay_db_notified(struct inlay_db *db, struct inlay_notification *ret);
+void inlay_db_listening_end(struct inlay_db *db);
 
 #endif

@@ -16,12 +16,12 @@
 enum inlay_cell_kind {
     INLAY_CELL_NULL,
     INLAY_CELL_BOOL,
-    INLAY_CELL_INT,      /* `integer` */
-    INLAY_CELL_REAL,     /* `real`; `narrow`: a float's */
-    INLAY_CELL_TEXT,     /* `text`, UTF-8; numeric too, as PostgreSQL writes it */
-    INLAY_CELL_JSON,     /* `text`: JSON */
-    INLAY_CELL_BYTES,    /* `text` */
-    INLAY_CELL_DATE,     /* `date` */
+    INLAY_CELL_INT,   /* `integer` */
+    INLAY_CELL_REAL,  /* `real`; `narrow`: a float's */
+    INLAY_CELL_TEXT,  /* `text`, UTF-8; numeric too, as PostgreSQL writes it */
+    INLAY_CELL_JSON,  /* `text`: JSON */
+    INLAY_CELL_BYTES, /* `text` */
+    INLAY_CELL_DATE,  /* `date` */
     INLAY_CELL_DATETIME, /* `datetime`; offset 0: UTC, INLAY_NAIVE: no zone */
     INLAY_CELL_UUID,     /* `uuid` */
     INLAY_CELL_ARRAY,    /* nelements of `elements`, none of them an ARRAY */
@@ -29,8 +29,9 @@ enum inlay_cell_kind {
 
 struct inlay_cell {
     enum inlay_cell_kind kind;
-    bool narrow;   /* REAL */
-    bool too_wide; /* INT: `integer` is the bits of a uint64_t above INT64_MAX */
+    bool narrow; /* REAL */
+    bool
+        too_wide; /* INT: `integer` is the bits of a uint64_t above INT64_MAX */
     union {
         bool boolean;
         int64_t integer;
@@ -47,11 +48,12 @@ struct inlay_cell {
 };
 
 /*
- * C -> cell. `type` is one that inlay_cell_type_bad takes. Integers and enums,
- * texts (char[N] and const char * too; NULL is NULL; an inlay_str with a NULL
- * ptr and no length is ""), optionals (empty is NULL), slices of those (ARRAY;
- * elements in `arena`), structs and slices of structs (JSON, written into
- * `arena`); enums by name, as text. Views of `value` otherwise. 0, or -1: no
+ * C -> cell. `type` is one that inlay_query_type_bad takes (load/query.h), else
+ * it is refused. Integers and enums, texts (char[N] and const char * too; NULL
+ * is NULL; an inlay_str with a NULL ptr and no length is ""), optionals (empty
+ * is NULL), slices of those (ARRAY; elements in `arena`), structs and slices of
+ * structs (JSON, written into `arena`); enums by name, as text, or as a number
+ * when none has the value; a NULL struct T * is NULL. Views of `value` otherwise. 0, or -1: no
  * memory, text that is not UTF-8 or has a NUL in it (`why_ret`, static).
  */
 int inlay_cell_from(const struct inlay_type *type,
@@ -60,8 +62,14 @@ int inlay_cell_from(const struct inlay_type *type,
                     struct inlay_cell *ret,
                     const char **why_ret);
 
-/* Why no value of the type can be a parameter, or NULL. */
-const char *inlay_cell_type_bad(const struct inlay_type *type);
+/* The reason of all functions here when the arena is full; compare pointers. */
+extern const char inlay_cell_no_memory[];
+
+/* Zeroed memory for `count` values of the type, aligned as it wants; NULL
+ * without memory. None of them is also a pointer. */
+void *inlay_cell_memory(const struct inlay_type *type,
+                        size_t count,
+                        struct inlay_arena *arena);
 
 /*
  * Cell -> C. Texts, bytes and elements are copied into `arena`: they last as

@@ -20,6 +20,9 @@
 /* The most databases of a process, by name. */
 #define INLAY_DATABASES 8
 
+/* Their names: up to 31 of A-Z a-z 0-9 _ -; "default" is "". */
+#define INLAY_DATABASE_NAME 31
+
 struct inlay_database_config {
     struct inlay_str name; /* "" is the default one */
     /*
@@ -28,7 +31,8 @@ struct inlay_database_config {
      * "sqlite+aiosqlite:///…", "sqlite://" and "sqlite:///:memory:" in memory.
      * Parameters of ours in its query are taken out before the driver sees it:
      * min_size, max_size, pool_timeout, statement_timeout, statement_cache
-     * (what the options below are called; they win).
+     * (what the options below are called; they win). Times are in seconds, as
+     * "2.5"; 0 for statement_timeout and statement_cache: none.
      */
     struct inlay_str url;
     uint32_t min;               /* connections of a process that stay; 0 */
@@ -43,37 +47,75 @@ struct inlay_database_config {
  * Replaces what is configured under that name; texts are copied. Nothing is
  * opened before somebody asks. Errors (INLAY_ERROR_VALUE): a scheme that we
  * don't have, a bad number, too many; password never in the text. A database
- * that is open keeps what it has.
+ * that is open keeps what it has. Not while others look at it (inlay_database_at).
  */
 struct inlay_error *inlay_databases_configure(
+    const struct inlay_database_config *config);
+
+/* Only the errors that it would have. */
+struct inlay_error *inlay_databases_check(
     const struct inlay_database_config *config);
 
 /* The log of warnings ("reports: lost its connection: …"); stderr before. */
 struct inlay_log;
 void inlay_databases_log(const struct inlay_log *log);
 
+/* stderr again, if it is that log; nothing is written to it afterwards. */
+void inlay_databases_log_end(const struct inlay_log *log);
+
 /*
  * The database of that name, opened (no connection is made by that). Error: none
- * is configured under it; the text says how to.
+ * is configured under it; the text says how to. The pointer stays good for the
+ * life of the process, also in a fork of it, which begins without connections.
  */
 struct inlay_error *inlay_database_find(struct inlay_str name,
                                         struct inlay_database **ret);
 
-/* The i-th that is configured, or NULL behind the last; for metrics. */
+/* Is one configured under that name? */
+bool inlay_database_configured(struct inlay_str name);
+
+/* The i-th that is configured (open or not), or NULL behind the last. */
 struct inlay_database *inlay_database_at(size_t index);
 
+/*
+ * From now on all of them count in `area`, each in the place of its name (one
+ * is taken if there is none): INLAY_DATABASES places that stay, as another
+ * thread may be about to count. What was counted so far in memory of their own
+ * is added. NULL: in memory of their own again, and what there is now (not what
+ * was counted) goes with them.
+ */
+void inlay_databases_count_in(struct inlay_db_counted *area);
+
+/*
+ * Who is asked when a database is looked for that is not configured, and may do
+ * that; then it is looked for again. On the thread that looks.
+ */
+void inlay_databases_missing(void (*ask)(struct inlay_str name));
+
+/*
+ * Tests only: closes all, whose I/O threads' lanes must be closed, and forgets
+ * what was configured.
+ */
+void inlay_databases_forget(void);
+
 struct inlay_driver;
+struct inlay_own_lane; /* database_lane.c */
 
 struct inlay_database {
-    struct inlay_database_config config; /* complete: no zeros, url cleaned */
-    struct inlay_str shown;              /* the URL without its password */
+    /* Complete: no zeros, url cleaned. Its texts and `shown` have a NUL behind. */
+    struct inlay_database_config config;
+    struct inlay_str shown; /* the URL without its password */
     const struct inlay_driver *driver;
-    size_t index; /* below INLAY_DATABASES */
-    void *impl;   /* the driver's */
+    char name[INLAY_DATABASE_NAME + 1]; /* config.name: never changes */
+    size_t index;                       /* below INLAY_DATABASES */
+    atomic_bool is_open;
+    void *impl;                             /* the driver's */
     _Atomic(struct inlay_db_stats *) stats; /* never NULL */
     pthread_mutex_t lock;
-    struct inlay_list lanes; /* under the lock */
-    size_t nlanes;           /* of them */
+    struct inlay_list lanes;    /* under the lock */
+    size_t nlanes;              /* of them */
+    struct inlay_own_lane *own; /* the thread for callers without lanes */
+    char *texts;                /* of config and shown */
     struct inlay_db_stats own_stats;
 };
 
@@ -85,6 +127,7 @@ struct inlay_lane {
     struct inlay_order *letters; /* newest first; under database->lock */
     struct inlay_mail mail;      /* there are some */
     bool is_posted;              /* under database->lock */
+    pthread_t thread;            /* whose it is */
 };
 
 /*
@@ -99,9 +142,18 @@ struct inlay_error *inlay_lane_open(struct inlay_database *database,
 void inlay_lane_close(struct inlay_lane *lane);
 
 /*
+ * The lane of the database's own thread, which is there from then on, for as
+ * long as the process: other threads reach it by letters to its loop.
+ */
+struct inlay_error *inlay_database_own_lane(struct inlay_database *database,
+                                            struct inlay_lane **ret);
+
+/*
  * Hands an order on. `lane`: the caller is on its thread; NULL: any thread, any
- * lane (of the hold, if there is one), and on_done comes on another thread. A
- * failure to do so is the order's failure, and on_done is called for it, too.
+ * lane (of the hold, if there is one), and on_done comes on another thread. What
+ * takes a hold goes to the database's own thread then, which lasts as long as
+ * the process: so does whatever others hold. A failure to hand on is the order's
+ * failure, and on_done is called for it within this.
  */
 void inlay_database_submit(struct inlay_database *database,
                            struct inlay_lane *lane,
@@ -125,15 +177,15 @@ void inlay_hold_release(struct inlay_hold *hold);
 
 /* Who listens to a channel; the caller's memory until inlay_unlisten has
  * returned (on the lane's thread) or called on_gone (posted to it). */
-struct inlay_listener {
+struct inlay_subscriber {
     struct inlay_str channel;
     /* On the lane's thread; payload is valid meanwhile. `gap`: some may have
      * been lost before this, or (payload.ptr NULL) just now. */
-    void (*on_notification)(struct inlay_listener *listener,
+    void (*on_notification)(struct inlay_subscriber *listener,
                             struct inlay_str payload,
                             bool gap);
     /* Once: it listens from now on, or never will (`failure`). */
-    void (*on_ready)(struct inlay_listener *listener,
+    void (*on_ready)(struct inlay_subscriber *listener,
                      const struct inlay_failure *failure);
     void *arg;
     struct inlay_list node; /* the driver's */
@@ -141,7 +193,7 @@ struct inlay_listener {
 };
 
 /* On the lane's thread. */
-void inlay_listen(struct inlay_lane *lane, struct inlay_listener *listener);
-void inlay_unlisten(struct inlay_lane *lane, struct inlay_listener *listener);
+void inlay_listen(struct inlay_lane *lane, struct inlay_subscriber *listener);
+void inlay_unlisten(struct inlay_lane *lane, struct inlay_subscriber *listener);
 
 #endif

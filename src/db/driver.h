@@ -28,13 +28,22 @@ struct inlay_driver {
     void (*give_up)(struct inlay_lane *lane, struct inlay_order *order);
     void (*release)(struct inlay_hold *hold);
     /* NULL: it has no notifications. */
-    void (*listen)(struct inlay_lane *lane, struct inlay_listener *listener);
-    void (*unlisten)(struct inlay_lane *lane, struct inlay_listener *listener);
+    void (*listen)(struct inlay_lane *lane, struct inlay_subscriber *listener);
+    void (*unlisten)(struct inlay_lane *lane,
+                     struct inlay_subscriber *listener);
 };
 
 extern const struct inlay_driver inlay_driver_pg, inlay_driver_sqlite;
 
-/* database.c: the order is done: counts it, sets is_done, calls on_done. */
+/* A warning in the log, one line: "database reports: …". Any thread. */
+void inlay_database_warn(const struct inlay_database *database,
+                         const char *format,
+                         ...) inlay_printf(2, 3);
+
+/* Tests only: a driver more, or instead of one of the same name. */
+void inlay_databases_driver(const struct inlay_driver *driver);
+
+/* database_lane.c: the order is done: counts it, sets is_done, calls on_done. */
 void inlay_order_done(struct inlay_order *order);
 
 #endif

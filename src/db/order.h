@@ -74,7 +74,7 @@ struct inlay_order {
     const struct inlay_cell *params; /* nparams; of BATCH and COPY sets times */
     size_t nparams, sets;
     struct inlay_hold *hold;     /* whose connection it is for, or NULL */
-    struct inlay_cursor *cursor; /* the driver's; of OPEN, FETCH, CLOSE */
+    void *cursor;                /* the driver's; of OPEN, FETCH, CLOSE */
     /* Out. */
     struct inlay_failure failure;
     struct inlay_rowset *rows; /* of a statement that has columns; else NULL.

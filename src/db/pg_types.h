@@ -14,8 +14,10 @@
 
 /*
  * A value of `oid` as it came (not NULL) -> a cell. Texts are views of `value`,
- * or in `arena`. NULL, or why not (static or in `arena`). Never reads beyond
- * `value`; any bytes.
+ * or in `arena`; they are what the server sent, UTF-8 or not. Types that cells
+ * have not become texts (time, numeric) or are refused, with what to select
+ * instead; of a user's type: text if it can be that, or an array. NULL, or why
+ * not (static or in `arena`). Never reads beyond `value`; any bytes.
  */
 const char *inlay_pg_cell(uint32_t oid,
                           struct inlay_str value,
@@ -23,8 +25,9 @@ const char *inlay_pg_cell(uint32_t oid,
                           struct inlay_cell *ret);
 
 /*
- * A cell (not NULL, not BYTES) as PostgreSQL's input functions read it, appended
- * without a NUL; arrays as "{1,2,NULL}". -1: no memory.
+ * A cell as PostgreSQL's input functions read it, appended without a NUL; arrays
+ * as "{1,2,NULL}", BYTES as "\x00ff" (alone they are better sent as they are);
+ * of NULL nothing is. -1: no memory; a date that is none.
  */
 int inlay_pg_text(const struct inlay_cell *cell, struct inlay_buf *out);
 

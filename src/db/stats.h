@@ -8,28 +8,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-/* Upper bounds of a statement's duration, ns; the last bucket is +Inf. */
-#define INLAY_DB_BOUNDS(X)                                                     \
-    X(100000, "0.0001")                                                        \
-    X(250000, "0.00025")                                                       \
-    X(500000, "0.0005")                                                        \
-    X(1000000, "0.001")                                                        \
-    X(2500000, "0.0025")                                                       \
-    X(5000000, "0.005")                                                        \
-    X(10000000, "0.01")                                                        \
-    X(25000000, "0.025")                                                       \
-    X(50000000, "0.05")                                                        \
-    X(100000000, "0.1")                                                        \
-    X(250000000, "0.25")                                                       \
-    X(500000000, "0.5")                                                        \
-    X(1000000000, "1.0")                                                       \
-    X(2500000000, "2.5")                                                       \
-    X(5000000000, "5.0")                                                       \
-    X(10000000000, "10.0")
+#include "base/buckets.h"
 
-#define INLAY_DB_BOUND_COUNT_(ns, text) +1
-enum { INLAY_DB_BUCKETS = 1 INLAY_DB_BOUNDS(INLAY_DB_BOUND_COUNT_) };
-#undef INLAY_DB_BOUND_COUNT_
+enum { INLAY_DB_BUCKETS = INLAY_BUCKETS };
+
+#define INLAY_DB_GAUGES 4 /* the first words */
 
 struct inlay_db_stats {
     /* Gauges: now. */
@@ -38,17 +21,29 @@ struct inlay_db_stats {
     _Atomic(uint64_t) busy;        /* of them: those with a statement or held */
     _Atomic(uint64_t) waiting;     /* orders without a connection */
     /* Counters. */
-    _Atomic(uint64_t) connected;   /* connections made */
-    _Atomic(uint64_t) lost;        /* that ended by themselves */
-    _Atomic(uint64_t) failed;      /* attempts to connect */
-    _Atomic(uint64_t) timeouts;    /* orders that got no connection in time */
-    _Atomic(uint64_t) waits;       /* orders that had to wait for one */
-    _Atomic(uint64_t) wait_ns;     /* how long all of them did */
-    _Atomic(uint64_t) errors;      /* statements that failed */
-    _Atomic(uint64_t) cancelled;   /* statements, for their client had gone */
+    _Atomic(uint64_t) connected; /* connections made */
+    _Atomic(uint64_t) lost;      /* that ended by themselves */
+    _Atomic(uint64_t) failed;    /* attempts to connect */
+    _Atomic(uint64_t) timeouts;  /* orders that got no connection in time */
+    _Atomic(uint64_t) waits;     /* orders that had to wait for one */
+    _Atomic(uint64_t) wait_ns;   /* how long all of them did */
+    _Atomic(uint64_t) errors;    /* statements that failed */
+    _Atomic(uint64_t) cancelled; /* statements, for their client had gone */
     _Atomic(uint64_t) buckets[INLAY_DB_BUCKETS]; /* statements by duration,
                                                     from submit to done */
     _Atomic(uint64_t) sum;                       /* ns */
+};
+
+/*
+ * Those of a database by its name, in memory that others read: a place that has
+ * no length is free. Names are written once.
+ */
+#define INLAY_DB_COUNTED_NAME 31
+
+struct inlay_db_counted {
+    atomic_uchar len; /* 1 and more: the default database is "default" */
+    char name[INLAY_DB_COUNTED_NAME];
+    struct inlay_db_stats stats;
 };
 
 #endif

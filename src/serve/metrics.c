@@ -98,6 +98,7 @@ struct inlay_error *inlay_metrics_open(int fd,
     }
     init_routes(metrics->slot);
     init_threads(metrics, nthreads);
+    inlay_databases_count_in(metrics->slot->databases);
     *ret = metrics;
     return NULL;
 }
@@ -106,7 +107,10 @@ void inlay_metrics_close(struct inlay_metrics *metrics)
 {
     if (!metrics)
         return;
-    munmap(metrics->slot, metrics->size);
+    inlay_databases_count_in(NULL);
+    /* A database's own thread may be about to count there. */
+    if (!inlay_database_at(0))
+        munmap(metrics->slot, metrics->size);
     free_unmapped(metrics);
 }
 

@@ -137,6 +137,15 @@ static void end(inlay_metric *ended, const inlay_metric *begun)
     atomic_store(ended, atomic_load(begun));
 }
 
+/* Its connections have ended with it. */
+static void settle_database(struct inlay_db_stats *stats)
+{
+    atomic_store(&stats->connections, 0);
+    atomic_store(&stats->held, 0);
+    atomic_store(&stats->busy, 0);
+    atomic_store(&stats->waiting, 0);
+}
+
 static void settle(const struct inlay_metrics_area *area, unsigned index)
 {
     struct inlay_metrics_slot *slot = inlay_metrics_slot_of(area, index);
@@ -156,6 +165,8 @@ static void settle(const struct inlay_metrics_area *area, unsigned index)
     atomic_store(&slot->pool_threads, 0);
     atomic_store(&slot->pool_running, 0);
     atomic_store(&slot->pool_waiting, 0);
+    for (size_t i = 0; i < INLAY_DATABASES; i++)
+        settle_database(&slot->databases[i].stats);
 }
 
 void inlay_metrics_area_give_back(struct inlay_metrics_area *area,

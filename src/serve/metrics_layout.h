@@ -2,7 +2,8 @@
  * metrics_layout.h - the shared memory in which workers count and from which
  * the supervisor renders: a head, then one slot per worker. Every word is
  * atomic and has one writer, so an update is a plain add; nobody waits for
- * anybody, and what a worker that was killed had counted stays.
+ * anybody, and what a worker that was killed had counted stays. (Those of
+ * databases, db/stats.h, have several, all of one process.)
  *
  * A slot is a place for workers, not one process: the next worker in it goes
  * on counting where the last one ended, so no counter ever goes back.
@@ -13,34 +14,16 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "base/buckets.h"
+#include "db/database.h"
 #include "http/http1.h"
 
 typedef _Atomic(uint64_t) inlay_metric;
 
 /* --- Histograms of durations --------------------------------------------- */
 
-/* Upper bounds of the buckets: nanoseconds, and seconds as text. */
-#define INLAY_METRICS_BOUNDS(X)                                                \
-    X(100000, "0.0001")                                                        \
-    X(250000, "0.00025")                                                       \
-    X(500000, "0.0005")                                                        \
-    X(1000000, "0.001")                                                        \
-    X(2500000, "0.0025")                                                       \
-    X(5000000, "0.005")                                                        \
-    X(10000000, "0.01")                                                        \
-    X(25000000, "0.025")                                                       \
-    X(50000000, "0.05")                                                        \
-    X(100000000, "0.1")                                                        \
-    X(250000000, "0.25")                                                       \
-    X(500000000, "0.5")                                                        \
-    X(1000000000, "1.0")                                                       \
-    X(2500000000, "2.5")                                                       \
-    X(5000000000, "5.0")                                                       \
-    X(10000000000, "10.0")
-
-#define INLAY_METRICS_COUNT_(ns, text) +1
-enum { INLAY_METRICS_BUCKETS = 1 INLAY_METRICS_BOUNDS(INLAY_METRICS_COUNT_) };
-#undef INLAY_METRICS_COUNT_
+#define INLAY_METRICS_BOUNDS(X) INLAY_BUCKET_BOUNDS(X)
+enum { INLAY_METRICS_BUCKETS = INLAY_BUCKETS };
 
 struct inlay_histogram {
     inlay_metric buckets[INLAY_METRICS_BUCKETS]; /* each its own; last: +Inf */
@@ -150,6 +133,7 @@ struct inlay_metrics_slot {
     struct inlay_metrics_python python;
     _Alignas(64) inlay_metric pool_threads;  /* of pool/workers.h; once a */
     inlay_metric pool_running, pool_waiting; /* second, first I/O thread */
+    struct inlay_db_counted databases[INLAY_DATABASES];
     inlay_metric nroutes; /* of `routes` that can be read, with the named */
     struct inlay_metrics_route routes[INLAY_METRICS_ROUTES];
     /* Then nthreads times struct inlay_metrics_io, INLAY_METRICS_IO_SIZE. */

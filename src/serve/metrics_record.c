@@ -8,19 +8,9 @@
 
 /* --- Histograms ---------------------------------------------------------- */
 
-static const uint64_t bounds[] = {
-#define BOUND(ns, text) ns,
-    INLAY_METRICS_BOUNDS(BOUND)
-#undef BOUND
-};
-
 void inlay_histogram_add(struct inlay_histogram *histogram, uint64_t ns)
 {
-    size_t bucket = 0;
-
-    while (bucket < inlay_array_size(bounds) && ns > bounds[bucket])
-        bucket++;
-    inlay_metric_add(&histogram->buckets[bucket], 1);
+    inlay_metric_add(&histogram->buckets[inlay_bucket_of(ns)], 1);
     inlay_metric_add(&histogram->sum, ns);
 }
 

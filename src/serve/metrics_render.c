@@ -258,6 +258,7 @@ int inlay_metrics_render(const struct inlay_metrics_area *area,
     render_durations(&page, area);
     render_totals(&page, area);
     render_errors(&page, area);
+    inlay_metrics_render_databases(&page, area);
     inlay_metrics_render_states(&page, area, false);
     inlay_metrics_render_workers(&page, area);
     inlay_metrics_page_end(&page);

@@ -67,6 +67,10 @@ static inline uint64_t inlay_metrics_left(uint64_t begun, uint64_t ended)
  * a handler. */
 const char *inlay_metrics_kind_text(unsigned kind, unsigned status);
 
+/* metrics_databases.c: all families inlay_db_*; none without a database. */
+void inlay_metrics_render_databases(struct inlay_metrics_page *page,
+                                    const struct inlay_metrics_area *area);
+
 /* --- metrics_workers.c --------------------------------------------------- */
 
 /* What goes on now: of the whole server, or of each worker that lives. */

@@ -505,6 +505,31 @@ static void under_load(void **state)
 
 /* --- The page as a whole, in a file -------------------------------------- */
 
+static void fill_database(struct inlay_db_counted *counted,
+                          const char *name,
+                          uint64_t times)
+{
+    struct inlay_db_stats *stats = &counted->stats;
+
+    memcpy(counted->name, name, strlen(name));
+    atomic_store(&counted->len, (unsigned char)strlen(name));
+    atomic_store(&stats->connections, 10 * times);
+    atomic_store(&stats->held, 2 * times);
+    atomic_store(&stats->busy, 3 * times);
+    atomic_store(&stats->waiting, 4 * times);
+    atomic_store(&stats->connected, 20 * times);
+    atomic_store(&stats->lost, 5 * times);
+    atomic_store(&stats->failed, 6 * times);
+    atomic_store(&stats->timeouts, 7 * times);
+    atomic_store(&stats->waits, 8 * times);
+    atomic_store(&stats->wait_ns, 1500000000 * times);
+    atomic_store(&stats->errors, 9 * times);
+    atomic_store(&stats->cancelled, 11 * times);
+    atomic_store(&stats->buckets[3], 12 * times);
+    atomic_store(&stats->buckets[INLAY_DB_BUCKETS - 1], times);
+    atomic_store(&stats->sum, 12345678901 * times);
+}
+
 static void fill(struct inlay_metrics *metrics, unsigned times)
 {
     struct inlay_metrics_thread *thread = &metrics->threads[0];
@@ -533,6 +558,42 @@ static void fill(struct inlay_metrics *metrics, unsigned times)
     inlay_histogram_add(&python->gil, 5000001);
     atomic_store(&metrics->slot->pool_threads, 4);
     atomic_store(&metrics->slot->pool_waiting, 2);
+    fill_database(&metrics->slot->databases[0], "default", times);
+    if (times == 2) /* the other worker has it in another place */
+        fill_database(&metrics->slot->databases[1], "reports", times);
+}
+
+/* Connections end with their worker, and what it counted stays. */
+static void databases_of_a_dead_worker(void **state)
+{
+    (void)state;
+    struct inlay_metrics_area *area = make_area(2, 1);
+    struct inlay_metrics *metrics = make_worker(area, 0, 1);
+
+    char *page = render(area, false);
+    lacks(page, "inlay_db_");
+    free(page);
+    fill_database(&metrics->slot->databases[3], "reports", 1);
+    fill_database(&metrics->slot->databases[4], "bad\"name", 1);
+    atomic_store(&metrics->slot->databases[5].len, 200);
+    page = render(area, false);
+    assert_int_equal(value_of(page, "inlay_db_connections{db=\"reports\"}"),
+                     10);
+    lacks(page, "bad");
+    free(page);
+    inlay_metrics_close(metrics);
+    inlay_metrics_area_give_back(area, 0);
+    page = render(area, false);
+    assert_int_equal(value_of(page, "inlay_db_connections{db=\"reports\"}"), 0);
+    assert_int_equal(
+        value_of(page, "inlay_db_connections_busy{db=\"reports\"}"), 0);
+    assert_int_equal(
+        value_of(page, "inlay_db_connections_held{db=\"reports\"}"), 0);
+    assert_int_equal(value_of(page, "inlay_db_waiting{db=\"reports\"}"), 0);
+    assert_int_equal(value_of(page, "inlay_db_connected_total{db=\"reports\"}"),
+                     20);
+    free(page);
+    inlay_metrics_area_destroy(area);
 }
 
 static char *read_whole(const char *path)
@@ -588,12 +649,19 @@ static void golden(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(wrong_memory), cmocka_unit_test(killed),
-        cmocka_unit_test(histogram),    cmocka_unit_test(ends),
-        cmocka_unit_test(many_routes),  cmocka_unit_test(many_series),
-        cmocka_unit_test(long_route),   cmocka_unit_test(labels),
-        cmocka_unit_test(wild),         cmocka_unit_test(no_memory),
-        cmocka_unit_test(under_load),   cmocka_unit_test(golden),
+        cmocka_unit_test(wrong_memory),
+        cmocka_unit_test(killed),
+        cmocka_unit_test(histogram),
+        cmocka_unit_test(ends),
+        cmocka_unit_test(many_routes),
+        cmocka_unit_test(many_series),
+        cmocka_unit_test(long_route),
+        cmocka_unit_test(labels),
+        cmocka_unit_test(wild),
+        cmocka_unit_test(no_memory),
+        cmocka_unit_test(under_load),
+        cmocka_unit_test(golden),
+        cmocka_unit_test(databases_of_a_dead_worker),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,342 @@
+#include "db/row.h"
+
+#include "base/macros.h"
+
+#include "base/banned.h"
+
+/* Fields and columns that are matched without taking memory. */
+#define FEW 64
+#define ABSENT UINT32_MAX
+/* Of what is quoted in a message. */
+#define NAME_MOST 60
+#define NAMES_MOST 200
+
+struct reader {
+    const struct inlay_query *query;
+    const struct inlay_rowset *rows;
+    struct inlay_arena *arena;
+    struct inlay_failure *failure;
+    const struct inlay_type *row;
+    uint32_t *columns; /* of the struct's fields; ABSENT */
+    uint32_t few[FEW];
+};
+
+/* --- What is wrong -------------------------------------------------------- */
+
+static int shown(struct inlay_str name)
+{
+    return (int)inlay_min(name.len, (size_t)NAME_MOST);
+}
+
+/* What is wrong; "file:line: " before what the programmer has to change. */
+static inlay_cold bool fail(struct reader *reader, int kind, const char *text)
+{
+    struct inlay_source decl = reader->query->decl;
+
+    if (kind == INLAY_INTERNAL && decl.file.len)
+        inlay_failure_set(reader->failure, kind, "%.*s:%u: %s",
+                          inlay_str_arg(decl.file), (unsigned)decl.line, text);
+    else
+        inlay_failure_set(reader->failure, kind, "%s", text);
+    return false;
+}
+
+static inlay_cold bool fail_memory(struct reader *reader)
+{
+    return fail(reader, INLAY_NO_MEMORY,
+                "there is no memory for the rows in the call");
+}
+
+static inlay_cold bool fail_internal(struct reader *reader,
+                                     struct inlay_str text)
+{
+    return text.ptr ? fail(reader, INLAY_INTERNAL, text.ptr)
+                    : fail_memory(reader);
+}
+
+/* The names that there are, as far as there is room for them. */
+static inlay_cold void list_columns(const struct inlay_rowset *rows,
+                                    char text[NAMES_MOST])
+{
+    size_t at = 0;
+
+    text[0] = '\0';
+    for (size_t i = 0; i < rows->ncolumns; i++) {
+        struct inlay_str name = rows->ops->name(rows, i);
+
+        if (name.len + 7 >= NAMES_MOST - at) {
+            const char *more = i ? ", …" : "…";
+            memcpy(text + at, more, strlen(more) + 1);
+            return;
+        }
+        if (i) {
+            memcpy(text + at, ", ", 2);
+            at += 2;
+        }
+        memcpy(text + at, name.ptr, name.len);
+        at += name.len;
+        text[at] = '\0';
+    }
+}
+
+static inlay_cold bool fail_absent(struct reader *reader,
+                                   const struct inlay_field *field)
+{
+    char names[NAMES_MOST];
+
+    list_columns(reader->rows, names);
+    return fail_internal(
+        reader,
+        inlay_arena_format(
+            reader->arena,
+            "no column is called \"%.*s\", which %.*s.%.*s needs; the columns "
+            "are %s: select it, or make the field an INLAY_OPTIONAL",
+            shown(field->name), field->name.ptr, shown(reader->row->name),
+            reader->row->name.ptr, shown(field->name), field->name.ptr, names));
+}
+
+/* `field`: NULL of a row that is no struct. */
+static inlay_cold bool fail_value(struct reader *reader,
+                                  size_t column,
+                                  const struct inlay_field *field,
+                                  bool is_null,
+                                  const char *why)
+{
+    if (why == inlay_cell_no_memory)
+        return fail_memory(reader);
+    struct inlay_str name = reader->rows->ops->name(reader->rows, column);
+    const struct inlay_type *type = field ? field->type : reader->row;
+    struct inlay_str what = reader->row->name;
+    struct inlay_str dot = field ? INLAY_STR(".") : INLAY_STR("");
+    struct inlay_str member = field ? field->name : INLAY_STR("");
+
+    if (is_null && field)
+        return fail_internal(
+            reader,
+            inlay_arena_format(
+                reader->arena,
+                "column %.*s is null, but %.*s.%.*s is of the type %.*s: make "
+                "it an INLAY_OPTIONAL, or select coalesce(…)",
+                shown(name), name.ptr, shown(what), what.ptr, shown(member),
+                member.ptr, shown(type->name), type->name.ptr));
+    if (is_null)
+        return fail_internal(
+            reader, inlay_arena_format(
+                        reader->arena,
+                        "column %.*s is null, but the query is for %.*s: "
+                        "make it an INLAY_OPTIONAL, or select "
+                        "coalesce(…)",
+                        shown(name), name.ptr, shown(what), what.ptr));
+    return fail_internal(
+        reader,
+        inlay_arena_format(reader->arena, "column %.*s (for %.*s%s%.*s): %s",
+                           shown(name), name.ptr, shown(what), what.ptr,
+                           dot.ptr, shown(member), member.ptr, why));
+}
+
+/* --- Columns and fields --------------------------------------------------- */
+
+static bool settle(struct reader *reader, size_t field, uint32_t column)
+{
+    const struct inlay_field *of = &reader->row->fields[field];
+
+    reader->columns[field] = column;
+    if (column != ABSENT || of->type->kind == INLAY_KIND_OPTIONAL)
+        return true;
+    return fail_absent(reader, of);
+}
+
+/* Fields from `field` on, the columns being in another order: each is looked
+ * for among the names of all, from the first one on. */
+static bool match_rest(struct reader *reader, size_t field)
+{
+    const struct inlay_rowset *rows = reader->rows;
+    struct inlay_str few[FEW], *names = few;
+
+    if (rows->ncolumns > FEW) {
+        names = inlay_arena_zalloc_array(reader->arena, rows->ncolumns,
+                                         sizeof(*names));
+        if (!names)
+            return fail_memory(reader);
+    }
+    for (size_t i = 0; i < rows->ncolumns; i++)
+        names[i] = rows->ops->name(rows, i);
+    for (; field < reader->row->nfields; field++) {
+        struct inlay_str name = reader->row->fields[field].name;
+        size_t at = 0;
+
+        while (at < rows->ncolumns && !inlay_str_equal(names[at], name))
+            at++;
+        if (!settle(reader, field, at < rows->ncolumns ? (uint32_t)at : ABSENT))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Most queries select what the struct has, in its order: then each column is
+ * looked at once. As long as that goes well no earlier one can be the same name.
+ */
+static bool match(struct reader *reader)
+{
+    const struct inlay_rowset *rows = reader->rows;
+    const struct inlay_type *row = reader->row;
+    size_t field = 0;
+
+    reader->columns = reader->few;
+    if (row->nfields > FEW)
+        reader->columns = inlay_arena_zalloc_array(reader->arena, row->nfields,
+                                                   sizeof(*reader->columns));
+    if (!reader->columns)
+        return fail_memory(reader);
+    while (field < row->nfields && field < rows->ncolumns &&
+           inlay_str_equal(rows->ops->name(rows, field),
+                           row->fields[field].name)) {
+        reader->columns[field] = (uint32_t)field;
+        field++;
+    }
+    return field == row->nfields || match_rest(reader, field);
+}
+
+static bool begin(struct reader *reader)
+{
+    reader->row = reader->query->row;
+    if (!reader->row)
+        return fail(reader, INLAY_INTERNAL, "the query is for no rows");
+    if (!reader->rows || reader->rows->ncolumns == 0)
+        return fail(reader, INLAY_INTERNAL,
+                    "the statement has no columns: use inlay_exec, or let it "
+                    "return some (returning …)");
+    return reader->row->kind != INLAY_KIND_STRUCT || match(reader);
+}
+
+/* --- Rows ----------------------------------------------------------------- */
+
+static inline bool read_cell(struct reader *reader,
+                             size_t row,
+                             size_t column,
+                             const struct inlay_field *field,
+                             const struct inlay_type *type,
+                             void *ret)
+{
+    const struct inlay_rowset *rows = reader->rows;
+    struct inlay_cell cell;
+    const char *why = rows->ops->cell(rows, row, column, reader->arena, &cell);
+    bool is_null = !why && cell.kind == INLAY_CELL_NULL;
+
+    if (inlay_likely(!why))
+        why = inlay_cell_to(&cell, type, reader->arena, ret);
+    return inlay_likely(!why) ||
+           fail_value(reader, column, field, is_null, why);
+}
+
+/* Into zeroed memory. */
+static bool read_row(struct reader *reader, size_t row, char *ret)
+{
+    const struct inlay_type *type = reader->row;
+
+    if (type->kind != INLAY_KIND_STRUCT)
+        return read_cell(reader, row, 0, NULL, type, ret);
+    for (size_t i = 0; i < type->nfields; i++) {
+        const struct inlay_field *field = &type->fields[i];
+
+        if (reader->columns[i] != ABSENT &&
+            !read_cell(reader, row, reader->columns[i], field, field->type,
+                       ret + field->offset))
+            return false;
+    }
+    return true;
+}
+
+static bool read_one(struct reader *reader, char *ret)
+{
+    if (reader->rows->nrows == 0)
+        return fail(reader, INLAY_NOT_FOUND, "no such row");
+    return read_row(reader, 0, ret);
+}
+
+/* NULL of a row that is no struct is nothing, too: max() of no rows. */
+static bool read_maybe(struct reader *reader, char *ret)
+{
+    const struct inlay_type *type = reader->query->type;
+    const bool has = true;
+
+    if (reader->rows->nrows == 0)
+        return true;
+    if (reader->row->kind != INLAY_KIND_STRUCT)
+        return read_cell(reader, 0, 0, NULL, type, ret);
+    memcpy(ret + type->has_offset, &has, sizeof(has));
+    return read_row(reader, 0, ret + type->value_offset);
+}
+
+static bool read_all(struct reader *reader, char *ret)
+{
+    const struct inlay_type *type = reader->query->type;
+    inlay_len count = reader->rows->nrows;
+    char *at;
+
+    if (count == 0)
+        return true;
+    at = inlay_cell_memory(reader->row, count, reader->arena);
+    if (!at)
+        return fail_memory(reader);
+    for (size_t i = 0; i < count; i++)
+        if (!read_row(reader, i, at + i * reader->row->size))
+            return false;
+    memcpy(ret + type->ptr_offset, &at, sizeof(at));
+    memcpy(ret + type->len_offset, &count, sizeof(count));
+    return true;
+}
+
+static bool read_rows(struct reader *reader, char *ret)
+{
+    switch (reader->query->kind) {
+    case INLAY_QUERY_ONE:
+        return read_one(reader, ret);
+    case INLAY_QUERY_MAYBE:
+        return read_maybe(reader, ret);
+    case INLAY_QUERY_ALL:
+        return read_all(reader, ret);
+    default:
+        return fail(reader, INLAY_INTERNAL, "the query is for no rows");
+    }
+}
+
+bool inlay_rows_read(const struct inlay_query *query,
+                     const struct inlay_rowset *rows,
+                     struct inlay_arena *arena,
+                     void *result,
+                     struct inlay_failure *failure)
+{
+    struct reader reader; /* not zeroed: `few` is large */
+
+    reader.query = query;
+    reader.rows = rows;
+    reader.arena = arena;
+    reader.failure = failure;
+    if (inlay_likely(begin(&reader) && read_rows(&reader, result)))
+        return true;
+    memset(result, 0, query->type ? query->type->size : 0);
+    return false;
+}
+
+bool inlay_row_read(const struct inlay_query *query,
+                    const struct inlay_rowset *rows,
+                    size_t row,
+                    struct inlay_arena *arena,
+                    void *result,
+                    struct inlay_failure *failure)
+{
+    size_t size = query->row ? query->row->size : 0;
+    struct reader reader;
+
+    reader.query = query;
+    reader.rows = rows;
+    reader.arena = arena;
+    reader.failure = failure;
+    memset(result, 0, size); /* it has the row before */
+    if (inlay_likely(begin(&reader) && read_row(&reader, row, result)))
+        return true;
+    memset(result, 0, size);
+    return false;
+}
