@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "db/database.h"
 #include "serve/route.h"
 #include "type/text.h"
 
@@ -61,6 +62,8 @@ static const char *macro_of(const struct inlay_param_source *source)
         return "INLAY_FORM";
     case INLAY_SOURCE_QUERY:
         return "INLAY_QUERY";
+    case INLAY_SOURCE_DB:
+        return "INLAY_DB";
     case INLAY_SOURCE_BODY:
         break;
     }
@@ -399,6 +402,26 @@ static struct inlay_error *bind_body(const struct inlay_bind_target *target,
 
 /* --- Each parameter ------------------------------------------------------ */
 
+/* The database that INLAY_DB names, or the one without a name. */
+static struct inlay_error *find_database(const struct inlay_bind_target *target,
+                                         const struct inlay_param *param,
+                                         struct inlay_arena *arena,
+                                         struct inlay_database **ret)
+{
+    size_t index = (size_t)(param - target->callable->func->params);
+    const struct inlay_param_source *source = source_of(target, index);
+    struct inlay_error *error =
+        inlay_database_find(source ? source->name : INLAY_STR(""), ret);
+
+    if (!error)
+        return NULL;
+    struct inlay_str why =
+        inlay_arena_format(arena, "has none: %s", error->message);
+    inlay_error_destroy(error);
+    return why.ptr ? param_error(target, param, arena, why.ptr)
+                   : inlay_error_no_memory();
+}
+
 /* What the server gives. */
 static struct inlay_error *bind_injected(const struct inlay_bind_target *target,
                                          const struct inlay_param *param,
@@ -420,7 +443,7 @@ static struct inlay_error *bind_injected(const struct inlay_bind_target *target,
         return NULL;
     case INLAY_INJECTED_DB:
         bound->source = INLAY_BIND_DB;
-        return NULL;
+        return find_database(target, param, arena, &bound->database);
     case INLAY_INJECTED_PROVIDED:
         break;
     }
@@ -473,6 +496,7 @@ static enum inlay_bind_source choose(const struct inlay_bind_target *target,
         return INLAY_BIND_FORM;
     case INLAY_SOURCE_QUERY:
         return INLAY_BIND_QUERY;
+    case INLAY_SOURCE_DB: /* of what the server gives only: sources.c */
     case INLAY_SOURCE_BODY:
         break;
     }

@@ -17,6 +17,8 @@
 #include "type/violation.h"
 
 struct inlay_form;
+struct inlay_database;
+struct inlay_native_call;
 
 enum inlay_bind_source {
     INLAY_BIND_PATH,
@@ -30,7 +32,7 @@ enum inlay_bind_source {
     /* From here on: INJECTED pointers. */
     INLAY_BIND_REQUEST,  /* input->request */
     INLAY_BIND_SOCKET,   /* input->socket */
-    INLAY_BIND_DB,       /* input->databases[first] */
+    INLAY_BIND_DB,       /* inlay_native_database of input->call */
     INLAY_BIND_PROVIDED, /* *input->provided[first] */
     INLAY_BIND_STATE,    /* bound->state->value */
 };
@@ -86,6 +88,7 @@ struct inlay_bind_param {
     size_t first;     /* PATH: number of the path's parameter; PROVIDED: slot;
                          else an item */
     const struct inlay_state *state; /* STATE */
+    struct inlay_database *database; /* DB */
     size_t nitems;                   /* by name: 1; of a model: its fields */
     bool model;                      /* a struct whose fields are the items */
     bool maybe;        /* a model that may be absent, when no item is there */
@@ -139,6 +142,7 @@ struct inlay_bind_input {
     const struct inlay_form *form;    /* finished; when bind->nform */
     const struct inlay_json_doc *doc; /* inlay_bind_parse's; NULL: not yet */
     void *request, *socket;           /* what INJECTED ones get */
+    struct inlay_native_call *call;   /* who is given databases */
     void **provided;                  /* results of providers, by slot */
 };
 

@@ -247,8 +247,10 @@ static void *run(void *arg)
     snprintf(name, sizeof(name), "inlay-io-%u", thread->index % 1000);
     pthread_setname_np(pthread_self(), name);
     inlay_crash_thread();
+    inlay_native_lanes_open(thread);
     inlay_loop_run(&thread->loop);
     inlay_native_pool_leave(thread);
+    inlay_native_lanes_close(thread);
     return NULL;
 }
 

@@ -29,8 +29,8 @@ const char *inlay_colour_text(enum inlay_colour colour)
     return "";
 }
 
-/* All that waits takes the request or WebSocket; a const request is for those
- * that only look at it. */
+/* All that waits takes the request, WebSocket or database; a const request is
+ * for those that only look at it. */
 static bool may_wait(const struct inlay_func *func)
 {
     for (size_t i = 0; i < func->nparams; i++) {
@@ -38,6 +38,7 @@ static bool may_wait(const struct inlay_func *func)
 
         if (type->kind == INLAY_KIND_INJECTED &&
             (type->injected == INLAY_INJECTED_SOCKET ||
+             type->injected == INLAY_INJECTED_DB ||
              (type->injected == INLAY_INJECTED_REQUEST &&
               !type->injected_const)))
             return true;
@@ -243,6 +244,7 @@ static inline void begin(struct inlay_native_call *call,
     work->input.headers = request->headers;
     work->input.nheaders = request->nheaders;
     work->input.request = work->input.socket = call;
+    work->input.call = call;
     work->input.provided = NULL;
 }
 
@@ -276,6 +278,7 @@ static void task_main(void *arg)
 
     inlay_context_resume(&task->call.context);
     run_list(&task->call);
+    inlay_native_databases_end(task);
     inlay_context_leave(&task->call.context);
     task->over = true;
 }
@@ -333,6 +336,7 @@ static bool run_on(struct inlay_native_task *task)
         inlay_context_fail(&task->call.context, INLAY_INTERNAL,
                            INLAY_STR("it does not end"));
         task->call.end = INLAY_NATIVE_FAILED;
+        inlay_native_databases_end(task);
         /* Those of the call may know of variables on its stack. */
         inlay_arena_run_defers(task->call.context.arena, task->before);
         inlay_coroutine_abandon(task->coroutine);
@@ -383,14 +387,25 @@ static bool takes_const(const struct inlay_func *func)
     return false;
 }
 
+static bool waits_for_client(const char *name)
+{
+    return strcmp(name, "inlay_sleep") != 0;
+}
+
 bool inlay_native_may_wait(struct inlay_native_call *call, const char *name)
 {
     const struct inlay_func *func = call->step->bind->callable->func;
     const char *why;
     char text[256];
 
-    if (call->step->colour == INLAY_COLOUR_COROUTINE && call->task)
-        return true;
+    if (call->step->colour == INLAY_COLOUR_COROUTINE && call->task) {
+        if (!waits_for_client(name) || !inlay_native_in_transaction(call->task))
+            return true;
+        inlay_native_misuse(call, name,
+                            "a transaction is open: others would wait with it "
+                            "for this client; commit first");
+        return false;
+    }
     if (inlay_native_is_pooled(call))
         why = "is INLAY_ASYNC: it runs on the pool, where it may block as in "
               "any C, but not wait for this";
@@ -423,19 +438,27 @@ bool inlay_native_refuse(struct inlay_context *context)
     return refuse(inlay_native_call_of(context));
 }
 
-bool inlay_native_await(struct inlay_native_call *call,
-                        enum inlay_native_wait what)
+bool inlay_native_sleep_for(struct inlay_native_call *call,
+                            enum inlay_native_wait what)
 {
     struct inlay_native_task *task = call->task;
 
-    if (inlay_unlikely(call->context.error || task->closed))
-        return refuse(call);
+    if (inlay_unlikely(task->closed))
+        return false;
     task->waits = what;
     inlay_context_leave(&call->context);
     inlay_coroutine_yield();
     inlay_context_resume(&call->context);
     inlay_busy_set(&task->thread->busy, &call->context);
     return !task->closed;
+}
+
+bool inlay_native_await(struct inlay_native_call *call,
+                        enum inlay_native_wait what)
+{
+    if (inlay_unlikely(call->context.error || call->task->closed))
+        return refuse(call);
+    return inlay_native_sleep_for(call, what);
 }
 
 /* It goes on, and tells its caller when that was all of it. */

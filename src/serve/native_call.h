@@ -5,13 +5,14 @@
  * pool.
  *
  * The colour of a list of steps is the strongest of its functions': PLAIN ones
- * run at once, on the thread's own stack. If one may wait (an inlay_request *
- * or inlay_socket * parameter, but for a const inlay_request *) or runs on the pool (INLAY_ASYNC), all run
- * in a coroutine, which waits for the pool as for anything else.
+ * run at once, on the thread's own stack. If one may wait (an inlay_request *,
+ * inlay_socket * or inlay_db * parameter, but for a const inlay_request *) or
+ * runs on the pool (INLAY_ASYNC), all run in a coroutine, which waits for the pool as for anything else.
  */
 #ifndef INLAY_SERVE_NATIVE_CALL_H
 #define INLAY_SERVE_NATIVE_CALL_H
 
+#include "db/database.h"
 #include "load/context.h"
 #include "net/coroutine.h"
 #include "serve/bind.h"
@@ -185,6 +186,7 @@ enum inlay_native_wait {
     INLAY_NATIVE_TIMER,
     INLAY_NATIVE_MESSAGE, /* of a WebSocket */
     INLAY_NATIVE_POOL,
+    INLAY_NATIVE_DB,
 };
 
 /*
@@ -209,6 +211,15 @@ void inlay_native_wake(struct inlay_native_call *call,
 /* The client is gone, or its interest: waits return false from now on, the one
  * at hand too. */
 void inlay_native_close(struct inlay_native_call *call);
+
+/* native_db.c: the call's own inlay_db; NULL: it has failed. */
+struct inlay_db *inlay_native_database(struct inlay_native_call *call,
+                                       struct inlay_database *database);
+
+/* The thread's lanes of all databases that are configured; on that thread, when
+ * its loop begins, and when it has ended. */
+void inlay_native_lanes_open(struct inlay_io_thread *thread);
+void inlay_native_lanes_close(struct inlay_io_thread *thread);
 
 /* The thread's loop has ended, all requests with it: functions that are still
  * on the pool have nobody to return to. On that thread. */

@@ -4,6 +4,7 @@
  * function has its parameters.
  */
 #include "serve/bind_read.h"
+#include "serve/native_call.h"
 #include "type/text.h"
 
 #include "base/banned.h"
@@ -189,6 +190,8 @@ static void *injected(const struct inlay_bind_input *input,
         return input->request;
     case INLAY_BIND_SOCKET:
         return input->socket;
+    case INLAY_BIND_DB:
+        return inlay_native_database(input->call, bound->database);
     case INLAY_BIND_PROVIDED:
         return input->provided[bound->first];
     case INLAY_BIND_STATE:
@@ -252,6 +255,7 @@ static enum inlay_bind_status read_source(struct inlay_reading *reading,
             break;
         case INLAY_BIND_REQUEST:
         case INLAY_BIND_SOCKET:
+        case INLAY_BIND_DB:
         case INLAY_BIND_PROVIDED:
         case INLAY_BIND_STATE:
             break;

@@ -68,6 +68,7 @@ struct inlay_native_task {
     struct inlay_native_inflow inflow;
     struct inlay_arena_defer *before;   /* the defers that are not the call's */
     struct inlay_native_pooled *pooled; /* while it waits for the pool */
+    struct inlay_db *databases;         /* that it was given */
 };
 
 /* What the functions have said, to be written to; NULL (and the call has
@@ -91,6 +92,15 @@ bool inlay_native_pool_run(struct inlay_native_task *task,
                            void *result);
 /* The request is over and the coroutine has ended: the arena goes. */
 void inlay_native_pool_free(struct inlay_native_pooled *pooled);
+
+/* native_db.c: what the call has open of databases ends; it does not wait. */
+void inlay_native_databases_end(struct inlay_native_task *task);
+bool inlay_native_in_transaction(const struct inlay_native_task *task);
+
+/* native_call.c: as inlay_native_await, but it returns always, false when the
+ * client is gone; also for a call that has failed. */
+bool inlay_native_sleep_for(struct inlay_native_call *call,
+                            enum inlay_native_wait what);
 
 /* native_stream.c */
 void inlay_native_inflow_begin(struct inlay_native_task *task);

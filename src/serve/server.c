@@ -159,6 +159,7 @@ struct inlay_error *inlay_server_create(
         inlay_server_destroy(server);
         return error;
     }
+    inlay_databases_log(&server->config.log);
     *ret = server;
     return NULL;
 }
@@ -264,6 +265,7 @@ void inlay_server_destroy(struct inlay_server *server)
         return;
     for (unsigned i = 0; server->running && i < server->nthreads; i++)
         inlay_io_thread_stop(&server->threads[i]);
+    inlay_databases_log_end(&server->config.log);
     inlay_watchdog_destroy(server->watchdog);
     for (size_t i = 0; i < server->nhandlers; i++)
         destroy_handler(server->handlers[i]);

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/networks.h"
 #include "base/slab.h"
+#include "db/database.h"
 #include "http/date.h"
 #include "http/http1.h"
 #include "net/coroutine.h"
@@ -181,9 +182,10 @@ struct inlay_io_thread {
     unsigned nspare;
     struct inlay_coroutines coroutines; /* of native calls that wait */
     struct inlay_native_lane *lane; /* their way back from the pool; or NULL */
-    struct inlay_busy busy;         /* the native call that runs */
-    struct inlay_common common;     /* what every answer's head has */
-    uint64_t common_at;             /* loop's time of it */
+    struct inlay_lane *db_lanes[INLAY_DATABASES]; /* by index; NULL: not open */
+    struct inlay_busy busy;     /* the native call that runs */
+    struct inlay_common common; /* what every answer's head has */
+    uint64_t common_at;         /* loop's time of it */
     struct inlay_mail drain_mail, stop_mail;
     atomic_bool drain_posted;
     struct inlay_pulse pulse;
