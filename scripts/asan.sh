@@ -16,6 +16,7 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 ASAN_OPTIONS=detect_leaks=1 meson test -C build/asan --print-errorlogs \
     --timeout-multiplier 4
 
+scripts/setup.sh database
 meson install -C build/asan --quiet
 
 # libstdc++ as well: ASan wraps its exceptions only if it is there at start.

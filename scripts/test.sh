@@ -14,6 +14,7 @@ if [ -n "${CI:-}" ]; then
 fi
 meson test -C build/c --print-errorlogs
 
+scripts/setup.sh database
 marks='not bench'
 if [ -n "${FAST:-}" ]; then
     marks='not bench and not slow'

@@ -35,6 +35,7 @@ from inlay.structs import install as _install_structs
 
 if TYPE_CHECKING:
     from inlay.embed import Config, Server, run
+    from inlay.statements import db
 
 __all__ = [
     "Array",
@@ -61,6 +62,7 @@ __all__ = [
     "allow",
     "answer_error",
     "configure_pool",
+    "db",
     "install",
     "load_built",
     "pool_stats",
@@ -82,4 +84,8 @@ def __getattr__(name: str) -> Any:
         from inlay import embed
 
         return getattr(embed, name)
+    if name == "db":
+        from inlay.statements import db
+
+        return db
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

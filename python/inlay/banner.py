@@ -29,6 +29,8 @@ def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) 
     if ready["app"] is not None:
         log.info("  ASGI application %s (%s)", config.target, ready["app"])
         show_lifted(ready)
+    for line in ready.get("databases", ()):
+        log.info("  %s", line)
     for line in ready.get("warnings", ()):
         log.warning("%s", line)
     log.info(

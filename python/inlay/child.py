@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import os
@@ -57,6 +58,14 @@ def execute(
     """
     module, _, function = entry.partition(":")
     start = {"channel": end, "inherited": inherited, **more}
+    fds = [end, *inherited.values()]
+    private = -1
+    if config.db:
+        # Arguments are for everybody to see, and URLs have passwords.
+        private = hide(config.db)
+        start["db"] = private
+        fds.append(private)
+        config = dataclasses.replace(config, db=())
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _LATER)
     try:
         return subprocess.Popen(
@@ -67,10 +76,21 @@ def execute(
                 config.to_json(),
                 json.dumps(start),
             ],
-            pass_fds=[end, *inherited.values()],
+            pass_fds=fds,
         )
     finally:
+        if private >= 0:
+            os.close(private)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def hide(texts: Sequence[str]) -> int:
+    """A descriptor that they can be read from."""
+    fd = os.memfd_create("inlay-start", os.MFD_CLOEXEC)
+    with os.fdopen(os.dup(fd), "w", encoding="utf-8") as file:
+        json.dump(texts, file)
+    os.lseek(fd, 0, os.SEEK_SET)
+    return fd
 
 
 class Child:

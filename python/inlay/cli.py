@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from . import __version__, logs, options, project
+from . import __version__, database, logs, options, project
 from .config import Config
 from .supervisor import supervise
 
@@ -89,6 +89,8 @@ class _ServerCommand(click.Command):
         )
         if env_file:
             project.load_env_file(env_file)
+        if "db" in found:
+            found["db"] = database.without(found["db"], os.environ)
         ctx.default_map = found
 
     def format_options(
@@ -187,7 +189,8 @@ def inspect(file: str, as_json: bool) -> None:
 # What decides which application is imported, and how its routes are served.
 _OF_ROUTES = frozenset({
     "app_dir", "factory", "interface", "lifespan", "root_path", "env_file", "loop",
-    "lift", "lift_past",
+    "lift", "lift_past", "db", "db_min_size", "db_max_size", "db_pool_timeout",
+    "db_statement_timeout", "db_statement_cache",
 })  # fmt: skip
 
 
@@ -209,6 +212,7 @@ def list_routes(target: str | None, as_json: bool, **values: Any) -> None:
     from .target import TargetError
 
     config = _config(target, values)
+    database.prepare(config)
     try:
         route_list.show(config, as_json)
     except (TargetError, LifespanError) as error:
@@ -277,6 +281,55 @@ def new(path: str, template: str) -> None:
         click.echo(f"  {file}")
     steps = "".join(f"\n  {step}" for step in scaffold.NEXT_STEPS[template])
     click.echo(f"Now:\n  cd {path}{steps}")
+
+
+@main.group()
+def db() -> None:
+    """Migrations of a database: numbered .sql files, each applied once."""
+
+
+def _of_migrations(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--dir",
+            "folder",
+            default="migrations",
+            show_default=True,
+            type=click.Path(file_okay=False),
+            help="Where 0001_users.sql and the others are.",
+        ),
+        click.option(
+            "--db",
+            "url",
+            metavar="URL",
+            help="postgresql://… or sqlite:///…  [default: DATABASE_URL]",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@db.command()
+@_of_migrations
+@click.option("--dry-run", is_flag=True, help="Only say what would be applied.")
+def migrate(folder: str, url: str | None, dry_run: bool) -> None:
+    """Apply what was not applied yet: in order, each in a transaction.
+
+    One that fails is rolled back, and nothing behind it is tried. When two
+    run at once the second one waits, and finds nothing to do.
+    """
+    from . import migrate_command
+
+    migrate_command.migrate(folder, url, dry_run)
+
+
+@db.command("status")
+@_of_migrations
+def db_status(folder: str, url: str | None) -> None:
+    """What was applied and what is to be; fails when they don't go together."""
+    from . import migrate_command
+
+    migrate_command.status(folder, url)
 
 
 @main.group(invoke_without_command=False)

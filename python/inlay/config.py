@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 KIB = 1024
@@ -68,6 +68,14 @@ class Config:
     quarantine_window: float = 600.0  # seconds in which they count
     control: str | None = None  # Unix socket for `inlay ctl`
     watchdog: float = 0.1  # seconds that C may hold an I/O thread; 0: any
+    # Databases
+    # "URL", "name=URL"; they have passwords, so they are shown nowhere.
+    db: tuple[str, ...] = field(default=(), repr=False)
+    db_min_size: int = 0  # connections of a worker that stay
+    db_max_size: int = 10
+    db_pool_timeout: float = 10.0  # for a connection; then 503
+    db_statement_timeout: float = 30.0  # 0: any time
+    db_statement_cache: int = 256  # prepared, per connection; 0: none
     # Log and metrics
     log_level: str = "info"
     log_config: str | None = None

@@ -18,7 +18,7 @@ from collections.abc import Generator, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
-from . import banner, config, logs, options, serving, sockets, target
+from . import banner, config, database, logs, options, serving, sockets, target
 from .config import EXIT_FAILED, EXIT_STARTUP
 from .lifespan import LifespanError
 from .logs import log
@@ -72,6 +72,7 @@ class Config:
             from . import project
 
             project.load_env_file(made.env_file)
+        database.prepare(made)
         if keywords.get("log_config", "") is not None:
             logs.configure(made)
 

@@ -115,6 +115,24 @@ class Header(Item):
         return f"{name.lower()}:{text}"
 
 
+class Database(Item):
+    """A database's URL, or NAME=URL; variables separate them by blanks. What
+    is wrong with one is said without it: it may have a password."""
+
+    name = "[name=]url"
+
+    def __init__(self) -> None:
+        super().__init__(" ")
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return rv.split()
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        if not isinstance(value, str):
+            self.fail("a database is given by the text of its URL", param, ctx)
+        return value
+
+
 class Loop(_Type):
     """A loop's name, or the MODULE:FACTORY of another one."""
 

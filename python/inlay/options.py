@@ -16,9 +16,19 @@ from typing import Any
 
 import click
 
-from . import logs, quarantine, settings, sockets
+from . import database, logs, quarantine, settings, sockets
 from .config import Config
-from .option_types import Header, Interface, Item, Loop, Mode, Number, Size, Whole
+from .option_types import (
+    Database,
+    Header,
+    Interface,
+    Item,
+    Loop,
+    Mode,
+    Number,
+    Size,
+    Whole,
+)
 
 DEFAULTS = Config("")
 _CODINGS = ("zstd", "br", "gzip")
@@ -224,6 +234,30 @@ _PROCESSES = [
         "--quarantine-window", "Seconds within which those crashes happen.", _SECONDS
     ),
     _option("--control", "Unix socket that `inlay ctl` talks to.", click.Path()),
+]
+_DATABASES = [
+    _option(
+        "--db",
+        "Database: postgresql://USER@HOST/NAME, sqlite:///FILE, or NAME=URL for "
+        "another one than the default; may be repeated. Also DATABASE_URL and "
+        "DATABASE_URL_NAME.",
+        Database(),
+    ),
+    _option("--db-min-size", "Connections of a worker that stay open.", _COUNT),
+    _option("--db-max-size", "Connections of a worker.", Whole(1, 10_000)),
+    _option(
+        "--db-pool-timeout",
+        "Seconds that a statement waits for a connection, then 503.",
+        _SECONDS,
+    ),
+    _option(
+        "--db-statement-timeout", "Seconds that a statement may run; 0: any.", _SECONDS
+    ),
+    _option(
+        "--db-statement-cache",
+        "Prepared statements of a connection; 0: none, for old PgBouncers.",
+        Whole(0, 100_000),
+    ),
 ]
 _RELOAD = [
     _option(
@@ -485,6 +519,7 @@ SECTIONS: dict[str, list[ServerOption]] = {
     "Where to listen": _WHERE,
     "Application": _WHAT,
     "Processes and threads": _PROCESSES,
+    "Databases": _DATABASES,
     "Reload": _RELOAD,
     "Log": _LOGS,
     "Metrics and health": _METRICS,
@@ -537,6 +572,8 @@ def field_of(key: str) -> str | None:
 def convert(field: str, value: Any) -> Any:
     """A value as Config has it; raises OptionError."""
     option = BY_FIELD[field]
+    if field == "db" and isinstance(value, Mapping):
+        value = [f"{name}={url}" for name, url in value.items()]
     if isinstance(value, Mapping):
         raise OptionError(f"{value!r} is a table")
     if option.multiple:
@@ -579,6 +616,7 @@ def check(config: Config) -> Config:
         for text in config.bind:
             sockets.parse(text)
         settings.check(config)
+        database.check(config)
     except (sockets.BindError, ValueError, OSError) as error:
         text = getattr(error, "strerror", None) or str(error)
         name, colon, reason = text.partition(":")

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,6 +98,10 @@ def _read(path: str, table: dict[str, Any]) -> dict[str, Any]:
 def _anchored(field: str, value: Any, folder: str) -> Any:
     if isinstance(value, list):
         return [_anchored(field, each, folder) for each in value]
+    if field == "db" and isinstance(value, dict):
+        return {name: _anchored(field, url, folder) for name, url in value.items()}
+    if field == "db" and isinstance(value, str):
+        return _anchored_url(value, folder)
     if field not in _PATHS or not isinstance(value, str):
         return value
     mark = _PATHS[field]
@@ -104,6 +109,12 @@ def _anchored(field: str, value: Any, folder: str) -> Any:
     if found != mark or path.startswith("@"):
         return value  # HOST:PORT; an abstract socket
     return f"{head}{found}{os.path.join(folder, path)}"
+
+
+def _anchored_url(text: str, folder: str) -> str:
+    """sqlite:///app.db of this folder; no other one is a file's."""
+    found = re.fullmatch(r"([\w-]*=)?(sqlite(?:\+\w+)?:///)([^/:?].*)", text, re.I)
+    return f"{found[1] or ''}{found[2]}{folder}/{found[3]}" if found else text
 
 
 def load_env_file(path: str) -> None:

@@ -12,7 +12,17 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from . import _core, bypass, importer, lift, openapi, quarantine, routes, settings
+from . import (
+    _core,
+    bypass,
+    database,
+    importer,
+    lift,
+    openapi,
+    quarantine,
+    routes,
+    settings,
+)
 from .config import Config
 from .lifespan import Lifespan
 from .logs import TRACE, log
@@ -234,6 +244,7 @@ class Serving:
                 for pattern, function, after, *_ in native.guards
             ],
             "bypasses": [each.line() for each in self.bypasses if each.text()],
+            "databases": database.lines(),
             "warnings": self.warnings(),
             "lifted": [each.text() for each in self.lifts if not each.reason],
             "lifted_routes": self.lifted(),

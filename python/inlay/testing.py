@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import json
 import logging
 import os
 import secrets
@@ -24,6 +25,7 @@ from types import TracebackType
 from typing import Any
 
 from . import embed, logs, serving, sockets
+from .child import hide
 from .config import Config
 from .supervisor import supervise
 from .target import ASGIApp
@@ -281,8 +283,13 @@ class _Process:
         self.notes.bind(f"\0{name}")
         threading.Thread(target=self._read, name="inlay-notes", daemon=True).start()
         fds = [sock.fileno() for sock in self.bound]
+        private = hide(self.settings.db)
         settings = dataclasses.replace(
-            self.settings, bind=tuple(f"fd://{fd}" for fd in fds), uds=None, fd=None
+            self.settings,
+            bind=tuple(f"fd://{fd}" for fd in fds),
+            uds=None,
+            fd=None,
+            db=(),
         )
         self.process = subprocess.Popen(
             [
@@ -290,17 +297,19 @@ class _Process:
                 "-c",
                 "from inlay.testing import _main; _main()",
                 settings.to_json(),
+                str(private),
             ],
             stdin=subprocess.PIPE,
             stdout=self.out,
             stderr=self.out,
-            pass_fds=fds,
+            pass_fds=[*fds, private],
             env={
                 **os.environ,
                 "NOTIFY_SOCKET": f"@{name}",
                 "PYTHONPATH": os.pathsep.join(path or "." for path in sys.path),
             },
         )
+        os.close(private)
         # Clients of a server that has ended are to be refused.
         for sock in self.bound:
             sock.close()
@@ -354,6 +363,8 @@ def _main() -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
     settings = Config.from_json(sys.argv[1])
+    with open(int(sys.argv[2]), encoding="utf-8") as file:
+        settings = dataclasses.replace(settings, db=tuple(json.load(file)))
     threading.Thread(target=follow, daemon=True).start()
     logs.configure(settings)
     sys.exit(supervise(settings))

@@ -17,10 +17,10 @@ import signal
 import socket
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from . import _core, control, logs, metrics, private, serving, target
+from . import _core, control, database, logs, metrics, private, serving, target
 from .child import PINGS, STACKS_SIGNAL
 from .config import EXIT_FAILED, EXIT_STARTUP, Config
 from .control import Channel
@@ -202,6 +202,9 @@ def begin() -> Start:
     """The first thing in a process that the supervisor has executed."""
     config = Config.from_json(sys.argv[1])
     given = json.loads(sys.argv[2])
+    if "db" in given:
+        with open(given["db"], encoding="utf-8") as file:
+            config = replace(config, db=tuple(json.load(file)))
     inherited: dict[str, int] = given["inherited"]
     for fd in (given["channel"], *inherited.values()):
         os.set_inheritable(fd, False)
@@ -217,6 +220,7 @@ def begin() -> Start:
     # What the application sees is the command that was typed.
     sys.argv[1:] = [config.target]
     logs.configure(config)
+    database.prepare(config)
     _core.crash_report_to(inherited["crashes"])
     return Start(
         config,
@@ -230,6 +234,7 @@ def begin() -> Start:
 def run(start: Start, load: Load) -> int:
     """A worker's life; its exit status."""
     name("inlay-worker")
+    database.speak(start.number == 0)
     try:
         loop = serving.new_loop(start.config.loop)
         asyncio.set_event_loop(loop)

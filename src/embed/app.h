@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/error.h"
+#include "db/database.h"
 #include "serve/server.h"
 
 /* As inlay_server_set has got it. */
@@ -88,7 +89,9 @@ struct inlay_str inlay_app_name(struct inlay_arena *arena, int fd);
  */
 struct inlay_app_settings {
     struct inlay_server_config config;
-    uint32_t drain_ms; /* timeout-graceful-shutdown */
+    uint32_t drain_ms;    /* timeout-graceful-shutdown */
+    struct inlay_strs db; /* as given: configured, once all options are read */
+    struct inlay_database_config databases; /* what all of them have */
 };
 struct inlay_error *inlay_app_settings_read(const struct inlay_app *app,
                                             struct inlay_arena *arena,

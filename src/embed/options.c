@@ -86,6 +86,15 @@ static const struct option options[] = {
     CONFIG(SECONDS, "watchdog", limits.watchdog),
     {"timeout-graceful-shutdown", offsetof(struct inlay_app_settings, drain_ms),
      SECONDS},
+    {"db", offsetof(struct inlay_app_settings, db), TEXTS},
+    {"db-min-size", offsetof(struct inlay_app_settings, databases.min), COUNT},
+    {"db-max-size", offsetof(struct inlay_app_settings, databases.max), COUNT},
+    {"db-pool-timeout",
+     offsetof(struct inlay_app_settings, databases.pool_timeout), SECONDS},
+    {"db-statement-timeout",
+     offsetof(struct inlay_app_settings, databases.statement_timeout), SECONDS},
+    {"db-statement-cache",
+     offsetof(struct inlay_app_settings, databases.statements), COUNT},
 };
 
 /* What is put together in the end. */
@@ -380,6 +389,49 @@ static struct inlay_error *read_one(struct reading *reading,
     return read_other(reading, given);
 }
 
+/* --- Databases ------------------------------------------------------------ */
+
+/* "URL", or "reports=URL" of another one than the default. */
+static struct inlay_error *configure_database(
+    const struct inlay_app_settings *settings,
+    struct inlay_str text)
+{
+    struct inlay_database_config config = settings->databases;
+    size_t at = 0;
+
+    while (at < text.len && (isalnum((unsigned char)text.ptr[at]) ||
+                             text.ptr[at] == '_' || text.ptr[at] == '-'))
+        at++;
+    config.url = text;
+    if (at < text.len && text.ptr[at] == '=') {
+        config.name = inlay_str_make(text.ptr, at);
+        config.url = inlay_str_make(text.ptr + at + 1, text.len - at - 1);
+    }
+    return inlay_databases_configure(&config);
+}
+
+static struct inlay_error *configure_databases(
+    struct inlay_app_settings *settings)
+{
+    struct inlay_database_config *all = &settings->databases;
+    const char *variable = getenv("DATABASE_URL");
+    struct inlay_error *error = NULL;
+
+    /* 0 is a default there, and none here. */
+    if (!all->statement_timeout)
+        all->statement_timeout = UINT32_MAX;
+    if (!all->statements)
+        all->statements = UINT32_MAX;
+    for (size_t i = 0; !error && i < settings->db.count; i++)
+        error = configure_database(settings, settings->db.items[i]);
+    if (!error && variable && strstr(variable, "://") &&
+        !inlay_database_configured(INLAY_STR("")))
+        /* It may be somebody else's; who needs it says that there is none. */
+        inlay_error_destroy(
+            configure_database(settings, inlay_str_from(variable)));
+    return error;
+}
+
 /* A list that is given takes the place of the default one. */
 static void clear_defaults(const struct inlay_app *app,
                            struct inlay_server_config *config)
@@ -406,8 +458,9 @@ static struct inlay_error *finish(struct reading *reading)
         config->limits.keep_alive_timeout = 1;
     if (!config->limits.body_window)
         config->limits.body_window = 1;
-    if (!reading->has_cors)
-        return NULL;
+    struct inlay_error *error = configure_databases(reading->settings);
+    if (error || !reading->has_cors)
+        return error;
     struct inlay_str text = inlay_arena_format(reading->arena, "cors /* %.*s",
                                                inlay_str_arg(reading->cors));
     if (!text.ptr)
@@ -438,6 +491,9 @@ struct inlay_error *inlay_app_settings_read(const struct inlay_app *app,
     ret->config.trusted =
         (struct inlay_strs){trusted, inlay_array_size(trusted)};
     ret->drain_ms = 10000;
+    ret->db = (struct inlay_strs){NULL, 0};
+    ret->databases = (struct inlay_database_config){.statement_timeout = 30000,
+                                                    .statements = 256};
     if (folder && *folder)
         ret->config.form_folder = inlay_str_from(folder);
     clear_defaults(app, &ret->config);

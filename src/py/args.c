@@ -178,12 +178,11 @@ static void invoke_unlocked(const struct inlay_py_running *running)
     PyEval_RestoreThread(thread);
 }
 
-static inline PyObject *call(
-    const struct inlay_py_plan *plan,
-    PyObject *const *args,
-    size_t nargs,
-    PyObject *kwnames,
-    void (*invoke)(const struct inlay_py_running *running))
+static inline PyObject *call(const struct inlay_py_plan *plan,
+                             PyObject *const *args,
+                             size_t nargs,
+                             PyObject *kwnames,
+                             inlay_py_invoke invoke)
 {
     _Alignas(16) char local[ROOM];
     struct inlay_py_frame frame;
@@ -201,6 +200,15 @@ static inline PyObject *call(
     }
     inlay_py_frame_end(&frame);
     return result;
+}
+
+PyObject *inlay_py_running_call(const struct inlay_py_plan *plan,
+                                PyObject *const *args,
+                                size_t nargs,
+                                PyObject *kwnames,
+                                inlay_py_invoke invoke)
+{
+    return call(plan, args, nargs, kwnames, invoke);
 }
 
 PyObject *inlay_py_call(PyObject *callable,
@@ -299,6 +307,8 @@ vectorcallfunc inlay_py_call_choose(const struct inlay_func *func)
         return refuse;
     if (func->is_async)
         return inlay_py_async_call;
+    if (inlay_py_takes_db(func))
+        return func->nogil ? inlay_py_db_call_unlocked : inlay_py_db_call;
     if (func->nogil)
         return call_unlocked;
     for (size_t i = 0; i < func->nparams; i++)

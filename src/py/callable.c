@@ -255,6 +255,11 @@ static void lay_out(struct inlay_py_plan *plan)
         at += param->type->c->size +
               (param->companion == SIZE_MAX ? 0 : sizeof(void *));
     }
+    for (size_t i = 0; i < plan->ndbs; i++) {
+        at = (at + 15) & ~(size_t)15;
+        plan->dbs[i].offset = at;
+        at += inlay_py_db_room();
+    }
     /* The call may write a whole register of a narrow result. */
     at = (at + 15) & ~(size_t)15;
     plan->result_offset = at;
@@ -299,6 +304,44 @@ static int bind_param(struct inlay_py_plan *plan,
     return 0;
 }
 
+/* INLAY_DB(f, db, "reports") says which; else it is the default one. */
+static void bind_db(struct inlay_py_plan *plan, size_t slot)
+{
+    const struct inlay_param_source *sources = plan->callable->sources;
+    struct inlay_py_db_param *db = &plan->dbs[plan->ndbs++];
+
+    db->slot = slot;
+    if (sources && sources[slot].given && sources[slot].kind == INLAY_SOURCE_DB)
+        db->name = sources[slot].name;
+}
+
+static bool is_db(const struct inlay_type *type)
+{
+    return type->kind == INLAY_KIND_INJECTED &&
+           type->injected == INLAY_INJECTED_DB;
+}
+
+bool inlay_py_takes_db(const struct inlay_func *func)
+{
+    bool found = false;
+
+    for (size_t i = 0; !found && i < func->nparams; i++)
+        found = is_db(func->params[i].type);
+    return found;
+}
+
+static int bind_params(struct inlay_py_plan *plan,
+                       const struct inlay_func *func)
+{
+    for (size_t i = 0; i < func->nparams; i++)
+        if (is_db(func->params[i].type))
+            bind_db(plan, i);
+        else if (!inlay_param_hidden(&func->params[i]) &&
+                 bind_param(plan, func, i) < 0)
+            return -1;
+    return 0;
+}
+
 /* counter_new makes `counter`, counter_add is its method `counter.add`. */
 static int set_names(struct inlay_py_plan *plan, const struct inlay_func *func)
 {
@@ -334,15 +377,14 @@ static int bind(struct inlay_py_plan *plan)
         inlay_py_module_alloc(module, func->nparams, sizeof(*plan->params));
     plan->names =
         inlay_py_module_alloc(module, func->nparams, sizeof(*plan->names));
+    plan->dbs =
+        inlay_py_module_alloc(module, func->nparams, sizeof(*plan->dbs));
     plan->result = inlay_py_type_bind(module, func->result);
     plan->doc = func->doc.len ? inlay_py_text(func->doc) : Py_NewRef(Py_None);
     if (set_names(plan, func) < 0 || !plan->params || !plan->names ||
-        !plan->result || !plan->doc)
+        !plan->dbs || !plan->result || !plan->doc ||
+        bind_params(plan, func) < 0)
         return -1;
-    for (size_t i = 0; i < func->nparams; i++)
-        if (!inlay_param_hidden(&func->params[i]) &&
-            bind_param(plan, func, i) < 0)
-            return -1;
     plan->may_raise |= func->result->kind == INLAY_KIND_OBJECT;
     lay_out(plan);
     return 0;
@@ -367,8 +409,8 @@ const struct inlay_py_plan *inlay_py_plan_create(
         func.nogil = true;
     }
     plan->vectorcall = inlay_py_call_choose(&func);
-    plan->detour =
-        func.is_async || func.nogil || inlay_py_is_for_requests(&func);
+    plan->detour = func.is_async || func.nogil || inlay_py_takes_db(&func) ||
+                   inlay_py_is_for_requests(&func);
     return bind(plan) < 0 ? NULL : plan;
 }
 

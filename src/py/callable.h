@@ -23,14 +23,21 @@ struct inlay_py_param {
     const struct inlay_constraints *constraints; /* NULL: none */
 };
 
+/* An inlay_db *, which Python does not see: the call has it made. */
+struct inlay_py_db_param {
+    struct inlay_str name; /* of the database; "": the default one */
+    size_t slot;
+    size_t offset; /* of a struct inlay_py_db in the room of a call */
+};
+
 /*
  * One generation of a function: what a call needs, never changed and never
  * freed, so that a call goes on with the one that it began with while a hot
  * swap stores another one into the function.
  */
 struct inlay_py_plan {
-    vectorcallfunc vectorcall;             /* exact.c, args.c or async.c */
-    void *entry;                           /* callable->func->entry */
+    vectorcallfunc vectorcall; /* exact.c, args.c, async.c or db_call.c */
+    void *entry;               /* callable->func->entry */
     const struct inlay_callable *callable; /* NULL: `gone` is set */
     struct inlay_py_module *module;
     struct inlay_py_param *params; /* those that Python sees */
@@ -38,6 +45,8 @@ struct inlay_py_plan {
     size_t nparams;
     size_t nslots;    /* parameters of the C function */
     size_t nrequired; /* without a fallback */
+    struct inlay_py_db_param *dbs;
+    size_t ndbs;
     bool writes_back; /* a struct T * without const is among them */
     bool may_raise;   /* it sees Python objects: an exception may be set */
     const struct inlay_py_type *result;
@@ -98,6 +107,9 @@ PyObject *inlay_py_function_create(const struct inlay_py_plan *plan);
 /* args.c - the cheapest way to call that does what the function asks for. */
 vectorcallfunc inlay_py_call_choose(const struct inlay_func *func);
 
+/* Has it an inlay_db *? */
+bool inlay_py_takes_db(const struct inlay_func *func);
+
 /* args.c - does it take or give what only the server has? A call from Python
  * is a TypeError then. */
 bool inlay_py_is_for_requests(const struct inlay_func *func);
@@ -145,6 +157,33 @@ int inlay_py_running_begin(struct inlay_py_running *running,
                            PyObject *kwnames);
 void inlay_py_running_invoke(const struct inlay_py_running *running);
 PyObject *inlay_py_running_finish(const struct inlay_py_running *running);
+
+typedef void (*inlay_py_invoke)(const struct inlay_py_running *running);
+
+/* All three, by `invoke`. NULL with an exception. */
+PyObject *inlay_py_running_call(const struct inlay_py_plan *plan,
+                                PyObject *const *args,
+                                size_t nargs,
+                                PyObject *kwnames,
+                                inlay_py_invoke invoke);
+
+/*
+ * db_call.c - `invoke` of a function with databases: they begin before it and
+ * end behind it, on the thread of the call. And how Python calls one: with the
+ * GIL but while it waits, or (INLAY_NOGIL) without.
+ */
+void inlay_py_db_invoke(const struct inlay_py_running *running);
+PyObject *inlay_py_db_call(PyObject *callable,
+                           PyObject *const *args,
+                           size_t nargsf,
+                           PyObject *kwnames);
+PyObject *inlay_py_db_call_unlocked(PyObject *callable,
+                                    PyObject *const *args,
+                                    size_t nargsf,
+                                    PyObject *kwnames);
+
+/* Room for one in a call: its bytes. */
+size_t inlay_py_db_room(void);
 
 /* signature.c - all return a new reference, or NULL with an exception. */
 PyObject *inlay_py_annotations(const struct inlay_py_plan *plan);

@@ -59,13 +59,12 @@ static int add_exception(PyObject *module,
                          const char *name,
                          const char *doc,
                          PyObject *bases,
-                         int status,
+                         PyObject *dict,
                          PyObject **ret)
 {
-    _cleanup_decref_ PyObject *dict = Py_BuildValue("{s:i}", "status", status);
     _cleanup_decref_ PyObject *full = PyUnicode_FromFormat("inlay.%s", name);
 
-    if (!dict || !full)
+    if (!full)
         return -1;
     *ret = PyErr_NewExceptionWithDoc(PyUnicode_AsUTF8(full), doc, bases, dict);
     if (!*ret)
@@ -81,19 +80,25 @@ static int add_kind(PyObject *module,
                     PyObject *exception)
 {
     _cleanup_decref_ PyObject *bases = PyTuple_Pack(2, state->error, exception);
+    _cleanup_decref_ PyObject *dict = Py_BuildValue("{s:i}", "status", status);
 
-    if (!bases)
+    if (!bases || !dict)
         return -1;
     return add_exception(module, name, "Raised by inlay_fail in C.", bases,
-                         status, &state->errors[kind - 1]);
+                         dict, &state->errors[kind - 1]);
 }
 
 int inlay_py_errors_init(PyObject *module, struct inlay_py_state *state)
 {
-    if (add_exception(module, "Error",
+    _cleanup_decref_ PyObject *dict = Py_BuildValue(
+        "{s:i,s:s,s:O}", "status", 500, "sqlstate", "", "may_retry", Py_False);
+
+    if (!dict ||
+        add_exception(module, "Error",
                       "A C function ended with inlay_fail.\n\n"
-                      "status is the HTTP status that it stands for.",
-                      NULL, 500, &state->error) < 0)
+                      "status is the HTTP status that it stands for; sqlstate, "
+                      "of a database, its code (or \"\").",
+                      NULL, dict, &state->error) < 0)
         return -1;
 #define KIND(name, status, text, exception)                                    \
     if (add_kind(module, state, INLAY_##name, text, status,                    \

@@ -1,10 +1,6 @@
 /*
  * job.h - a call on its way to a thread of the pool (pool/workers.h), and
- * back into its event loop. Hold the GIL, but where it is said.
- *
- * Each loop has a lane: an eventfd that it watches and a stack of jobs that
- * are done. The thread that puts the first one there writes the eventfd; the
- * loop then takes all of them. No thread of the pool ever takes the GIL.
+ * back into its event loop (lane.h). Hold the GIL.
  */
 #ifndef INLAY_PY_JOB_H
 #define INLAY_PY_JOB_H
@@ -13,21 +9,13 @@
 
 #include "pool/workers.h"
 #include "py/callable.h"
-
-struct inlay_py_lane;
+#include "py/lane.h"
 
 struct inlay_py_job {
     struct inlay_job pooled;
-    struct inlay_py_job *next;  /* among those that are done */
-    struct inlay_py_lane *lane; /* counted; until the C function returned */
-    /*
-     * Strong, while the job is on its way and somebody wants to know: the
-     * loop's future, which then gets None as its result, and who waits for
-     * it (so that a task that nobody else holds can't vanish).
-     */
-    PyObject *future, *owner;
-    struct inlay_py_job **slot; /* where the owner keeps the job */
-    bool has_run;               /* and its result was not taken */
+    struct inlay_py_errand errand; /* until the C function returned */
+    struct inlay_py_job **slot;    /* where the owner keeps the job */
+    bool has_run;                  /* and its result was not taken */
     struct inlay_py_running running;
     struct inlay_py_frame frame;
     size_t nargs;
@@ -52,7 +40,7 @@ int inlay_py_job_submit(struct inlay_py_job **slot,
 /* It is not on its way: not submitted, or done. */
 static inline bool inlay_py_job_here(const struct inlay_py_job *job)
 {
-    return !job->owner;
+    return !job->errand.owner;
 }
 
 /* The result of a job that is done; NULL with an exception. */
@@ -64,8 +52,5 @@ PyObject *inlay_py_job_result(struct inlay_py_job *job);
  * exception stays.
  */
 void inlay_py_job_drop(struct inlay_py_job *job);
-
-/* Types of this file. 0, or -1 with an exception. */
-int inlay_py_lanes_init(PyObject *module, struct inlay_py_state *state);
 
 #endif

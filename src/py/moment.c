@@ -63,6 +63,25 @@ PyObject *inlay_py_moment_class(enum inlay_kind kind)
                                              : (PyObject *)api->DateTimeType);
 }
 
+int inlay_py_moment_kind(struct inlay_py_state *state,
+                         PyObject *value,
+                         enum inlay_kind *ret)
+{
+    const PyDateTime_CAPI *api = datetime_api(state);
+
+    if (!api)
+        return -1;
+    *ret = INLAY_KIND_DATETIME;
+    if (PyObject_TypeCheck(value, api->DateTimeType))
+        return 1;
+    *ret = INLAY_KIND_DATE;
+    if (PyObject_TypeCheck(value, api->DateType))
+        return 1;
+    *ret = INLAY_KIND_UUID;
+    _cleanup_decref_ PyObject *class = uuid_class(state);
+    return class ? PyObject_IsInstance(value, class) : -1;
+}
+
 static int date_in(IN)
 {
     const PyDateTime_CAPI *api = datetime_api(conversion->state);

@@ -12,6 +12,14 @@
 
 #include "py/convert.h"
 
+/*
+ * Is it one of these (of a datetime DATETIME, although it is a date, too)? 1,
+ * 0, or -1 with an exception.
+ */
+int inlay_py_moment_kind(struct inlay_py_state *state,
+                         PyObject *value,
+                         enum inlay_kind *ret);
+
 /* For inlay_py_in: DATE, DATETIME, UUID. */
 int inlay_py_moment_in(const struct inlay_py_conversion *conversion,
                        const struct inlay_py_type *type,

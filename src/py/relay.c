@@ -20,13 +20,13 @@
 static void lanes_init(struct inlay_bridge *bridge)
 {
     for (unsigned i = 0; i < bridge->nlanes; i++) {
-        struct inlay_lane *lane = &bridge->lanes[i];
+        struct inlay_relay_lane *lane = &bridge->lanes[i];
 
         lane->bridge = bridge;
         lane->last = &lane->first;
         inlay_buf_init(&lane->records, SIZE_MAX / 2);
         inlay_list_init(&lane->flush.node);
-        lane->flush.run = inlay_lane_flush;
+        lane->flush.run = inlay_relay_lane_flush;
     }
 }
 

@@ -139,7 +139,7 @@ struct inlay_relay {
 };
 
 /* One per I/O thread, only touched by it. */
-struct inlay_lane {
+struct inlay_relay_lane {
     struct inlay_later flush; /* moves the letters of a tick to the queue */
     struct inlay_bridge *bridge;
     struct inlay_io_thread *thread; /* NULL: no request yet */
@@ -163,7 +163,7 @@ struct inlay_bridge {
     atomic_uint refs;             /* the handler's and the server object's */
     size_t body_window, write_window;
     size_t message_bytes, message_queue; /* of WebSockets */
-    struct inlay_lane *lanes;
+    struct inlay_relay_lane *lanes;
     unsigned nlanes;
     int wake; /* eventfd: readable while something may be in the queue */
     atomic_bool idle;        /* whoever takes this from true writes to `wake` */

@@ -21,7 +21,7 @@
 
 /* --- Life of a relay ----------------------------------------------------- */
 
-static struct inlay_lane *lane_of(const struct inlay_relay *relay)
+static struct inlay_relay_lane *lane_of(const struct inlay_relay *relay)
 {
     return &relay->bridge->lanes[relay->thread->index];
 }
@@ -70,7 +70,7 @@ void inlay_relay_free(struct inlay_relay *relay)
 /* A reference of the I/O thread: the last one puts it among the spares. */
 static void unref_io(struct inlay_relay *relay)
 {
-    struct inlay_lane *lane = lane_of(relay);
+    struct inlay_relay_lane *lane = lane_of(relay);
 
     if (atomic_fetch_sub(&relay->refs, 1) != 1)
         return;
@@ -98,7 +98,7 @@ static void unref_io(struct inlay_relay *relay)
 static struct inlay_relay *relay_get(struct inlay_bridge *bridge,
                                      struct inlay_io_thread *thread)
 {
-    struct inlay_lane *lane = &bridge->lanes[thread->index];
+    struct inlay_relay_lane *lane = &bridge->lanes[thread->index];
     struct inlay_relay *relay = lane->spare;
 
     if (relay) {
@@ -132,10 +132,10 @@ static struct inlay_relay *relay_get(struct inlay_bridge *bridge,
 
 /* --- Letters to the Python thread ---------------------------------------- */
 
-void inlay_lane_flush(struct inlay_later *later)
+void inlay_relay_lane_flush(struct inlay_later *later)
 {
-    struct inlay_lane *lane =
-        inlay_container_of(later, struct inlay_lane, flush);
+    struct inlay_relay_lane *lane =
+        inlay_container_of(later, struct inlay_relay_lane, flush);
     struct inlay_bridge *bridge = lane->bridge;
 
     if (!lane->first)
@@ -151,7 +151,7 @@ void inlay_lane_flush(struct inlay_later *later)
 
 void inlay_relay_tell(struct inlay_relay *relay)
 {
-    struct inlay_lane *lane = lane_of(relay);
+    struct inlay_relay_lane *lane = lane_of(relay);
 
     if (atomic_exchange(&relay->to_python, true))
         return;
@@ -354,7 +354,7 @@ static void open_box(struct inlay_relay *relay, struct inlay_letter *ret)
         .bytes = relay->boxed,
     };
     if (inlay_unlikely(inlay_buf_len(&relay->records) > 0)) {
-        struct inlay_lane *lane = lane_of(relay);
+        struct inlay_relay_lane *lane = lane_of(relay);
 
         ret->records = relay->records;
         relay->records = lane->records;
@@ -372,7 +372,7 @@ static void open_box(struct inlay_relay *relay, struct inlay_letter *ret)
 /* Frees what was not used, but for some memory of the records. */
 static void drop_letter(struct inlay_relay *relay, struct inlay_letter *letter)
 {
-    struct inlay_lane *lane = lane_of(relay);
+    struct inlay_relay_lane *lane = lane_of(relay);
 
     inlay_chunks_destroy(letter->chunks);
     if (!letter->records.data)
@@ -727,10 +727,10 @@ static void destroy(struct inlay_handler *handler)
         inlay_container_of(handler, struct inlay_bridge, handler);
 
     for (unsigned i = 0; i < bridge->nlanes; i++) {
-        struct inlay_lane *lane = &bridge->lanes[i];
+        struct inlay_relay_lane *lane = &bridge->lanes[i];
 
         inlay_list_remove(&lane->flush.node);
-        inlay_lane_flush(&lane->flush);
+        inlay_relay_lane_flush(&lane->flush);
         if (lane->thread)
             return_mail(&lane->thread->loop);
         inlay_buf_deinit(&lane->records);

@@ -11,7 +11,7 @@
 extern const struct inlay_handler_ops inlay_bridge_ops;
 
 /* End of a tick: the lane's letters go to the queue. I/O thread. */
-void inlay_lane_flush(struct inlay_later *later);
+void inlay_relay_lane_flush(struct inlay_later *later);
 
 /* Wakes the Python thread if it sleeps. Any thread. */
 void inlay_bridge_ring(struct inlay_bridge *bridge);

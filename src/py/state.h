@@ -28,6 +28,8 @@
     X(attributes)                                                              \
     X(modules)                                                                 \
     X(async)                                                                   \
+    X(databases)                                                               \
+    X(db)                                                                      \
     X(server)                                                                  \
     X(metrics)
 
@@ -43,8 +45,12 @@
     X(PyTypeObject, module_type) /* NativeModule */                            \
     X(PyTypeObject, call_type)   /* inlay.Call */                              \
     X(PyTypeObject, metrics_type)                                              \
-    X(PyTypeObject, lane_type) /* async.c */                                   \
-    X(PyObject, lanes)         /* WeakKeyDictionary: loop -> lane */           \
+    X(PyTypeObject, lane_type)  /* lane.c */                                   \
+    X(PyTypeObject, order_type) /* db.c */                                     \
+    X(PyTypeObject, hold_type)                                                 \
+    X(PyTypeObject, listener_type) /* db_listen.c */                           \
+    X(PyObject, db_adapt)          /* inlay.database_values.adapt */           \
+    X(PyObject, lanes)             /* WeakKeyDictionary: loop -> lane */       \
     X(PyObject, get_running_loop)                                              \
     X(PyObject, async_marks) /* attributes of coroutine functions */           \
     X(PyObject, module_list) /* list of NativeModule */                        \

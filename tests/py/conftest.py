@@ -15,6 +15,7 @@ import pytest
 from inlay.importer import SourceLoader
 
 from .compare import Twin, load_app
+from .postgres import Postgres, installed
 from .server import UnixServer
 
 _numbers = itertools.count()
@@ -106,6 +107,15 @@ def project(tmp_path):
     made.cache = tmp_path / "cache"
     made.env["INLAY_CACHE_DIR"] = str(made.cache)
     return made
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """A PostgreSQL of this run's own; its tests are skipped where it has none."""
+    if installed() is None:
+        pytest.skip("PostgreSQL is not installed")
+    with Postgres() as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -264,6 +264,9 @@ int main(void)
         ('inlay_server_set(server, "io-threads", "0")', "io_threads must be 1"),
         ('inlay_server_set(server, "log-level", "loud")', "is no level"),
         ('inlay_server_set(server, "health-path", "x")', "must begin with /"),
+        ('inlay_server_set(server, "db", "mysql://u:pw@h/d")', 'not with "mysql"'),
+        ('inlay_server_set(server, "db", "a.b=sqlite://")', "begins with postgresql"),
+        ('inlay_server_set(server, "db", "sqlite://?max_size=0")', "at least 1"),
         ("inlay_server_set(server, 0, 0)", "known: inlay_server_set"),
         ('inlay_server_listen(server, "127.0.0.1", 70000)', "known: inlay_server_l"),
         ('inlay_server_listen(server, "192.0.2.1", 0)', "cannot listen on 192.0.2.1"),
@@ -316,9 +319,56 @@ def test_options(compile):
         done = subprocess.run([program, name, "1"], capture_output=True, text=True)
         if "there is no option" in done.stderr:
             unknown.add(name)
-        elif name not in ("ws", "log-level"):
+        elif name not in ("ws", "log-level", "db"):
             assert "io_threads must be 1" in done.stderr, (name, done.stderr)
     assert unknown == NOT_IN_C
+
+
+DATABASES = """
+#include <inlay.h>
+#include <inlay/server.h>
+
+inlay_str main_one(inlay_db *db)
+{
+    return inlay_one(db, inlay_str, "select file from pragma_database_list");
+}
+INLAY_GET("/main", main_one);
+
+inlay_str other(inlay_db *db)
+{
+    return inlay_one(db, inlay_str, "select file from pragma_database_list");
+}
+INLAY_GET("/other", other);
+INLAY_DB(other, db, "other");
+
+int main(int argc, char **argv)
+{
+    struct inlay_server *server = inlay_server_create();
+
+    inlay_server_listen(server, "127.0.0.1", 0);
+    for (int i = 1; i < argc; i++)
+        inlay_server_set(server, "db", argv[i]);
+    inlay_server_set(server, "db-max-size", "2");
+    int status = inlay_server_run(server);
+    inlay_server_destroy(server);
+    return status;
+}
+"""
+
+
+def test_databases(compile, start, tmp_path):
+    """The option as often as there are some; DATABASE_URL for the default."""
+    program = compile(DATABASES)
+    given = ["sqlite:///a.db", "other=sqlite:///b.db"]
+    both = start(program, *given, cwd=tmp_path, DATABASE_URL="sqlite:///env.db")
+    assert Path(both.get("/main").json()).name == "a.db"
+    assert Path(both.get("/other").json()).name == "b.db"
+    assert both.end() == 0
+    one = start(program, given[1], cwd=tmp_path, DATABASE_URL="sqlite:///env.db")
+    assert Path(one.get("/main").json()).name == "env.db"
+    none = start(program, given[1], cwd=tmp_path, DATABASE_URL="mysql://u:pw@h/d")
+    assert none.process.wait(30) == 1
+    assert "no database is configured" in none.log
 
 
 def test_no_routes(compile, start):

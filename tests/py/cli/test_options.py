@@ -60,6 +60,10 @@ WRITTEN = {
     "accept": (["/a=text/csv a/b"], ("/a=text/csv a/b",)),
     "native_off": (["/a/*", "GET /b"], ("/a/*", "GET /b")),
     "lift_past": (["AMiddleware", "b.B"], ("AMiddleware", "b.B")),
+    "db": (
+        ["sqlite:////{tmp}/a.db?max_size=2", "other=sqlite:///:memory:"],
+        ("sqlite:////{tmp}/a.db?max_size=2", "other=sqlite:///:memory:"),
+    ),
     "control": ("{tmp}/ctl", "{tmp}/ctl"),
     "compress": (["br", "gzip"], ("br", "gzip")),
     "compress_types": (["text/css", "image/bmp"], ("text/css", "image/bmp")),
@@ -153,7 +157,7 @@ def test_on_the_command_line(run, tmp_path, field):
 def test_in_the_environment(run, tmp_path, field):
     text, value = written(field, tmp_path)
     if isinstance(text, list):
-        text = ("\n" if field == "headers" else ",").join(text)
+        text = {"headers": "\n", "db": " "}.get(field, ",").join(text)
     env = {options.BY_FIELD[field].envvar[0]: str(text)}
     if field in WITH:
         env[f"INLAY_{WITH[field][0].upper()}"] = WITH[field][1]

@@ -1,0 +1,209 @@
+/* What goes wrong, and how it is said. */
+#include <inlay.h>
+#include <inttypes.h>
+
+struct item {
+    int64_t id;
+    inlay_str name;
+    int32_t count;
+};
+INLAY_SLICE(items, struct item);
+INLAY_SLICE(ids, int64_t);
+
+struct item get_item(inlay_db *db, int64_t id)
+{
+    return inlay_one(db, struct item,
+                     "select id, name, count from items where id = $1", id);
+}
+INLAY_GET("/items/{id}", get_item);
+
+items list_items(inlay_db *db)
+{
+    return inlay_all(db, items, "select * from items order by id");
+}
+INLAY_GET("/items", list_items);
+
+struct item create_item(inlay_db *db, struct item item)
+{
+    inlay_exec(db, "insert into items (id, name, count) values ($1, $2, $3)",
+               item.id, item.name, item.count);
+    return item;
+}
+INLAY_POST("/items", create_item);
+INLAY_STATUS(create_item, 201);
+
+int64_t rename_item(inlay_db *db, int64_t id, inlay_str name)
+{
+    return inlay_exec(db, "update items set name = $2 where id = $1", id, name);
+}
+INLAY_PUT("/items/{id}", rename_item);
+
+int64_t delete_items(inlay_db *db)
+{
+    return inlay_exec(db, "delete from items");
+}
+INLAY_DELETE("/items", delete_items);
+
+/* --- Wrong --- */
+
+struct item missing_column(inlay_db *db)
+{
+    return inlay_one(db, struct item, "select 1 as id, 'a' as name");
+}
+INLAY_GET("/wrong/column", missing_column);
+
+struct item null_value(inlay_db *db)
+{
+    return inlay_one(db, struct item,
+                     "select 1 as id, 'a' as name, cast(null as int) as count");
+}
+INLAY_GET("/wrong/null", null_value);
+
+int16_t too_wide(inlay_db *db)
+{
+    return inlay_one(db, int16_t, "select 70000");
+}
+INLAY_GET("/wrong/wide", too_wide);
+
+int64_t wrong_type(inlay_db *db)
+{
+    return inlay_one(db, int64_t, "select 'abc'");
+}
+INLAY_GET("/wrong/type", wrong_type);
+
+int64_t wrong_sql(inlay_db *db)
+{
+    return inlay_one(db, int64_t, "selekt 1");
+}
+INLAY_GET("/wrong/sql", wrong_sql);
+
+int64_t no_rows(inlay_db *db)
+{
+    return inlay_one(db, int64_t, "delete from items where id = -1");
+}
+INLAY_GET("/wrong/rows", no_rows);
+
+/* --- Transactions --- */
+
+int64_t left_open(inlay_db *db, int64_t id)
+{
+    inlay_begin(db);
+    inlay_exec(db, "insert into items (id, name, count) values ($1, 'x', 1)",
+               id);
+    return inlay_one(db, int64_t, "select count(*) from items where id = $1",
+                     id);
+}
+INLAY_POST("/left-open", left_open);
+
+int64_t failed_within(inlay_db *db, int64_t id)
+{
+    inlay_transaction(db, 1)
+    {
+        inlay_exec(db,
+                   "insert into items (id, name, count) values ($1, 'x', 1)",
+                   id);
+        inlay_fail(INLAY_DENIED, "not today");
+    }
+    return id;
+}
+INLAY_POST("/failed-within", failed_within);
+
+int64_t broken_off(inlay_db *db, int64_t id)
+{
+    inlay_transaction(db, 1)
+    {
+        inlay_exec(db,
+                   "insert into items (id, name, count) values ($1, 'x', 1)",
+                   id);
+        if (id > 0)
+            break;
+    }
+    return inlay_one(db, int64_t, "select count(*) from items where id = $1",
+                     id);
+}
+INLAY_POST("/broken-off", broken_off);
+
+items savepoints(inlay_db *db)
+{
+    inlay_begin(db);
+    inlay_exec(db, "insert into items (id, name, count) values (1, 'one', 1)");
+    inlay_begin(db);
+    inlay_exec(db, "insert into items (id, name, count) values (2, 'two', 2)");
+    inlay_rollback(db);
+    inlay_begin(db);
+    inlay_exec(db, "insert into items (id, name, count) values (3, 'tri', 3)");
+    inlay_commit(db);
+    inlay_commit(db);
+    return inlay_all(db, items, "select * from items order by id");
+}
+INLAY_POST("/savepoints", savepoints);
+
+int64_t commit_of_none(inlay_db *db)
+{
+    inlay_commit(db);
+    return 1;
+}
+INLAY_POST("/wrong/commit", commit_of_none);
+
+void writes_within(inlay_db *db, inlay_request *request)
+{
+    inlay_begin(db);
+    inlay_write(request, INLAY_STR("part"));
+}
+INLAY_GET("/wrong/write", writes_within);
+
+/* --- Cursors --- */
+
+void stream(inlay_db *db, inlay_request *request, int64_t most)
+{
+    inlay_each(db, struct item, item,
+               "with recursive n(i) as (select 1 union all select i + 1 from n"
+               " where i < $1) select i as id, 'item' as name, 7 as count"
+               " from n",
+               most)
+        inlay_print(request, "%" PRId64 "\n", item.id);
+}
+INLAY_GET("/stream", stream);
+
+int64_t first_of_many(inlay_db *db)
+{
+    int64_t sum = 0;
+
+    inlay_each(db, int64_t, id,
+               "with recursive n(i) as (select 1 union all select i + 1 from n"
+               " where i < 1000000) select i from n")
+    {
+        sum += id;
+        if (id == 10)
+            break;
+    }
+    return sum + inlay_one(db, int64_t, "select 1000");
+}
+INLAY_GET("/first", first_of_many);
+
+/* --- Dynamic text --- */
+
+ids sorted(inlay_db *db, bool down)
+{
+    inlay_str sql = inlay_format("select id from items order by id %s",
+                                 down ? "desc" : "asc");
+
+    return inlay_all_dynamic(db, ids, sql);
+}
+INLAY_GET("/sorted", sorted);
+
+/* --- Two databases --- */
+
+struct both {
+    inlay_str one, other;
+};
+
+struct both both(inlay_db *db, inlay_db *reports)
+{
+    return (struct both){
+        inlay_one(db, inlay_str, "select name from place"),
+        inlay_one(reports, inlay_str, "select name from place"),
+    };
+}
+INLAY_GET("/both", both);
+INLAY_DB(both, reports, "reports");
