@@ -25,7 +25,8 @@ class Load:
 
     cpu_us: float  # CPU microseconds per request
     rate: float  # requests per second
-    p99: str  # as wrk prints it
+    p50: str  # as wrk prints it
+    p99: str
     failed: int  # answers that were not 2xx or 3xx
 
 
@@ -119,6 +120,7 @@ def measure(
     return Load(
         cpu_us=1e6 * spent / max(count, 1),
         rate=count / seconds,
+        p50=_text(r"\n\s+50%\s+(\S+)", text),
         p99=_text(r"99%\s+(\S+)", text),
         failed=int(_number(r"Non-2xx or 3xx responses: (\d+)", text)),
     )

@@ -280,6 +280,7 @@ def call_table(table: Table) -> None:
     """Calls, imports, loops and hot swaps: each script prints one JSON object."""
     scripts = (
         "bench_call.py",
+        "bench_db.py",
         "bench_import.py",
         "bench_parallel.py",
         "bench_routes.py",
