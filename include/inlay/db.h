@@ -46,8 +46,8 @@ struct inlay_query_record {
     const char *sql; /* NULL: text of the call (…_dynamic) */
     const char *file;
     uint32_t line;
-    uint16_t kind;  /* enum inlay_query_kind */
-    uint16_t nargs; /* at most INLAY_QUERY_ARGS */
+    uint16_t kind;                   /* enum inlay_query_kind */
+    uint16_t nargs;                  /* at most INLAY_QUERY_ARGS */
     const struct inlay_query *query; /* the loader's */
 };
 #define INLAY_QUERY_ARGS 16
@@ -99,7 +99,7 @@ struct inlay_attempt {
 
 /* The type of a value: of an array the pointer's that it becomes. */
 #define INLAY_VALUE_TYPE_(x) __typeof__(({ x; }))
-#define INLAY_ARG_TYPE_(n, x) INLAY_VALUE_TYPE_(x) *arg##n;
+#define INLAY_ARG_TYPE_(n, x) INLAY_VALUE_TYPE_(x) * arg##n;
 #define INLAY_ARG_PTR_(n, x) (const void *)(INLAY_VALUE_TYPE_(x)[]){x},
 
 /* The place, with pointers to its types: never read, the debug information of
@@ -110,20 +110,20 @@ struct inlay_attempt {
         struct {                                                               \
             T *row;                                                            \
             INLAY_ARG_EACH_(INLAY_ARG_TYPE_, ##__VA_ARGS__)                    \
-        } *types;                                                              \
-    } site __attribute__((section("inlay_query"), aligned(8), INLAY_KEEP_)) =  \
-        {{sql, __FILE__, __LINE__, kind, INLAY_ARG_COUNT_(__VA_ARGS__), 0}, 0}
+        } * types;                                                             \
+    } site __attribute__((section("inlay_query"), aligned(8),                  \
+                          INLAY_KEEP_)) = {                                    \
+        {sql, __FILE__, __LINE__, kind, INLAY_ARG_COUNT_(__VA_ARGS__), 0}, 0}
 
 #define INLAY_QUERY_(db, kind, T, R, sql, text, ...)                           \
     __extension__({                                                            \
         INLAY_QUERY_SITE_(inlay_site_, kind, T, sql, ##__VA_ARGS__);           \
         R inlay_result_;                                                       \
         __builtin_memset(&inlay_result_, 0, sizeof(inlay_result_));            \
-        inlay_api_->query(                                                     \
-            db, &inlay_site_.record, text,                                     \
-            (const void *const[]){                                             \
-                INLAY_ARG_EACH_(INLAY_ARG_PTR_, ##__VA_ARGS__) 0},             \
-            &inlay_result_);                                                   \
+        inlay_api_->query(db, &inlay_site_.record, text,                       \
+                          (const void *const[]){INLAY_ARG_EACH_(               \
+                              INLAY_ARG_PTR_, ##__VA_ARGS__) 0},               \
+                          &inlay_result_);                                     \
         inlay_result_;                                                         \
     })
 
@@ -230,15 +230,16 @@ struct inlay_attempt {
 struct inlay_cursor;
 #define inlay_each(db, T, row, sql, ...)                                       \
     for (T row, *inlay_once_ = &row; inlay_once_; inlay_once_ = 0)             \
-        for (struct inlay_cursor *inlay_cursor_ __attribute__((                \
-                 cleanup(inlay_cursor_close_))) = __extension__({              \
-                 INLAY_QUERY_SITE_(inlay_site_, INLAY_QUERY_EACH, T, "" sql,   \
-                                   ##__VA_ARGS__);                             \
-                 inlay_api_->cursor_open(                                      \
-                     db, &inlay_site_.record, INLAY_NO_TEXT_,                  \
-                     (const void *const[]){                                    \
-                         INLAY_ARG_EACH_(INLAY_ARG_PTR_, ##__VA_ARGS__) 0});   \
-             });                                                               \
+        for (struct inlay_cursor * inlay_cursor_                               \
+                 __attribute__((cleanup(inlay_cursor_close_))) =               \
+                 __extension__({                                               \
+                     INLAY_QUERY_SITE_(inlay_site_, INLAY_QUERY_EACH, T,       \
+                                       "" sql, ##__VA_ARGS__);                 \
+                     inlay_api_->cursor_open(                                  \
+                         db, &inlay_site_.record, INLAY_NO_TEXT_,              \
+                         (const void *const[]){INLAY_ARG_EACH_(                \
+                             INLAY_ARG_PTR_, ##__VA_ARGS__) 0});               \
+                 });                                                           \
              inlay_cursor_ && inlay_api_->cursor_next(inlay_cursor_, &row);)
 
 static inline void inlay_cursor_close_(struct inlay_cursor **cursor)

@@ -47,19 +47,22 @@ void inlay_db_fail(struct inlay_db *db,
     inlay_context_fail(db->context, failure->kind, said);
 }
 
-bool inlay_db_usable(struct inlay_db *db, const char *name)
+bool inlay_db_owned(const struct inlay_db *db)
 {
-    if (inlay_context_current != db->context) {
-        /* A loop's body on another thread, a function of another call. */
-        struct inlay_context *context = inlay_context_current;
+    struct inlay_context *context = inlay_context_current;
 
-        inlay_context_fail(context, INLAY_INTERNAL,
-                           INLAY_STR("an inlay_db is used by a call that it "
-                                     "was not given to"));
-        return false;
-    }
-    (void)name;
-    return !db->context->error;
+    if (inlay_likely(context == db->context))
+        return true;
+    /* A loop's body on another thread, a function of another call. */
+    inlay_context_fail(context, INLAY_INTERNAL,
+                       INLAY_STR("an inlay_db is used by a call that it was "
+                                 "not given to"));
+    return false;
+}
+
+bool inlay_db_usable(const struct inlay_db *db)
+{
+    return inlay_db_owned(db) && !db->context->error;
 }
 
 /* --- Waiting -------------------------------------------------------------- */
@@ -268,7 +271,7 @@ static bool take_rows(struct inlay_db *db,
                       void *result)
 {
     struct inlay_failure failure = {0};
-    bool ok = false;
+    bool ok = false, had_rows = order->rows; /* whose failures say where */
 
     db->context->dirty = true;
     if (!order->rows)
@@ -279,7 +282,7 @@ static bool take_rows(struct inlay_db *db,
                              &failure);
     inlay_rowset_destroy(inlay_take(order->rows));
     if (!ok)
-        inlay_db_fail(db, query, &failure);
+        inlay_db_fail(db, had_rows ? NULL : query, &failure);
     return ok;
 }
 
@@ -291,8 +294,7 @@ static bool ask(struct inlay_db *db,
 {
     struct inlay_order order = {0};
 
-    if (!inlay_db_usable(db, "query") ||
-        !make_order(db, query, text, args, &order))
+    if (!inlay_db_usable(db) || !make_order(db, query, text, args, &order))
         return false;
     /* Nothing to be done with no rows, and databases don't like it. */
     if (order.kind != INLAY_ORDER_QUERY && !order.sets)
@@ -340,7 +342,7 @@ static void leave(struct inlay_db *db)
 
 static bool begin(struct inlay_db *db)
 {
-    if (!inlay_db_usable(db, "inlay_begin"))
+    if (!inlay_db_usable(db))
         return false;
     if (!(db->depth ? say(db, INLAY_ORDER_QUERY, "savepoint", db->depth)
                     : say(db, INLAY_ORDER_BEGIN, "begin", 0)))
@@ -351,7 +353,7 @@ static bool begin(struct inlay_db *db)
 
 static bool commit(struct inlay_db *db)
 {
-    if (!inlay_db_usable(db, "inlay_commit"))
+    if (!inlay_db_usable(db))
         return false;
     if (!db->depth) {
         inlay_db_misuse(db, "inlay_commit", "no transaction is open");
@@ -372,6 +374,8 @@ static bool rollback(struct inlay_db *db)
 {
     bool ok = !db->context->error;
 
+    if (!inlay_db_owned(db))
+        return false;
     if (!db->depth) {
         if (ok)
             inlay_db_misuse(db, "inlay_rollback", "no transaction is open");
@@ -412,6 +416,8 @@ static bool attempt(struct inlay_attempt *attempt)
 {
     struct inlay_db *db = attempt->db;
 
+    if (!inlay_db_owned(db))
+        return false;
     if (!attempt->made)
         return attempt_begin(attempt);
     if (!db->context->error && attempt->is_open && commit(db)) {

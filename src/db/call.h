@@ -83,8 +83,11 @@ void inlay_db_fail(struct inlay_db *db,
 /* "inlay_commit: <why>": INTERNAL. */
 void inlay_db_misuse(struct inlay_db *db, const char *name, const char *why);
 
-/* Does the running call own it, and may it go on? Else it has failed. */
-bool inlay_db_usable(struct inlay_db *db, const char *name);
+/* Does the running call own it? Else that has failed. */
+bool inlay_db_owned(const struct inlay_db *db);
+
+/* And may it go on? Else it has failed. */
+bool inlay_db_usable(const struct inlay_db *db);
 
 /* The parameters of a query, in the call's arena; NULL when that failed. */
 const struct inlay_cell *inlay_db_params(struct inlay_db *db,

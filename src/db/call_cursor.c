@@ -36,7 +36,7 @@ struct inlay_cursor *inlay_db_cursor_open(struct inlay_db *db,
     };
     struct inlay_cursor *cursor;
 
-    if (!inlay_db_usable(db, "inlay_each") ||
+    if (!inlay_db_usable(db) ||
         !(order.params = inlay_db_params(db, query, args)))
         return NULL;
     cursor = inlay_arena_new(db->context->arena, struct inlay_cursor);
@@ -86,7 +86,7 @@ bool inlay_db_cursor_next(struct inlay_cursor *cursor, void *row_ret)
     struct inlay_failure failure = {0};
     struct inlay_db *db = cursor->db;
 
-    if (!inlay_db_usable(db, "inlay_each"))
+    if (!inlay_db_usable(db))
         return false;
     while (!cursor->rows || cursor->at >= cursor->rows->nrows) {
         if (!cursor->more || !fetch(cursor))
@@ -96,7 +96,7 @@ bool inlay_db_cursor_next(struct inlay_cursor *cursor, void *row_ret)
     if (inlay_row_read(cursor->query, cursor->rows, cursor->at++,
                        &cursor->arena, row_ret, &failure))
         return true;
-    inlay_db_fail(db, cursor->query, &failure);
+    inlay_db_fail(db, NULL, &failure); /* it says where */
     return false;
 }
 
@@ -116,7 +116,8 @@ static void end(struct inlay_cursor *cursor)
     struct inlay_hold *hold = inlay_take(cursor->hold);
 
     inlay_rowset_destroy(inlay_take(cursor->rows));
-    inlay_arena_deinit(&cursor->arena);
+    /* The last row's text is the call's: the loop may have been left with it. */
+    inlay_arena_absorb(cursor->db->context->arena, &cursor->arena);
     unlink_cursor(cursor);
     if (hold)
         inlay_hold_release(hold);
@@ -130,6 +131,8 @@ void inlay_db_cursor_close(struct inlay_cursor *cursor)
         .hold = cursor->hold,
     };
 
+    if (!inlay_db_owned(cursor->db))
+        return;
     /* After a failure its transaction has nothing to be closed in. */
     if (!cursor->db->context->error && !cursor->orphan)
         inlay_db_run(cursor->db, cursor->query, &order);

@@ -20,7 +20,8 @@ struct note {
 };
 
 struct channel {
-    struct inlay_subscriber listener; /* its text is the channel's, NUL behind */
+    struct inlay_subscriber
+        listener; /* its text is the channel's, NUL behind */
     struct inlay_db_listening *of;
     struct channel *next;
     bool is_ready;
@@ -141,7 +142,7 @@ static struct channel *channel_create(struct inlay_db_listening *listening,
 
 static bool may_listen(struct inlay_db *db, const char *name)
 {
-    if (!inlay_db_usable(db, name))
+    if (!inlay_db_usable(db))
         return false;
     if (db->lane && inlay_coroutine_current())
         return db->waits->may(db);

@@ -123,11 +123,12 @@ struct inlay_database {
 struct inlay_lane {
     struct inlay_database *database;
     struct inlay_loop *loop;
-    struct inlay_list node;      /* in database->lanes */
-    struct inlay_order *letters; /* newest first; under database->lock */
-    struct inlay_mail mail;      /* there are some */
-    bool is_posted;              /* under database->lock */
-    pthread_t thread;            /* whose it is */
+    struct inlay_list node;        /* in database->lanes */
+    struct inlay_order *letters;   /* newest first; under database->lock */
+    struct inlay_order *abandoned; /* under database->lock */
+    struct inlay_mail mail;        /* there are some */
+    bool is_posted;                /* under database->lock */
+    pthread_t thread;              /* whose it is */
 };
 
 /*
@@ -166,6 +167,16 @@ void inlay_database_submit(struct inlay_database *database,
  * what they might still take is given back. Else its result is thrown away.
  */
 void inlay_database_give_up(struct inlay_order *order);
+
+/*
+ * The same from any thread, of an order that was submitted with `database`: its
+ * lane gives it up when it comes to that, and then calls on_done, with a failure
+ * (UNAVAILABLE), or with what it was done with just before. on_done is called
+ * once all the same, perhaps before this returns: then its memory must last for
+ * this call, too. More than once is as good as once.
+ */
+void inlay_database_abandon(struct inlay_database *database,
+                            struct inlay_order *order);
 
 /*
  * Gives the connection of a hold back, whatever state it is in: what is open is

@@ -22,6 +22,13 @@ struct inlay_own_lane {
     struct inlay_error *error;
 };
 
+/* Of an order. */
+enum fate {
+    UNDER_WAY,
+    ABANDONED, /* and in its lane's list of them, which calls on_done */
+    DONE,
+};
+
 /* Of starting them: one per database. */
 static pthread_mutex_t own_lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -53,7 +60,8 @@ static void finish(struct inlay_database *database, struct inlay_order *order)
     if (order->failure.kind)
         add(&stats->errors, 1);
     order->is_done = true;
-    order->on_done(order);
+    if (inlay_likely(atomic_exchange(&order->fate, DONE) != ABANDONED))
+        order->on_done(order);
 }
 
 void inlay_order_done(struct inlay_order *order)
@@ -86,6 +94,37 @@ static struct inlay_order *take_letters(struct inlay_lane *lane)
     return oldest;
 }
 
+static struct inlay_order *take_abandoned(struct inlay_lane *lane)
+{
+    struct inlay_order *first = lane->abandoned;
+
+    lane->abandoned = NULL;
+    return first;
+}
+
+/* Of what nobody waits for, unless it was done meanwhile. */
+static void forget(struct inlay_order *order)
+{
+    inlay_failure_set(&order->failure, INLAY_UNAVAILABLE,
+                      "nobody waits for it any more");
+    order->is_done = true;
+}
+
+/* They are the driver's, or done. */
+static void settle_abandoned(struct inlay_order *order)
+{
+    while (order) {
+        struct inlay_order *next = order->next_abandoned;
+
+        if (!order->is_done) {
+            order->lane->database->driver->give_up(order->lane, order);
+            forget(order);
+        }
+        order->on_done(order);
+        order = next;
+    }
+}
+
 static void on_letters(struct inlay_mail *mail)
 {
     struct inlay_lane *lane = inlay_container_of(mail, struct inlay_lane, mail);
@@ -93,6 +132,7 @@ static void on_letters(struct inlay_mail *mail)
 
     pthread_mutex_lock(&database->lock);
     struct inlay_order *order = take_letters(lane);
+    struct inlay_order *abandoned = take_abandoned(lane);
     lane->is_posted = false;
     pthread_mutex_unlock(&database->lock);
     while (order) {
@@ -100,6 +140,7 @@ static void on_letters(struct inlay_mail *mail)
         database->driver->submit(lane, order);
         order = next;
     }
+    settle_abandoned(abandoned);
 }
 
 struct inlay_error *inlay_lane_open(struct inlay_database *database,
@@ -115,7 +156,7 @@ struct inlay_error *inlay_lane_open(struct inlay_database *database,
 
     lane->database = database;
     lane->loop = loop;
-    lane->letters = NULL;
+    lane->letters = lane->abandoned = NULL;
     lane->mail = (struct inlay_mail){.on_receive = on_letters};
     lane->is_posted = false;
     lane->thread = pthread_self();
@@ -137,12 +178,15 @@ void inlay_lane_close(struct inlay_lane *lane)
     inlay_list_remove(&lane->node);
     database->nlanes--;
     struct inlay_order *order = take_letters(lane);
+    struct inlay_order *abandoned = take_abandoned(lane);
     pthread_mutex_unlock(&database->lock);
     while (order) {
         struct inlay_order *next = order->next;
         fail(database, order, "the server is stopping");
         order = next;
     }
+    settle_abandoned(abandoned);
+    inlay_loop_unpost(lane->loop, &lane->mail);
     database->driver->lane_destroy(lane);
 }
 
@@ -253,16 +297,22 @@ static struct inlay_lane *next_lane(struct inlay_database *database)
     return NULL;
 }
 
+/* The lane is to look at its lists; under the database's lock. */
+static void post(struct inlay_lane *lane)
+{
+    if (lane->is_posted)
+        return;
+    lane->is_posted = true;
+    inlay_loop_post(lane->loop, &lane->mail);
+}
+
 /* Under the database's lock, so that the lane is there. */
 static void put_letter(struct inlay_lane *lane, struct inlay_order *order)
 {
     order->lane = lane;
     order->next = lane->letters;
     lane->letters = order;
-    if (lane->is_posted)
-        return;
-    lane->is_posted = true;
-    inlay_loop_post(lane->loop, &lane->mail);
+    post(lane);
 }
 
 static bool takes_hold(const struct inlay_order *order)
@@ -308,6 +358,7 @@ void inlay_database_submit(struct inlay_database *database,
 {
     order->since = inlay_clock_ns();
     order->is_done = false;
+    atomic_store_explicit(&order->fate, UNDER_WAY, memory_order_relaxed);
     order->failure = (struct inlay_failure){.kind = 0};
     if (lane && (!order->hold || order->hold->lane == lane)) {
         order->lane = lane;
@@ -317,18 +368,16 @@ void inlay_database_submit(struct inlay_database *database,
     }
 }
 
-/* Is it still a letter? Then it is none any more. */
+/* Is it still a letter? Then it is none any more. Under the database's lock. */
 static bool take_back(struct inlay_lane *lane, struct inlay_order *order)
 {
     struct inlay_order **at = &lane->letters;
 
-    pthread_mutex_lock(&lane->database->lock);
     while (*at && *at != order)
         at = &(*at)->next;
     bool found = *at != NULL;
     if (found)
         *at = order->next;
-    pthread_mutex_unlock(&lane->database->lock);
     return found;
 }
 
@@ -336,8 +385,39 @@ void inlay_database_give_up(struct inlay_order *order)
 {
     struct inlay_lane *lane = order->lane;
 
-    if (!take_back(lane, order))
+    pthread_mutex_lock(&lane->database->lock);
+    bool was_letter = take_back(lane, order);
+    pthread_mutex_unlock(&lane->database->lock);
+    if (!was_letter)
         lane->database->driver->give_up(lane, order);
+}
+
+/* Of one that ends all orders are done anyway. Under the database's lock. */
+static bool is_open(const struct inlay_database *database,
+                    const struct inlay_lane *lane)
+{
+    inlay_list_for_each (node, &database->lanes)
+        if (inlay_list_entry(node, struct inlay_lane, node) == lane)
+            return true;
+    return false;
+}
+
+void inlay_database_abandon(struct inlay_database *database,
+                            struct inlay_order *order)
+{
+    struct inlay_lane *lane = order->lane;
+    int fate = UNDER_WAY;
+
+    pthread_mutex_lock(&database->lock);
+    if (is_open(database, lane) &&
+        atomic_compare_exchange_strong(&order->fate, &fate, ABANDONED)) {
+        if (take_back(lane, order))
+            forget(order);
+        order->next_abandoned = lane->abandoned;
+        lane->abandoned = order;
+        post(lane);
+    }
+    pthread_mutex_unlock(&database->lock);
 }
 
 /* --- Holds ---------------------------------------------------------------- */

@@ -7,6 +7,8 @@
 #ifndef INLAY_DB_ORDER_H
 #define INLAY_DB_ORDER_H
 
+#include <stdatomic.h>
+
 #include "base/list.h"
 #include "db/cell.h"
 
@@ -25,7 +27,7 @@ enum inlay_order_kind {
                           name)"; as BATCH */
     INLAY_ORDER_SCRIPT, /* any number of statements without parameters, as psql
                            would run a file; in a hold; gives no rows */
-    INLAY_ORDER_BEGIN,  /* takes a connection and begins a transaction: `hold` */
+    INLAY_ORDER_BEGIN, /* takes a connection and begins a transaction: `hold` */
     INLAY_ORDER_COMMIT, /* of a hold, which stays one. A failure, too, when the
                            database rolled back instead */
     INLAY_ORDER_OPEN,   /* takes one, unless `hold` says which: a cursor for the
@@ -73,8 +75,8 @@ struct inlay_order {
     struct inlay_str sql;
     const struct inlay_cell *params; /* nparams; of BATCH and COPY sets times */
     size_t nparams, sets;
-    struct inlay_hold *hold;     /* whose connection it is for, or NULL */
-    void *cursor;                /* the driver's; of OPEN, FETCH, CLOSE */
+    struct inlay_hold *hold; /* whose connection it is for, or NULL */
+    void *cursor;            /* the driver's; of OPEN, FETCH, CLOSE */
     /* Out. */
     struct inlay_failure failure;
     struct inlay_rowset *rows; /* of a statement that has columns; else NULL.
@@ -87,8 +89,10 @@ struct inlay_order {
     void *arg; /* the caller's */
     /* database.c's and the driver's. */
     struct inlay_lane *lane;
-    struct inlay_order *next; /* in a lane's letters */
-    struct inlay_list node;   /* in a driver's queue */
+    struct inlay_order *next;           /* in a lane's letters */
+    struct inlay_order *next_abandoned; /* in a lane's list of them */
+    atomic_int fate;                    /* database_lane.c's */
+    struct inlay_list node;             /* in a driver's queue */
     void *driver;
     uint64_t since; /* ns: when it was submitted */
 };

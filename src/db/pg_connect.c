@@ -106,8 +106,10 @@ void inlay_pg_jobs_end(struct inlay_pg_lane *lane)
         bool posted = job->state == INLAY_PG_JOB_POSTED;
         job->state = INLAY_PG_JOB_ORPHAN;
         pthread_mutex_unlock(&database->lock);
-        if (posted)
-            destroy(job);
+        if (!posted)
+            continue;
+        inlay_loop_unpost(lane->base.loop, &job->mail);
+        destroy(job);
     }
 }
 

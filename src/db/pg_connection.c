@@ -108,6 +108,10 @@ static void on_event(struct inlay_watch *watch, uint32_t events)
     if (events & ~(uint32_t)EPOLLOUT) {
         connection->progress = lane->base.loop->now;
         is_lost = !PQconsumeInput(connection->pg);
+        /* A record of TLS may hold more than one reading takes: no event would
+         * come for what lies in the library then. */
+        if (!is_lost && PQsslInUse(connection->pg))
+            is_lost = !PQconsumeInput(connection->pg);
     }
     if (connection->special.is_on)
         inlay_pg_special_more(connection);

@@ -67,14 +67,15 @@ void inlay_pg_special_start(struct inlay_pg_connection *connection,
         inlay_pg_order_done(lane, order);
         return;
     }
-    connection->begins = false;
     connection->special = (struct inlay_pg_special){
         .is_on = true,
         .asked = order->kind,
         .order = order,
         .took = took,
+        .begins = connection->begins,
         .offset = connection->special.offset,
     };
+    connection->begins = false;
     connection->progress = lane->base.loop->now;
     if (!PQexitPipelineMode(connection->pg) ||
         !PQsendQuery(connection->pg, sql))
@@ -122,8 +123,7 @@ static bool put_piece(struct inlay_pg_connection *connection)
 static void end_rows(struct inlay_pg_connection *connection, const char *why)
 {
     connection->special.phase = INLAY_PG_SENT;
-    if (PQputCopyEnd(connection->pg, why) < 0 &&
-        PQstatus(connection->pg) != CONNECTION_OK)
+    if (PQputCopyEnd(connection->pg, why) < 0)
         inlay_pg_connection_lose(connection, PQerrorMessage(connection->pg));
 }
 
@@ -228,6 +228,10 @@ static void end(struct inlay_pg_connection *connection)
     }
     if (special.took)
         connection->use = INLAY_PG_LEAVING;
+    /* It did not come as far as to begin: nor does what follows without. */
+    if (special.begins && special.failed &&
+        PQtransactionStatus(connection->pg) == PQTRANS_IDLE)
+        connection->begins = true;
     if (!special.order)
         return;
     special.order->changed = special.changed;

@@ -15,20 +15,22 @@ struct kind_of {
 };
 
 static const struct kind_of kinds[] = {
-    {"23505", INLAY_CONFLICT, false},    /* unique_violation */
-    {"23P01", INLAY_CONFLICT, false},    /* exclusion_violation */
-    {"23503", INLAY_CONFLICT, false},    /* foreign_key_violation */
-    {"23502", INLAY_INVALID, false},     /* not_null_violation */
-    {"23514", INLAY_INVALID, false},     /* check_violation */
-    {"22", INLAY_INVALID, false},        /* data exceptions */
-    {"40001", INLAY_CONFLICT, true},     /* serialization_failure */
-    {"40P01", INLAY_CONFLICT, true},     /* deadlock_detected */
-    {"57014", INLAY_TIMEOUT, false},     /* query_canceled */
+    {"23505", INLAY_CONFLICT, false}, /* unique_violation */
+    {"23P01", INLAY_CONFLICT, false}, /* exclusion_violation */
+    {"23503", INLAY_CONFLICT, false}, /* foreign_key_violation */
+    {"23502", INLAY_INVALID, false},  /* not_null_violation */
+    {"23514", INLAY_INVALID, false},  /* check_violation */
+    {"22P04", INLAY_INTERNAL, false}, /* bad_copy_file_format: COPY's columns */
+    {"22", INLAY_INVALID, false},     /* data exceptions */
+    {"40001", INLAY_CONFLICT, true},  /* serialization_failure */
+    {"40P01", INLAY_CONFLICT, true},  /* deadlock_detected */
+    {"57014", INLAY_TIMEOUT, false},  /* query_canceled */
     {"57P01", INLAY_UNAVAILABLE, false}, /* admin_shutdown */
     {"57P02", INLAY_UNAVAILABLE, false}, /* crash_shutdown */
     {"57P03", INLAY_UNAVAILABLE, false}, /* cannot_connect_now */
     {"53", INLAY_UNAVAILABLE, false},    /* insufficient resources */
-    {"08", INLAY_UNAVAILABLE, false},    /* connection exceptions */
+    {"08P01", INLAY_INTERNAL, false}, /* protocol_violation: too few values */
+    {"08", INLAY_UNAVAILABLE, false}, /* connection exceptions */
     {"", INLAY_INTERNAL, false},
 };
 

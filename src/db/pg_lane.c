@@ -538,8 +538,8 @@ static void give_up_on(struct inlay_pg_connection *connection,
         connection->special.order = NULL;
         inlay_pg_cancel(connection);
         inlay_pg_special_more(connection);
-        if (connection->pg)
-            inlay_pg_flush(connection);
+        if (connection->pg && inlay_pg_flush(connection))
+            inlay_pg_connection_settle(connection);
     } else if (give_up_units(connection, order)) {
         if (!connection->batch.is_on || connection->batch.order != order)
             return;
@@ -620,6 +620,7 @@ static void free_dead(struct inlay_pg_lane *lane)
                 inlay_list_entry(at, struct inlay_pg_cursor, node));
         inlay_list_remove(&connection->bury.node);
         inlay_list_remove(&connection->node);
+        inlay_loop_unpost(lane->base.loop, &connection->hold.release);
         inlay_free(connection);
     }
 }

@@ -175,6 +175,7 @@ bool inlay_pg_send_begin(struct inlay_pg_connection *connection,
     if (inlay_likely(!connection->begins))
         return true;
     connection->begins = false;
+    connection->is_beginning = true;
     unit->before++;
     return PQsendQueryParams(connection->pg, connection->begin, 0, NULL, NULL,
                              NULL, NULL, 0);
@@ -215,7 +216,7 @@ static void deallocate(struct inlay_pg_connection *connection, unsigned number)
     char sql[64];
 
     snprintf(sql, sizeof(sql), "deallocate %s",
-             inlay_pg_statement_name(number).text);
+             inlay_pg_statement_name(&connection->statements, number).text);
     inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL, sql);
 }
 
@@ -327,8 +328,10 @@ static bool is_special(const struct inlay_order *order)
 static bool has_to_wait(const struct inlay_pg_connection *connection,
                         const struct inlay_order *order)
 {
+    /* What follows a "begin" that fails must not be done without it. */
     if (connection->special.is_on || connection->batch.is_on ||
-        !inlay_list_empty(&connection->own) || !inlay_pg_has_room(connection))
+        connection->is_beginning || !inlay_list_empty(&connection->own) ||
+        !inlay_pg_has_room(connection))
         return true;
     return is_special(order) && !inlay_pg_is_quiet(connection);
 }

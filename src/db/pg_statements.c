@@ -1,8 +1,11 @@
 /* pg_statements.c - which statements a connection has prepared, by their text. */
+#include "db/pg_statements.h"
+
+#include <inttypes.h>
 #include <stdio.h>
+#include <sys/random.h>
 
 #include "base/mem.h"
-#include "db/pg.h"
 
 #include "base/banned.h"
 
@@ -11,6 +14,10 @@ void inlay_pg_statements_init(struct inlay_pg_statements *statements,
 {
     *statements = (struct inlay_pg_statements){.most = most};
     inlay_list_init(&statements->order);
+    /* Names that others may have are worse than none. */
+    if (getrandom(&statements->key, sizeof(statements->key), 0) !=
+        sizeof(statements->key))
+        statements->most = 0;
 }
 
 void inlay_pg_statements_deinit(struct inlay_pg_statements *statements)
@@ -148,7 +155,7 @@ static struct inlay_pg_statement *add(struct inlay_pg_statements *statements,
     if (text.len)
         memcpy(statement->text, text.ptr, text.len);
     statement->text[text.len] = '\0';
-    statement->name = inlay_pg_statement_name(statement->number);
+    statement->name = inlay_pg_statement_name(statements, statement->number);
     *bucket_of(statements, hash) = statement;
     inlay_list_init(&statement->node);
     statements->count++;
@@ -178,10 +185,13 @@ struct inlay_pg_statement *inlay_pg_statements_use(
     return statement;
 }
 
-struct inlay_pg_name inlay_pg_statement_name(unsigned number)
+struct inlay_pg_name inlay_pg_statement_name(
+    const struct inlay_pg_statements *statements,
+    unsigned number)
 {
     struct inlay_pg_name name;
 
-    snprintf(name.text, sizeof(name.text), "inlay_%u", number);
+    snprintf(name.text, sizeof(name.text), "inlay_%016" PRIx64 "_%u",
+             statements->key, number);
     return name;
 }

@@ -106,6 +106,31 @@ static void check_commit(struct inlay_order *order, PGresult *result)
     PQclear(result);
 }
 
+/* What a statement may not do that anybody asks: the connection is lost. */
+static void refuse(struct inlay_pg_connection *connection,
+                   struct inlay_pg_unit *unit,
+                   const char *text,
+                   const char *why)
+{
+    if (unit->order)
+        inlay_failure_set(&unit->order->failure, INLAY_INTERNAL, "%s", text);
+    inlay_pg_connection_lose(connection, why);
+}
+
+/* On a connection of all: what others ask behind it would be told "done", and
+ * then be rolled back. */
+static bool is_stray_begin(const struct inlay_pg_connection *connection,
+                           const struct inlay_pg_unit *unit,
+                           PGresult *result)
+{
+    const char *tag;
+
+    if (connection->use != INLAY_PG_FREE || unit->asked != INLAY_ORDER_QUERY)
+        return false;
+    tag = PQcmdStatus(result);
+    return strcmp(tag, "BEGIN") == 0 || strcmp(tag, "START TRANSACTION") == 0;
+}
+
 /* A result of the order itself; it takes `result` over. */
 static void take_own(struct inlay_pg_connection *connection,
                      struct inlay_pg_unit *unit,
@@ -113,6 +138,14 @@ static void take_own(struct inlay_pg_connection *connection,
 {
     if (unit->asked == INLAY_ORDER_BATCH)
         connection->batch.came++;
+    if (inlay_unlikely(is_stray_begin(connection, unit, result))) {
+        PQclear(result);
+        refuse(connection, unit,
+               "the statement begins a transaction: use inlay_begin or "
+               "inlay_transaction",
+               "a statement began a transaction");
+        return;
+    }
     if (!unit->order) {
         PQclear(result);
         return;
@@ -147,6 +180,7 @@ static void take_good(struct inlay_pg_connection *connection,
     if (unit->kind != INLAY_PG_ORDER) {
         PQclear(result);
     } else if (inlay_unlikely(unit->before)) {
+        connection->is_beginning = false; /* that comes first */
         if (--unit->before == 0 && unit->prepares) {
             unit->statement->is_ready = true;
             unit->prepares = false;
@@ -197,7 +231,7 @@ static bool end_statement(struct inlay_pg_connection *connection,
     if (unit->is_stale && inlay_pg_has_room(connection)) {
         char sql[64];
         snprintf(sql, sizeof(sql), "deallocate %s",
-                 inlay_pg_statement_name(number).text);
+                 inlay_pg_statement_name(&connection->statements, number).text);
         inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL, sql);
     }
     if (!unit->order || !connection->pg || !inlay_pg_has_room(connection))
@@ -228,6 +262,10 @@ static void end_open(struct inlay_pg_connection *connection,
 static void end_order(struct inlay_pg_connection *connection,
                       struct inlay_pg_unit *unit)
 {
+    if (inlay_unlikely(connection->is_beginning)) {
+        connection->is_beginning = false;
+        connection->begins = true; /* it failed: the next one has to, too */
+    }
     if (unit->statement && end_statement(connection, unit))
         return;
     if (unit->asked == INLAY_ORDER_OPEN)
@@ -274,17 +312,6 @@ static void end_unit(struct inlay_pg_connection *connection)
     }
 }
 
-/* COPY as a plain statement: the server waits for rows that never come. */
-static void refuse_copy(struct inlay_pg_connection *connection,
-                        struct inlay_pg_unit *unit)
-{
-    if (unit->order)
-        inlay_failure_set(&unit->order->failure, INLAY_INTERNAL,
-                          "COPY is no statement to be asked: inlay_copy_in "
-                          "copies rows into a table");
-    inlay_pg_connection_lose(connection, "a statement began a COPY");
-}
-
 static void take(struct inlay_pg_connection *connection, PGresult *result)
 {
     struct inlay_pg_unit *unit = &connection->units[connection->first];
@@ -308,7 +335,11 @@ static void take(struct inlay_pg_connection *connection, PGresult *result)
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
         PQclear(result);
-        refuse_copy(connection, unit);
+        /* The server waits for rows that never come. */
+        refuse(connection, unit,
+               "COPY is no statement to be asked: inlay_copy_in copies rows "
+               "into a table",
+               "a statement began a COPY");
         break;
     case PGRES_BAD_RESPONSE:
     case PGRES_FATAL_ERROR:

@@ -297,6 +297,9 @@ static void on_alarm(struct inlay_alarm *alarm)
         fail_wait(lane, job);
         inlay_order_done(hand_over(lane, job));
     }
+    /* One that runs may yet have to wait: it turns out that it writes. */
+    if (!left && !inlay_list_empty(&lane->jobs))
+        left = lane->base.database->config.pool_timeout;
     if (left)
         inlay_alarm_set(lane->base.loop, &lane->alarm, left);
 }
@@ -425,9 +428,14 @@ static void sqlite_lane_destroy(struct inlay_lane *base)
             end_oldest(lane);
     }
     /* Those whose release was a letter that nobody read any more. */
-    inlay_list_for_each (node, &lane->holds)
-        sqlite_release(
-            &inlay_list_entry(node, struct inlay_sqlite_hold, node)->base);
+    inlay_list_for_each (node, &lane->holds) {
+        struct inlay_sqlite_hold *hold =
+            inlay_list_entry(node, struct inlay_sqlite_hold, node);
+
+        inlay_loop_unpost(base->loop, &hold->base.release);
+        sqlite_release(&hold->base);
+    }
+    inlay_loop_unpost(base->loop, &lane->mail);
     inlay_free(lane);
 }
 
@@ -527,6 +535,9 @@ static void sqlite_submit(struct inlay_lane *base, struct inlay_order *order)
     struct inlay_sqlite_job *job;
 
     order->driver = NULL;
+    order->rows = NULL;
+    order->changed = 0;
+    order->more = false;
     if (lane->is_ending) {
         fail_order(lane, order, INLAY_UNAVAILABLE,
                    "the database is being closed");

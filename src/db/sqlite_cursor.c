@@ -46,7 +46,12 @@ void inlay_sqlite_cursor_open(struct inlay_sqlite_connection *connection,
     if (!statement)
         return;
     if (!statement->reads && connection->reads) {
-        job->is_rerouted = true;
+        /* Its connection can't be another one than the hold's. */
+        job->is_rerouted = job->takes;
+        if (!job->takes)
+            inlay_failure_set(&job->failure, INLAY_INTERNAL,
+                              "a cursor that writes, on a connection that "
+                              "reads: use inlay_transaction");
         inlay_sqlite_statement_put(connection, statement);
         return;
     }

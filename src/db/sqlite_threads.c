@@ -180,6 +180,9 @@ static void reroute(struct inlay_sqlite *sqlite, struct inlay_sqlite_job *job)
     job->is_rerouted = false;
     job->state = INLAY_SQLITE_QUEUED;
     job->to = INLAY_SQLITE_TO_WRITE;
+    /* One of a cursor's hold, which may be given back before this is done. */
+    if (!job->takes)
+        job->hold = NULL;
     inlay_list_append(&sqlite->queues[job->to], &job->node);
     count(&stats_of(sqlite)->waiting, 1);
 }

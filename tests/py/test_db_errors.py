@@ -90,7 +90,7 @@ def test_injections_are_stored_as_they_are(server: UnixServer) -> None:
         ("null", ["count", "null"]),
         ("wide", ["int16_t", "70000"]),
         ("type", ["int64_t"]),
-        ("sql", ["selekt"]),
+        ("sql", ["choose"]),
         ("rows", ["inlay_exec"]),
     ],
 )

@@ -73,7 +73,7 @@ INLAY_GET("/wrong/type", wrong_type);
 
 int64_t wrong_sql(inlay_db *db)
 {
-    return inlay_one(db, int64_t, "selekt 1");
+    return inlay_one(db, int64_t, "choose 1");
 }
 INLAY_GET("/wrong/sql", wrong_sql);
 

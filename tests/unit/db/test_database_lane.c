@@ -331,6 +331,75 @@ static void test_orders_that_are_given_up_are_forgotten(void **state)
     assert_false(letters[1].is_done);
 }
 
+static void test_orders_are_abandoned_by_other_threads(void **state)
+{
+    struct inlay_database *database = a_database();
+    struct here here;
+    int done = 0;
+    struct inlay_order letter = {.on_done = on_count, .arg = &done};
+    struct inlay_order submitted = letter, finished = letter;
+
+    (void)state;
+    here_begin(&here, database);
+    finished.on_done = on_stop;
+    finished.arg = &here.loop;
+    inlay_database_submit(database, here.lane, &finished);
+    inlay_loop_run(&here.loop);
+    inlay_database_abandon(database, &finished); /* nothing is left to do */
+    assert_null(here.lane->abandoned);
+    submit_elsewhere(database, &letter);
+    inlay_database_submit(database, here.lane, &submitted);
+    for (int i = 0; i < 2; i++) {
+        inlay_database_abandon(database, &letter);
+        inlay_database_abandon(database, &submitted);
+    }
+    assert_null(here.lane->letters);
+    assert_int_equal(done, 0); /* on its own thread alone */
+    here_end(&here);
+    assert_int_equal(done, 2);
+    assert_int_equal(given_up, 1);
+    assert_int_equal(letter.failure.kind, INLAY_UNAVAILABLE);
+    assert_string_equal(submitted.failure.text, "nobody waits for it any more");
+}
+
+static void *abandon_often(void *arg)
+{
+    for (int i = 0; i < ORDERS; i++) {
+        struct asked asked;
+
+        asked_init(&asked, INLAY_ORDER_QUERY);
+        inlay_database_submit(arg, NULL, &asked.order);
+        for (volatile int wait = i % 50 * 100; wait; wait--)
+            continue;
+        inlay_database_abandon(arg, &asked.order);
+        asked_wait(&asked);
+        if (asked.order.failure.kind)
+            failed++;
+    }
+    return NULL;
+}
+
+/* on_done comes once, whoever is first: the lane, or who abandons. */
+static void test_orders_that_are_abandoned_are_done_once(void **state)
+{
+    struct inlay_database *database = a_database();
+    pthread_t threads[SUBMITTERS];
+    struct io io;
+
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        io_start(&io, database); /* its lane goes meanwhile */
+        for (int i = 0; i < SUBMITTERS; i++)
+            assert_int_equal(
+                inlay_thread_start(&threads[i], abandon_often, database), 0);
+        usleep(1000);
+        io_stop(&io);
+        for (int i = 0; i < SUBMITTERS; i++)
+            pthread_join(threads[i], NULL);
+    }
+    assert_int_equal(counted(&database->own_stats) > 0, 1);
+}
+
 static void on_ready(struct inlay_subscriber *listener,
                      const struct inlay_failure *failure)
 {
@@ -418,6 +487,8 @@ int main(void)
         TEST(test_a_thread_with_a_lane_may_wait_for_another),
         TEST(test_a_lane_that_closes_fails_its_letters),
         TEST(test_orders_that_are_given_up_are_forgotten),
+        TEST(test_orders_are_abandoned_by_other_threads),
+        TEST(test_orders_that_are_abandoned_are_done_once),
         TEST(test_a_driver_without_notifications_says_so),
         TEST(test_a_fork_opens_its_databases_anew),
     };

@@ -242,7 +242,7 @@ static void test_a_scalar_is_the_first_column(void **state)
 static void test_columns_are_found_in_any_order_and_others_left_out(
     void **state)
 {
-    static const char *const names[] = {"price2", "price", "nam", "Name",
+    static const char *const names[] = {"price2", "price", "na", "Name",
                                         "name"};
     static const struct inlay_cell cells[] = {
         REAL(9), REAL(1.5), TEXT("x"), TEXT("y"), TEXT("apple"),

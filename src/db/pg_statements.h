@@ -1,0 +1,70 @@
+/*
+ * pg_statements.h - inside pg*.c: which statements a connection has prepared, by
+ * their text. For the lane's thread.
+ */
+#ifndef INLAY_DB_PG_STATEMENTS_H
+#define INLAY_DB_PG_STATEMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "base/str.h"
+
+/*
+ * "inlay_KEY_N", KEY 16 hexadecimal digits of the connection. Behind a pooler in
+ * transaction mode that knows nothing of statements, connections of several
+ * processes meet on one of the server, which then refuses a stranger's name
+ * (26000) instead of running what somebody else has prepared by it.
+ */
+struct inlay_pg_name {
+    char text[40];
+};
+
+struct inlay_pg_statement {
+    struct inlay_pg_statement *chain; /* in its bucket */
+    struct inlay_list node;           /* oldest use first */
+    uint64_t hash;
+    unsigned number;
+    struct inlay_pg_name name;
+    unsigned uses; /* units that refer to it */
+    bool is_ready; /* the server has confirmed it */
+    bool is_gone;  /* out of the table; freed with its last use */
+    size_t len;
+    char text[]; /* and a NUL */
+};
+
+struct inlay_pg_statements {
+    struct inlay_pg_statement **buckets; /* NULL until the first one */
+    size_t nbuckets;                     /* a power of 2 */
+    size_t count, most;
+    struct inlay_list order; /* oldest use first */
+    unsigned last_number;
+    uint64_t key; /* in its names: random */
+};
+
+void inlay_pg_statements_init(struct inlay_pg_statements *statements,
+                              size_t most);
+void inlay_pg_statements_deinit(struct inlay_pg_statements *statements);
+
+/*
+ * The statement of that text, or a new one that is not ready (`is_new_ret`), or
+ * NULL: send it without a name (it is being prepared, no memory). `old_ret`: the
+ * number of one that had to go for it, or 0. The use is counted.
+ */
+struct inlay_pg_statement *inlay_pg_statements_use(
+    struct inlay_pg_statements *statements,
+    struct inlay_str text,
+    bool *is_new_ret,
+    unsigned *old_ret);
+/* Forgets it: it failed. Its memory lasts until its last use ends. */
+void inlay_pg_statements_forget(struct inlay_pg_statements *statements,
+                                struct inlay_pg_statement *statement);
+void inlay_pg_statement_unuse(struct inlay_pg_statement *statement);
+
+struct inlay_pg_name inlay_pg_statement_name(
+    const struct inlay_pg_statements *statements,
+    unsigned number);
+
+#endif
