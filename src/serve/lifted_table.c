@@ -49,8 +49,11 @@ static struct inlay_error *bind_route(struct inlay_lifted_table *table,
                                 "FastAPI knows nothing of INLAY_HEADER and its "
                                 "like");
     if (bind->ninjected || bind->nraw || bind->nform)
-        return inlay_bind_error(&target, "FastAPI can't call %.*s so",
-                                inlay_str_arg(func->name));
+        return inlay_bind_error(
+            &target,
+            "%.*s takes what only a call through Python gives it here: a "
+            "database, a raw body or a form",
+            inlay_str_arg(func->name));
     route->bind = bind;
     return NULL;
 }

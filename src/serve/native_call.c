@@ -16,6 +16,13 @@
 /* Waits that return false before a coroutine that does not end is left. */
 #define REFUSED_MOST 1000
 
+/*
+ * Who has ended his side may still read the answer, or may have closed his
+ * socket, which looks the same. A statement that takes longer than this then is
+ * taken to be nobody's any more.
+ */
+#define PARTING_MS 1000
+
 const char *inlay_colour_text(enum inlay_colour colour)
 {
     switch (colour) {
@@ -272,6 +279,12 @@ static void on_alarm(struct inlay_alarm *alarm)
     inlay_native_wake(&task->call, INLAY_NATIVE_TIMER);
 }
 
+static void on_parting(struct inlay_alarm *alarm)
+{
+    inlay_native_close(
+        &inlay_container_of(alarm, struct inlay_native_task, parting)->call);
+}
+
 static void task_main(void *arg)
 {
     struct inlay_native_task *task = arg;
@@ -298,6 +311,7 @@ static struct inlay_native_task *task_create(struct inlay_request *request,
     task->request = request;
     task->before = request->arena.defers;
     task->alarm.on_ring = on_alarm;
+    task->parting.on_ring = on_parting;
     begin(&task->call, request, &task->work);
     inlay_context_leave(&task->call.context);
     task->call.task = task;
@@ -331,6 +345,7 @@ static bool run_on(struct inlay_native_task *task)
     if (inlay_likely(!task->over && !task->abandoned))
         return false;
     inlay_alarm_stop(&task->thread->loop, &task->alarm);
+    inlay_alarm_stop(&task->thread->loop, &task->parting);
     if (task->abandoned) {
         log_abandoned(task);
         inlay_context_fail(&task->call.context, INLAY_INTERNAL,
@@ -511,8 +526,14 @@ void inlay_native_abort(struct inlay_native_call *call)
 
 void inlay_native_eof(struct inlay_native_call *call)
 {
-    if (call->task && call->task->events)
+    struct inlay_native_task *task = call->task;
+
+    if (!task)
+        return;
+    if (task->events)
         inlay_native_close(call);
+    else if (task->databases)
+        inlay_alarm_set(&task->thread->loop, &task->parting, PARTING_MS);
 }
 
 void inlay_native_drained(struct inlay_native_call *call)

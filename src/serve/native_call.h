@@ -170,7 +170,8 @@ void inlay_native_drained(struct inlay_native_call *call);
  * returns, or when the function on the pool has returned. */
 void inlay_native_abort(struct inlay_native_call *call);
 /* The same for an answer that is still wanted: the client has ended its side.
- * A stream of events ends then. */
+ * A stream of events ends then, and a call that has asked a database a second
+ * later. */
 void inlay_native_eof(struct inlay_native_call *call);
 
 /* What has come of the body since, and was not read: for inlay_session_next. */

@@ -260,7 +260,12 @@ void inlay_native_pool_leave(struct inlay_io_thread *thread)
             inlay_list_append(&ended, node);
     }
     lane_release(lane, refs);
-    inlay_list_for_each (node, &ended)
-        inlay_native_pool_free(
-            inlay_list_entry(node, struct inlay_native_pooled, node));
+    inlay_list_for_each (node, &ended) {
+        struct inlay_native_pooled *pooled =
+            inlay_list_entry(node, struct inlay_native_pooled, node);
+
+        /* While the thread's lanes are there. */
+        inlay_native_databases_end(pooled->task);
+        inlay_native_pool_free(pooled);
+    }
 }

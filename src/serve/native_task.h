@@ -65,6 +65,7 @@ struct inlay_native_task {
     bool events;      /* the answer is a stream of events */
     unsigned refused; /* waits that returned false at once */
     struct inlay_alarm alarm;
+    struct inlay_alarm parting; /* its client has ended its side */
     struct inlay_native_inflow inflow;
     struct inlay_arena_defer *before;   /* the defers that are not the call's */
     struct inlay_native_pooled *pooled; /* while it waits for the pool */
