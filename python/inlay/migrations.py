@@ -221,7 +221,7 @@ class Session:
     def give_up(self) -> None:
         """After a failure: the connection goes back into a pool, unlocked."""
         if self.kind == "postgresql" and self._hold is not None:
-            with contextlib.suppress(_core.Error, RuntimeError):
+            with contextlib.suppress(_core.Error, RuntimeError, ValueError):
                 self._do("query", "rollback")
             self.unlock()
 
@@ -234,7 +234,7 @@ class Session:
 
     def unlock(self) -> None:
         if self.kind == "postgresql" and self._hold is not None:
-            with contextlib.suppress(_core.Error, RuntimeError):
+            with contextlib.suppress(_core.Error, RuntimeError, ValueError):
                 self.rows("select pg_advisory_unlock($1::bigint)::text", _LOCK)
 
     def applied(self) -> list[Applied] | None:
@@ -254,12 +254,15 @@ class Session:
 
 @contextlib.contextmanager
 def _session(url: str) -> Iterator[Session]:
-    session = Session(kind_of(url))
+    try:
+        session = Session(kind_of(url))
+    except (_core.Error, RuntimeError, ValueError) as error:
+        raise MigrationError(str(error)) from None
     try:
         yield session
     except BaseException as error:
         session.give_up()
-        if isinstance(error, _core.Error):
+        if isinstance(error, (_core.Error, ValueError)):
             raise MigrationError(str(error)) from None
         raise
     finally:

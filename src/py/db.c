@@ -416,6 +416,8 @@ static struct inlay_py_order *done_order(PyObject *object)
         PyErr_SetString(PyExc_RuntimeError, "the order is not done");
         return NULL;
     }
+    /* Orders may last: frames of an exception's traceback have them. */
+    inlay_py_hold_unref(inlay_take(order->hold));
     if (!order->order.failure.kind)
         return order;
     inlay_py_db_raise(PyType_GetModuleState(Py_TYPE(object)),

@@ -21,7 +21,7 @@
 
 /*
  * A connection that is a caller's: counted by its inlay._core.Hold and by the
- * orders that are under way on it; given back with the last one.
+ * orders that are under way on it, or not looked at; given back with the last.
  */
 struct inlay_py_hold {
     atomic_size_t refs;
@@ -34,7 +34,7 @@ struct inlay_py_hold {
 struct inlay_py_order {
     struct inlay_order order;
     struct inlay_database *database;
-    struct inlay_py_hold *hold; /* counted; or NULL */
+    struct inlay_py_hold *hold; /* counted; NULL: none, or it was looked at */
     struct inlay_arena arena;   /* what it is asked with */
     /* One of these waits for it: a loop, or a thread. */
     struct inlay_py_errand errand;
@@ -81,6 +81,10 @@ int inlay_py_order_start(struct inlay_py_state *state,
                          PyObject *loop,
                          PyObject **future_ret);
 int inlay_py_order_wait(struct inlay_py_order **slot);
+
+/* Until it is posted, without the GIL; -1 with the exception of a signal's
+ * handler. */
+int inlay_py_db_sleep(sem_t *done);
 
 /* Nobody wants it any more, be it under way. */
 void inlay_py_order_drop(struct inlay_py_order *order);

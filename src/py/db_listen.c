@@ -2,7 +2,6 @@
  * db_listen.c - inlay._core.Listener: notifications of a channel, between the
  * database's own thread, which gets them, and whoever waits for one.
  */
-#include <errno.h>
 #include <pthread.h>
 #include <unistd.h>
 
@@ -373,18 +372,6 @@ static PyObject *listener_start(PyObject *object, PyObject *args)
     return future;
 }
 
-static int sleep_once(struct wait *wait)
-{
-    int status, error;
-
-    Py_BEGIN_ALLOW_THREADS;
-    status = sem_wait(&wait->done);
-    error = errno;
-    Py_END_ALLOW_THREADS;
-    errno = error;
-    return status;
-}
-
 /* A signal's handler has raised: it waits no more. */
 static void interrupt(struct listening *listening, struct wait *wait)
 {
@@ -393,8 +380,12 @@ static void interrupt(struct listening *listening, struct wait *wait)
     if (waits)
         listening->waiting = NULL;
     pthread_mutex_unlock(&listening->lock);
-    if (waits || atomic_exchange(&wait->abandoned, true))
-        wait_destroy(wait);
+    if (!waits && !atomic_exchange(&wait->abandoned, true))
+        return;
+    /* Done in this very moment: that thread still has to say so. */
+    while (!waits && sem_wait(&wait->done) < 0)
+        continue;
+    wait_destroy(wait);
 }
 
 static PyObject *listener_wait(PyObject *object, PyObject *for_ready)
@@ -411,10 +402,7 @@ static PyObject *listener_wait(PyObject *object, PyObject *for_ready)
     self->wait = wait;
     atomic_fetch_add(&listening->refs, 1); /* others may close it */
     wait_begin(listening, wait);
-    int status;
-    while ((status = sleep_once(wait)) < 0)
-        if (errno == EINTR && PyErr_CheckSignals() < 0)
-            break;
+    int status = inlay_py_db_sleep(&wait->done);
     self->wait = NULL;
     if (status < 0)
         interrupt(listening, wait);

@@ -1,5 +1,5 @@
 /* db_order.c - an order on its way, and who waits for it. */
-#include <errno.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
@@ -8,6 +8,9 @@
 #include "py/errors.h"
 
 #include "base/banned.h"
+
+/* A signal that comes just before a thread sleeps does not wake it up. */
+#define SLEEP_NS 200000000
 
 /* --- Holds ---------------------------------------------------------------- */
 
@@ -89,7 +92,7 @@ static void on_done(struct inlay_order *order)
         inlay_py_errand_done(&self->errand);
     } else if (atomic_exchange(&self->abandoned, true)) {
         inlay_py_order_destroy(self);
-    } else {
+    } else { /* it is there until the waiter has seen this */
         sem_post(&self->done);
     }
 }
@@ -156,16 +159,27 @@ int inlay_py_order_start(struct inlay_py_state *state,
     return 0;
 }
 
-static int sleep_once(struct inlay_py_order *self)
+static int sleep_once(sem_t *done)
 {
-    int status, error;
+    struct timespec until;
+    int status;
 
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += SLEEP_NS;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
     Py_BEGIN_ALLOW_THREADS;
-    status = sem_wait(&self->done);
-    error = errno;
+    status = sem_timedwait(done, &until);
     Py_END_ALLOW_THREADS;
-    errno = error;
     return status;
+}
+
+int inlay_py_db_sleep(sem_t *done)
+{
+    while (sleep_once(done) < 0)
+        if (PyErr_CheckSignals() < 0)
+            return -1;
+    return 0;
 }
 
 int inlay_py_order_wait(struct inlay_py_order **slot)
@@ -178,9 +192,7 @@ int inlay_py_order_wait(struct inlay_py_order **slot)
     Py_BEGIN_ALLOW_THREADS;
     inlay_database_submit(self->database, NULL, &self->order);
     Py_END_ALLOW_THREADS;
-    while (sleep_once(self) < 0) {
-        if (errno != EINTR || PyErr_CheckSignals() == 0)
-            continue;
+    if (inlay_py_db_sleep(&self->done) < 0) {
         *slot = NULL;
         inlay_py_order_drop(self);
         return -1;
@@ -192,8 +204,20 @@ int inlay_py_order_wait(struct inlay_py_order **slot)
 /* It is under way for a thread that had to go, holding its exception. */
 static void drop_blocking(struct inlay_py_order *self)
 {
-    if (atomic_exchange(&self->abandoned, true))
-        inlay_py_order_destroy(self); /* done in this very moment */
+    if (!atomic_exchange(&self->abandoned, true))
+        return;
+    /* Done in this very moment: that thread still has to say so. */
+    while (sem_wait(&self->done) < 0)
+        continue;
+    inlay_py_order_destroy(self);
+}
+
+/* So that nothing waits behind what nobody wants. But a transaction that was
+ * to be committed is, if it can be. */
+static void abandon(struct inlay_py_order *self)
+{
+    if (self->order.kind != INLAY_ORDER_COMMIT)
+        inlay_database_abandon(self->database, &self->order);
 }
 
 void inlay_py_order_drop(struct inlay_py_order *self)
@@ -207,10 +231,12 @@ void inlay_py_order_drop(struct inlay_py_order *self)
     if (self->hold)
         self->hold->broken = true;
     if (self->blocks) {
+        abandon(self);
         drop_blocking(self);
         return;
     }
     atomic_store(&self->abandoned, true);
+    abandon(self);
     inlay_py_errand_abandon(&self->errand);
 }
 

@@ -372,8 +372,14 @@ def children_of(pid: int) -> list[int]:
 
 
 def plain_environment() -> dict[str, str]:
-    """Without what libpq would look at."""
-    return {k: v for k, v in os.environ.items() if not k.startswith("PG")}
+    """Without what libpq would look at, and sanitizers that are for our process
+    (initdb hangs with one)."""
+    ours = ("LD_PRELOAD", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS")
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("PG") and name not in ours
+    }
 
 
 def main(arguments: Sequence[str]) -> int:

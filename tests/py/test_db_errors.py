@@ -145,6 +145,11 @@ def test_a_cursor_may_be_left(server: UnixServer) -> None:
         assert server.client.get("/first").json() == 55 + 1000
 
 
+def test_the_row_that_a_loop_was_left_with(server: UnixServer) -> None:
+    for _ in range(20):
+        assert server.client.get("/tenth").json() == "name 10"
+
+
 def test_dynamic_text(server: UnixServer) -> None:
     for number in (1, 2, 3):
         server.client.post("/items", json={**ITEM, "id": number})

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from .postgres import Postgres
-from .server import UnixServer
+from .server import PortServer, UnixServer
 
 FOLDER = Path(__file__).parent / "databases"
 SETUP = """
@@ -111,6 +111,25 @@ def test_a_slow_statement_ends_with_its_client(
     assert eventually(lambda: not active(cluster), 10)
     assert cluster.psql("select count(*) from rows where id = -1", "load") == "0"
     assert server.client.get("/rows/1").json()["name"] == "row 1"
+
+
+def test_a_slow_statement_ends_with_a_client_of_tcp(
+    cluster: Postgres, tmp_path: Path
+) -> None:
+    """Its socket's end looks like that of its side alone."""
+    url = cluster.url("load") + ("&" if "?" in cluster.url("load") else "?")
+    url += "application_name=inlay-load"
+    with PortServer(tmp_path, FOLDER / "load.c", "--db", url) as server:
+        connection = server.connect()
+        connection.sendall(b"GET /slow-within?seconds=600 HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert eventually(lambda: active(cluster))
+        connection.close()
+        assert eventually(lambda: not active(cluster), 10)
+        connection = server.connect()
+        connection.sendall(b"GET /slow?seconds=0.2 HTTP/1.1\r\nhost: a\r\n\r\n")
+        connection.shutdown(socket.SHUT_WR)
+        assert b" 200 OK" in connection.recv(65536)  # it was quick enough
+        connection.close()
 
 
 def test_neighbours_of_one_whose_client_left(server: UnixServer) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import enum
 import gc
+import signal
 import threading
 import time
 from datetime import date, datetime, timedelta, timezone
@@ -476,6 +477,42 @@ def test_a_transaction_nobody_ends_is_rolled_back(db):
     asyncio.run(main())
 
 
+def test_a_transaction_has_ended_while_its_error_is_handled(db):
+    """The error's traceback knows of frames that know of the statement."""
+
+    async def main():
+        with pytest.raises(inlay.NotFound) as caught:
+            async with db.transaction() as tx:
+                await tx.exec("update db_users set name = 'uno' where id = 1")
+                await tx.one(User, ONE, 77)
+        begin = time.monotonic()
+        assert await db.exec("update db_users set name = 'eins' where id = 1") == 1
+        assert time.monotonic() - begin < 2
+        return caught
+
+    assert asyncio.run(main()).tb
+    with pytest.raises(inlay.NotFound) as caught:
+        with db.sync.transaction() as tx:
+            tx.exec("update db_users set name = 'uno' where id = 1")
+            tx.one(User, ONE, 77)
+    assert db.sync.one(str, "select name from db_users where id = 1") == "eins"
+    assert caught.tb
+
+
+def test_a_cursor_that_was_read_needs_no_connection(db):
+    async def main():
+        read = []
+        for _ in range(30):
+            rows = db.each(int, "select id from db_users order by id")
+            assert [each async for each in rows] == [1, 2]
+            read.append(rows)
+        assert await db.one(int, COUNT) == 2
+
+    begin = time.monotonic()
+    asyncio.run(main())
+    assert time.monotonic() - begin < 5
+
+
 # --- Cancelling ---------------------------------------------------------------
 
 SLOW = """with recursive n(i) as (select 1 union all select i + 1 from n
@@ -515,6 +552,100 @@ def test_a_transaction_goes_not_on_after_a_statement_was_cancelled(db):
                     await asyncio.wait_for(tx.one(int, SLOW), 0.01)
                 await tx.one(int, COUNT)
         assert await db.one(int, COUNT) == 2
+
+    asyncio.run(main())
+
+
+def test_cancelled_statements_hold_up_no_other_one(db, kind):
+    # A minute, if nobody stops them; PostgreSQL does that in transactions.
+    forever = SLOW.replace("3000000", "30000000000")
+
+    async def inside():
+        async with db.transaction() as tx:
+            await tx.one(int, forever)
+
+    async def main():
+        begin = time.monotonic()
+        ask = (lambda: db.one(int, forever)) if kind == "sqlite" else inside
+        tasks = [asyncio.ensure_future(ask()) for _ in range(12)]
+        await asyncio.sleep(0.3)
+        assert not any(task.done() for task in tasks)
+        for task in tasks:
+            task.cancel()
+        found = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(each) for each in found} == {asyncio.CancelledError}
+        assert await db.one(User, ONE, 1) == User(1, "one")
+        async with db.transaction() as tx:
+            assert await tx.one(int, COUNT) == 2
+        assert time.monotonic() - begin < 5
+
+    asyncio.run(main())
+
+
+def test_a_thread_that_is_interrupted_stops_its_statement(db):
+    class Interrupted(Exception):
+        pass
+
+    def interrupt(*_):
+        raise Interrupted
+
+    forever = SLOW.replace("3000000", "30000000000")
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for number in range(40):
+            sql = forever if number % 8 == 0 else COUNT
+            signal.setitimer(signal.ITIMER_REAL, 0.001 + number % 10 / 2500)
+            with pytest.raises(Interrupted):
+                with db.sync.transaction() as tx:
+                    while True:
+                        tx.one(int, sql)
+            signal.setitimer(signal.ITIMER_REAL, 0)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    begin = time.monotonic()
+    with db.sync.transaction() as tx:
+        assert tx.exec(INSERT, 3, "three") == 1
+    assert time.monotonic() - begin < 2
+
+
+def test_what_waits_for_a_connection_can_be_cancelled(db):
+    """Of a shared connection the server runs it all the same: a key of its own."""
+
+    async def main():
+        async with db.transaction() as tx:
+            await tx.exec(INSERT, 7777, "three")
+            # Of SQLite it waits for the writer; of PostgreSQL for the lock.
+            for _ in range(20):
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(db.exec(INSERT, 7777, "other"), 0.01)
+                with pytest.raises(asyncio.TimeoutError):
+                    await asyncio.wait_for(asyncio.sleep(1), 0.001)
+        assert await db.one(str, "select name from db_users where id = 7777") == "three"
+        assert await db.exec(INSERT, 4, "four") == 1
+
+    asyncio.run(main())
+
+
+def test_statements_are_cancelled_at_any_moment(db):
+    """Just before they are done, just after, and before they begin."""
+
+    async def work(number):
+        async with db.transaction() as tx:
+            await tx.exec(INSERT, 100 + number, "some")
+            await tx.one(int, COUNT)
+            async for _ in tx.each(User, ALL):
+                pass
+
+    async def main():
+        for number in range(120):
+            task = asyncio.ensure_future(
+                work(number) if number % 2 else db.one(int, COUNT)
+            )
+            await asyncio.sleep(number % 24 / 4000)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        assert await db.exec(INSERT, 3, "three") == 1
 
     asyncio.run(main())
 
@@ -591,86 +722,3 @@ def test_results_leave_no_references(db):
         assert objects() - before < 50
 
     asyncio.run(main())
-
-
-# --- Notifications ------------------------------------------------------------
-
-
-def test_notifications_come_in_order(db, kind):
-    if kind == "sqlite":
-        pytest.skip("SQLite has no notifications")
-
-    async def main():
-        seen = []
-        async with db.listen("jobs") as notes:
-            for i in range(5):
-                await db.exec("select pg_notify('jobs', $1)", f"ü{i}")
-            async for note in notes:
-                seen.append(note)
-                if len(seen) == 5:
-                    break
-            waiting = asyncio.ensure_future(anext(notes))
-            await asyncio.sleep(0.05)
-            assert not waiting.done()
-            await db.exec("select pg_notify('jobs', '')")
-            assert await waiting == ("jobs", "", 0)
-        assert [note.payload for note in seen] == [f"ü{i}" for i in range(5)]
-        assert {note.channel for note in seen} == {"jobs"}
-
-    asyncio.run(main())
-
-
-def test_notifications_for_threads_and_for_those_who_leave(db, kind):
-    if kind == "sqlite":
-        pytest.skip("SQLite has no notifications")
-    with db.sync.listen("Other jobs") as notes:
-        db.sync.exec("select pg_notify('Other jobs', 'x')")
-        assert next(notes).payload == "x"
-
-    async def main():
-        async with db.listen("jobs") as notes:
-            for _ in range(3):
-                with pytest.raises(asyncio.TimeoutError):
-                    await asyncio.wait_for(anext(notes), 0.01)
-            task = asyncio.ensure_future(anext(notes))
-            await asyncio.sleep(0)
-            with pytest.raises(RuntimeError, match="already"):
-                await anext(notes)
-            await db.exec("select pg_notify('jobs', 'y')")
-            assert (await task).payload == "y"
-
-    asyncio.run(main())
-
-
-def test_a_listener_that_is_slow_loses_the_oldest(db, kind):
-    if kind == "sqlite":
-        pytest.skip("SQLite has no notifications")
-
-    async def main():
-        async with db.listen("many") as notes:
-            await db.exec(
-                "select pg_notify('many', i::text) from generate_series(1, 1500) i"
-            )
-            await asyncio.sleep(0.5)
-            note = await anext(notes)
-            assert (note.payload, note.lost) == ("501", 500)
-            assert (await anext(notes)).lost == 0
-
-    asyncio.run(main())
-
-
-def test_a_database_without_notifications_says_so(db, kind):
-    if kind == "postgresql":
-        pytest.skip("PostgreSQL has them")
-
-    async def main():
-        with pytest.raises(NotImplementedError, match="SQLite"):
-            async with db.listen("jobs"):
-                pass
-        with pytest.raises(NotImplementedError, match="SQLite"):
-            async for _ in db.listen("jobs"):
-                pass
-
-    asyncio.run(main())
-    with pytest.raises(ValueError, match="63"):
-        next(db.sync.listen("x" * 64))

@@ -181,6 +181,27 @@ int64_t first_of_many(inlay_db *db)
 }
 INLAY_GET("/first", first_of_many);
 
+struct named {
+    int64_t id;
+    inlay_str name;
+};
+
+inlay_str tenth(inlay_db *db)
+{
+    struct named last = {0};
+
+    inlay_each(db, struct named, row,
+               "with recursive n(i) as (select 1 union all select i + 1 from n"
+               " where i < 1000) select i as id, 'name ' || i as name from n")
+    {
+        last = row;
+        if (row.id == 10)
+            break;
+    }
+    return last.name;
+}
+INLAY_GET("/tenth", tenth);
+
 /* --- Dynamic text --- */
 
 ids sorted(inlay_db *db, bool down)
