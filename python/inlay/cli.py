@@ -213,6 +213,7 @@ def list_routes(target: str | None, as_json: bool, **values: Any) -> None:
 
     config = _config(target, values)
     database.prepare(config)
+    database.pretend()
     try:
         route_list.show(config, as_json)
     except (TargetError, LifespanError) as error:

@@ -28,6 +28,7 @@ _lock = threading.RLock()
 _ready = False  # the environment and pyproject.toml have been read
 _falls_back = False  # `inlay dev`, or a C file as TARGET
 _speaks = True  # of several workers one says what all of them do
+_pretends = False  # only what is bound is asked for: nothing will be opened
 
 
 def split(text: str) -> tuple[str, str]:
@@ -109,6 +110,13 @@ def speak(first: bool) -> None:
     _speaks = first
 
 
+def pretend() -> None:
+    """Every database that is looked for and not there is an empty one: of a
+    process that lists routes and serves none."""
+    global _pretends
+    _pretends = True
+
+
 def ensure_configured() -> None:
     """Once in a program of its own, before its first use of a database: what
     the environment and pyproject.toml say. Raises OptionError, ValueError."""
@@ -140,8 +148,12 @@ def _read_environment(told: dict[str, Any]) -> None:
             _core.configure_database(name, url, **told)
         except ValueError as error:
             # Maybe nobody here needs it.
-            variable = f"DATABASE_URL_{name.upper()}" if name else "DATABASE_URL"
-            log.warning("%s is not used: %s", variable, error)
+            log.warning("%s is not used: %s", _variable(name), error)
+
+
+def _variable(name: str) -> str:
+    letters = name.upper().replace("-", "_")
+    return f"DATABASE_URL_{letters}" if name else "DATABASE_URL"
 
 
 def missing(name: str) -> None:
@@ -163,6 +175,14 @@ def missing(name: str) -> None:
         for known, url in of_environment(os.environ):
             if known and known == name.lower().replace("-", "_"):
                 _core.configure_database(name, url)
+                return
+        if _pretends:
+            _core.configure_database(name, "sqlite://")
+        elif os.environ.get(_variable(name)):
+            log.warning(
+                "%s is set, but begins with neither postgresql:// nor sqlite://",
+                _variable(name),
+            )
 
 
 def lines() -> list[str]:

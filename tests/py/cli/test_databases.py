@@ -213,6 +213,33 @@ def test_a_route_without_its_database_ends_the_start(
     assert f"native.c:{line}" in running.log
 
 
+def test_a_variable_that_is_no_url_is_named(inlay_run, native):
+    running = inlay_run(
+        "app:app", app_dir=native(ASKS), wait=False, env={"DATABASE_URL": "postgres//x"}
+    )
+    assert running.process.wait(30) == 1
+    assert "DATABASE_URL is set, but begins with neither" in running.log
+
+
+@pytest.mark.parametrize("source", [ASKS, NAMED])
+def test_routes_are_listed_without_a_database(native, source):
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "inlay",
+            "routes",
+            "app:app",
+            "--app-dir",
+            native(source),
+        ],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "/answer" in done.stdout
+
+
 def where(running, path: str) -> str:
     return Path(running.get(path).json()).name
 
