@@ -5,19 +5,10 @@
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "db/call.h"
+#include "db/notes.h"
 #include "net/coroutine.h"
 
 #include "base/banned.h"
-
-#define WAITING_MOST 1000
-
-struct note {
-    struct note *next;
-    struct channel *channel;
-    uint32_t lost;
-    size_t len;
-    char payload[]; /* and a NUL */
-};
 
 struct channel {
     struct inlay_subscriber
@@ -31,52 +22,9 @@ struct channel {
 struct inlay_db_listening {
     struct inlay_db *db;
     struct channel *channels;
-    struct note *first, **last; /* oldest first */
-    size_t count;
-    uint32_t lost;    /* since the newest of them */
-    struct note *out; /* what inlay_notified has given */
+    struct inlay_notes notes;
+    struct inlay_note *out; /* what inlay_notified has given */
 };
-
-static void drop_oldest(struct inlay_db_listening *listening)
-{
-    struct note *note = listening->first;
-    uint32_t lost = note->lost + 1;
-
-    listening->first = note->next;
-    if (listening->first)
-        listening->first->lost += lost;
-    else {
-        listening->last = &listening->first;
-        listening->lost += lost;
-    }
-    listening->count--;
-    inlay_free(note);
-}
-
-static void push(struct channel *channel, struct inlay_str payload)
-{
-    struct inlay_db_listening *listening = channel->of;
-    struct note *note = inlay_malloc(sizeof(*note) + payload.len + 1);
-
-    if (!note) {
-        listening->lost++;
-        return;
-    }
-    if (listening->count >= WAITING_MOST)
-        drop_oldest(listening);
-    *note = (struct note){
-        .channel = channel,
-        .lost = listening->lost,
-        .len = payload.len,
-    };
-    if (payload.len)
-        memcpy(note->payload, payload.ptr, payload.len);
-    note->payload[payload.len] = '\0';
-    listening->lost = 0;
-    *listening->last = note;
-    listening->last = &note->next;
-    listening->count++;
-}
 
 static void wake(struct channel *channel)
 {
@@ -93,10 +41,10 @@ static void on_notification(struct inlay_subscriber *listener,
         inlay_container_of(listener, struct channel, listener);
 
     if (gap)
-        channel->of->lost++;
+        channel->of->notes.lost++;
     if (!payload.ptr)
         return;
-    push(channel, payload);
+    inlay_notes_push(&channel->of->notes, listener->channel, payload);
     wake(channel);
 }
 
@@ -118,7 +66,7 @@ static struct inlay_db_listening *listening_of(struct inlay_db *db)
         db->listening = inlay_calloc(1, sizeof(*db->listening));
         if (db->listening) {
             db->listening->db = db;
-            db->listening->last = &db->listening->first;
+            inlay_notes_init(&db->listening->notes);
         }
     }
     return db->listening;
@@ -157,7 +105,7 @@ bool inlay_db_listen(struct inlay_db *db, struct inlay_str name)
 {
     if (!may_listen(db, "inlay_listen"))
         return false;
-    if (!name.len || name.len > 63 || memchr(name.ptr, '\0', name.len)) {
+    if (!inlay_channel_valid(name)) {
         inlay_db_misuse(db, "inlay_listen", "a channel has 1 to 63 bytes");
         return false;
     }
@@ -190,17 +138,14 @@ bool inlay_db_notified(struct inlay_db *db, struct inlay_notification *ret)
         inlay_db_misuse(db, "inlay_notified", "inlay_listen comes first");
         return false;
     }
-    while (!listening->first)
+    struct inlay_note *note;
+    while (!(note = inlay_notes_take(&listening->notes)))
         if (!db->waits->sleep(db))
             return false;
     inlay_free(listening->out);
-    struct note *note = listening->out = listening->first;
-    listening->first = note->next;
-    if (!listening->first)
-        listening->last = &listening->first;
-    listening->count--;
+    listening->out = note;
     *ret = (struct inlay_notification){
-        .channel = note->channel->listener.channel,
+        .channel = note->channel,
         .payload = {note->payload, note->len},
         .lost = note->lost,
     };
@@ -222,12 +167,7 @@ void inlay_db_listening_end(struct inlay_db *db)
             inlay_unlisten(db->lane, &channel->listener);
         inlay_free(channel);
     }
-    while (listening->first) {
-        struct note *note = listening->first;
-
-        listening->first = note->next;
-        inlay_free(note);
-    }
+    inlay_notes_deinit(&listening->notes);
     inlay_free(listening->out);
     inlay_free(listening);
 }

@@ -7,21 +7,11 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "db/notes.h"
 #include "py/db.h"
 #include "py/errors.h"
 
 #include "base/banned.h"
-
-/* Those that wait to be taken: then the oldest go. */
-#define NOTES_MOST 1000
-#define CHANNEL_MOST 63
-
-struct note {
-    struct note *next;
-    uint32_t lost; /* before it */
-    size_t len;
-    char payload[];
-};
 
 /* Somebody who waits; one at a time. */
 struct wait {
@@ -44,11 +34,9 @@ struct listening {
     pthread_mutex_t lock; /* for what follows */
     enum state state;
     struct inlay_failure failure;
-    struct note *first, **last; /* oldest first */
-    size_t count;
-    uint32_t lost; /* since the newest */
+    struct inlay_notes notes;
     struct wait *waiting;
-    char channel[CHANNEL_MOST + 1];
+    char channel[INLAY_CHANNEL_MOST + 1];
 };
 
 struct listener_object {
@@ -102,7 +90,7 @@ static void wait_end(struct wait *wait)
 /* Under the lock: is there what it waits for? */
 static bool is_there(const struct listening *listening, const struct wait *wait)
 {
-    return listening->first || listening->state == FAILED ||
+    return listening->notes.first || listening->state == FAILED ||
            (wait->for_ready && listening->state == READY);
 }
 
@@ -123,51 +111,9 @@ static void unref(struct listening *listening)
 {
     if (atomic_fetch_sub(&listening->refs, 1) != 1)
         return;
-    while (listening->first) {
-        struct note *note = listening->first;
-
-        listening->first = note->next;
-        inlay_free(note);
-    }
+    inlay_notes_deinit(&listening->notes);
     pthread_mutex_destroy(&listening->lock);
     inlay_free(listening);
-}
-
-static void drop_oldest(struct listening *listening)
-{
-    struct note *note = listening->first;
-    uint32_t lost = note->lost + 1;
-
-    listening->first = note->next;
-    listening->count--;
-    if (listening->first) {
-        listening->first->lost += lost;
-    } else {
-        listening->last = &listening->first;
-        listening->lost += lost;
-    }
-    inlay_free(note);
-}
-
-static void push(struct listening *listening, struct inlay_str payload)
-{
-    struct note *note = inlay_malloc(sizeof(*note) + payload.len);
-
-    if (!note) {
-        listening->lost++;
-        return;
-    }
-    if (listening->count >= NOTES_MOST)
-        drop_oldest(listening);
-    note->next = NULL;
-    note->lost = listening->lost;
-    note->len = payload.len;
-    if (payload.len)
-        memcpy(note->payload, payload.ptr, payload.len);
-    listening->lost = 0;
-    *listening->last = note;
-    listening->last = &note->next;
-    listening->count++;
 }
 
 static void on_notification(struct inlay_subscriber *subscriber,
@@ -178,9 +124,9 @@ static void on_notification(struct inlay_subscriber *subscriber,
         inlay_container_of(subscriber, struct listening, subscriber);
 
     pthread_mutex_lock(&listening->lock);
-    listening->lost += gap;
+    listening->notes.lost += gap;
     if (payload.ptr)
-        push(listening, payload);
+        inlay_notes_push(&listening->notes, subscriber->channel, payload);
     struct wait *wait = take_wait(listening);
     pthread_mutex_unlock(&listening->lock);
     if (wait)
@@ -244,7 +190,7 @@ static struct listening *listening_create(struct inlay_database *database,
     memcpy(listening->channel, channel.ptr, channel.len);
     atomic_init(&listening->refs, 2);
     pthread_mutex_init(&listening->lock, NULL);
-    listening->last = &listening->first;
+    inlay_notes_init(&listening->notes);
     listening->subscriber = (struct inlay_subscriber){
         .channel = inlay_str_make(listening->channel, channel.len),
         .on_notification = on_notification,
@@ -267,7 +213,7 @@ static PyObject *db_listen(PyObject *module, PyObject *args)
     if (!PyArg_ParseTuple(args, "s#s#:db_listen", &name, &name_len, &channel,
                           &len))
         return NULL;
-    if (len < 1 || len > CHANNEL_MOST || memchr(channel, '\0', (size_t)len)) {
+    if (!inlay_channel_valid(inlay_str_make(channel, (size_t)len))) {
         PyErr_SetString(PyExc_ValueError,
                         "the name of a channel has 1 to 63 bytes");
         return NULL;
@@ -429,7 +375,7 @@ static PyObject *listener_take(PyObject *object, PyObject *unused)
         listening->first = note->next;
         listening->count--;
         if (!listening->first)
-            listening->last = &listening->first;
+            inlay_notes_init(&listening->notes);
     }
     pthread_mutex_unlock(&listening->lock);
     if (failed) {
