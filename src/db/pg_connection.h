@@ -158,6 +158,10 @@ void inlay_pg_command(struct inlay_pg_connection *connection,
                       struct inlay_pg_channel *channel,
                       const char *sql);
 
+/* The server forgets its prepared statement of this number. */
+void inlay_pg_deallocate(struct inlay_pg_connection *connection,
+                         unsigned number);
+
 static inline bool inlay_pg_has_room(const struct inlay_pg_connection *it)
 {
     return it->count + 4 <= INLAY_PG_UNITS;

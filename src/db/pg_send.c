@@ -211,7 +211,8 @@ static bool send_unnamed(struct inlay_pg_connection *connection,
                              lane->values, lane->lengths, lane->formats, 1);
 }
 
-static void deallocate(struct inlay_pg_connection *connection, unsigned number)
+void inlay_pg_deallocate(struct inlay_pg_connection *connection,
+                         unsigned number)
 {
     char sql[64];
 
@@ -235,7 +236,7 @@ static struct inlay_pg_statement *statement_of(
     struct inlay_pg_statement *statement = inlay_pg_statements_use(
         &connection->statements, order->sql, is_new_ret, &old);
     if (inlay_unlikely(old))
-        deallocate(connection, old);
+        inlay_pg_deallocate(connection, old);
     return statement;
 }
 

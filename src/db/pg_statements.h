@@ -9,8 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/list.h"
-#include "base/str.h"
+#include "db/kept.h"
 
 /*
  * "inlay_KEY_N", KEY 16 hexadecimal digits of the connection. Behind a pooler in
@@ -23,23 +22,17 @@ struct inlay_pg_name {
 };
 
 struct inlay_pg_statement {
-    struct inlay_pg_statement *chain; /* in its bucket */
-    struct inlay_list node;           /* oldest use first */
-    uint64_t hash;
+    struct inlay_kept kept;
     unsigned number;
     struct inlay_pg_name name;
     unsigned uses; /* units that refer to it */
     bool is_ready; /* the server has confirmed it */
     bool is_gone;  /* out of the table; freed with its last use */
-    size_t len;
-    char text[]; /* and a NUL */
+    char text[];   /* kept.text, and a NUL */
 };
 
 struct inlay_pg_statements {
-    struct inlay_pg_statement **buckets; /* NULL until the first one */
-    size_t nbuckets;                     /* a power of 2 */
-    size_t count, most;
-    struct inlay_list order; /* oldest use first */
+    struct inlay_kept_table kept;
     unsigned last_number;
     uint64_t key; /* in its names: random */
 };

@@ -228,12 +228,8 @@ static bool end_statement(struct inlay_pg_connection *connection,
             unit->order->failure.may_retry = true;
         return false;
     }
-    if (unit->is_stale && inlay_pg_has_room(connection)) {
-        char sql[64];
-        snprintf(sql, sizeof(sql), "deallocate %s",
-                 inlay_pg_statement_name(&connection->statements, number).text);
-        inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL, sql);
-    }
+    if (unit->is_stale && inlay_pg_has_room(connection))
+        inlay_pg_deallocate(connection, number);
     if (!unit->order || !connection->pg || !inlay_pg_has_room(connection))
         return false;
     unit->order->failure = (struct inlay_failure){.kind = 0};

@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 
 #include "db/driver.h"
+#include "db/kept.h"
 #include "net/alarm.h"
 
 /* Readers that are shared, and those of one cursor each, at most. */
@@ -176,11 +177,7 @@ struct inlay_sqlite_connection {
     uint64_t deadline;            /* ns; of its statement */
     uint64_t busy_until;          /* ns; of a lock that it waits for */
     bool is_late;                 /* the deadline has passed */
-    /* Statements: by hash and text, and the one used last first. */
-    struct inlay_sqlite_statement **buckets;
-    size_t nbuckets; /* a power of two; 0: none are kept */
-    size_t nstatements;
-    struct inlay_list statements;
+    struct inlay_kept_table statements;
 };
 
 struct inlay_sqlite {
@@ -281,10 +278,7 @@ struct inlay_sqlite_columns {
 };
 
 struct inlay_sqlite_statement {
-    struct inlay_list node; /* in connection->statements, or in none */
-    struct inlay_sqlite_statement *next; /* in its bucket */
-    uint64_t hash;
-    struct inlay_str sql; /* in this memory */
+    struct inlay_kept kept; /* in connection->statements, or in none */
     sqlite3_stmt *stmt;
     bool keep, reads;
     size_t nparams;    /* that it wants */
@@ -327,8 +321,6 @@ bool inlay_sqlite_bind(struct inlay_sqlite_connection *connection,
 struct inlay_sqlite_columns *inlay_sqlite_columns(
     struct inlay_sqlite_statement *statement);
 void inlay_sqlite_columns_unref(struct inlay_sqlite_columns *columns);
-
-uint64_t inlay_sqlite_hash(struct inlay_str sql);
 
 /* Where the first statement begins: behind blanks and comments, and `;`. */
 const char *inlay_sqlite_skip(const char *at, const char *end);

@@ -155,23 +155,6 @@ static void fail_open(struct inlay_sqlite_connection *connection,
     inlay_sqlite_failure_clean(failure);
 }
 
-static void make_buckets(struct inlay_sqlite_connection *connection)
-{
-    uint32_t most = connection->sqlite->database->config.statements;
-    size_t count = 16;
-
-    inlay_list_init(&connection->statements);
-    connection->nstatements = connection->nbuckets = 0;
-    if (most == UINT32_MAX || !most)
-        return;
-    while (count < most && count < 65536)
-        count *= 2;
-    connection->buckets = inlay_calloc(count, sizeof(*connection->buckets));
-    /* Without memory for them it works all the same. */
-    if (connection->buckets)
-        connection->nbuckets = count;
-}
-
 static void count_connection(struct inlay_sqlite_connection *connection,
                              bool has_come)
 {
@@ -191,6 +174,7 @@ bool inlay_sqlite_connect(struct inlay_sqlite_connection *connection,
 {
     struct inlay_db_stats *stats =
         atomic_load(&connection->sqlite->database->stats);
+    uint32_t most = connection->sqlite->database->config.statements;
 
     if (!take_file(connection, failure))
         return false;
@@ -216,7 +200,7 @@ bool inlay_sqlite_connect(struct inlay_sqlite_connection *connection,
         atomic_fetch_add_explicit(&stats->failed, 1, memory_order_relaxed);
         return false;
     }
-    make_buckets(connection);
+    inlay_kept_init(&connection->statements, most == UINT32_MAX ? 0 : most);
     count_connection(connection, true);
     return true;
 }
@@ -226,9 +210,7 @@ void inlay_sqlite_disconnect(struct inlay_sqlite_connection *connection)
     if (!connection->db)
         return;
     inlay_sqlite_statements_drop(connection);
-    inlay_free(connection->buckets);
-    connection->buckets = NULL;
-    connection->nbuckets = 0;
+    inlay_kept_deinit(&connection->statements);
     sqlite3_close(connection->db);
     connection->db = NULL;
     give_file(connection);

@@ -334,7 +334,7 @@ static bool copy_sql(struct inlay_sqlite_job *job,
             job->sql = inlay_arena_copy(&job->arena, inlay_buf_view(&text));
         inlay_buf_deinit(&text);
     }
-    job->hash = inlay_sqlite_hash(job->sql);
+    job->hash = inlay_kept_hash(job->sql);
     return job->sql.ptr || fail_no_memory(&job->failure);
 }
 

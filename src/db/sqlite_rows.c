@@ -197,7 +197,8 @@ static enum inlay_sqlite_read read_rows(
         if (status == SQLITE_DONE)
             return INLAY_SQLITE_ALL;
         if (status != SQLITE_ROW) {
-            inlay_sqlite_fail(connection, status, statement->sql, failure);
+            inlay_sqlite_fail(connection, status, statement->kept.text,
+                              failure);
             return INLAY_SQLITE_WRONG;
         }
         if (!take_columns(rows, statement)) {

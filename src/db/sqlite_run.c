@@ -16,7 +16,7 @@ static bool do_kept(struct inlay_sqlite_connection *connection,
 {
     struct inlay_str sql = inlay_str_from(text);
     struct inlay_sqlite_statement *statement = inlay_sqlite_statement_take(
-        connection, sql, inlay_sqlite_hash(sql), true, failure);
+        connection, sql, inlay_kept_hash(sql), true, failure);
 
     if (!statement)
         return false;
@@ -117,7 +117,8 @@ static bool run_set(struct inlay_sqlite_connection *connection,
             status = sqlite3_step(statement->stmt);
         while (status == SQLITE_ROW);
     if (status != SQLITE_DONE) {
-        inlay_sqlite_fail(connection, status, statement->sql, &job->failure);
+        inlay_sqlite_fail(connection, status, statement->kept.text,
+                          &job->failure);
         return false;
     }
     job->changed += changed_since(connection, total);

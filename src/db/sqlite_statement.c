@@ -10,16 +10,6 @@
 
 #include "base/banned.h"
 
-/* FNV-1a of 64 bits. */
-uint64_t inlay_sqlite_hash(struct inlay_str sql)
-{
-    uint64_t hash = 14695981039346656037u;
-
-    for (size_t i = 0; i < sql.len; i++)
-        hash = (hash ^ (unsigned char)sql.ptr[i]) * 1099511628211u;
-    return hash;
-}
-
 /* --- Texts ---------------------------------------------------------------- */
 
 static const char *skip_line(const char *at, const char *end)
@@ -177,7 +167,7 @@ static bool prepare(struct inlay_sqlite_connection *connection,
                     struct inlay_sqlite_statement *statement,
                     struct inlay_failure *failure)
 {
-    struct inlay_str sql = statement->sql;
+    struct inlay_str sql = statement->kept.text;
     const char *tail = NULL;
     /* With the NUL SQLite need not copy the text. */
     int status =
@@ -231,13 +221,13 @@ static struct inlay_sqlite_statement *statement_create(
         inlay_failure_set(failure, INLAY_NO_MEMORY, "out of memory");
         return NULL;
     }
-    inlay_list_init(&statement->node);
-    statement->hash = hash;
+    inlay_list_init(&statement->kept.node);
+    statement->kept.hash = hash;
     statement->keep = keep;
     char *text = (char *)(statement + 1);
     if (sql.len)
         memcpy(text, sql.ptr, sql.len);
-    statement->sql = inlay_str_make(text, sql.len);
+    statement->kept.text = inlay_str_make(text, sql.len);
     if (!prepare(connection, statement, failure)) {
         statement_destroy(statement);
         return NULL;
@@ -247,42 +237,6 @@ static struct inlay_sqlite_statement *statement_create(
 
 /* --- Keeping -------------------------------------------------------------- */
 
-static struct inlay_sqlite_statement **bucket_of(
-    struct inlay_sqlite_connection *connection,
-    uint64_t hash)
-{
-    return &connection->buckets[hash & (connection->nbuckets - 1)];
-}
-
-/* Out of the kept ones. */
-static void statement_remove(struct inlay_sqlite_connection *connection,
-                             struct inlay_sqlite_statement *statement)
-{
-    struct inlay_sqlite_statement **at = bucket_of(connection, statement->hash);
-
-    while (*at != statement)
-        at = &(*at)->next;
-    *at = statement->next;
-    statement->next = NULL;
-    inlay_list_remove(&statement->node);
-    connection->nstatements--;
-}
-
-static struct inlay_sqlite_statement *statement_find(
-    struct inlay_sqlite_connection *connection,
-    struct inlay_str sql,
-    uint64_t hash)
-{
-    struct inlay_sqlite_statement *at;
-
-    if (!connection->nbuckets)
-        return NULL;
-    for (at = *bucket_of(connection, hash); at; at = at->next)
-        if (at->hash == hash && inlay_str_equal(at->sql, sql))
-            break;
-    return at;
-}
-
 struct inlay_sqlite_statement *inlay_sqlite_statement_take(
     struct inlay_sqlite_connection *connection,
     struct inlay_str sql,
@@ -290,21 +244,22 @@ struct inlay_sqlite_statement *inlay_sqlite_statement_take(
     bool keep,
     struct inlay_failure *failure)
 {
-    struct inlay_sqlite_statement *statement =
-        statement_find(connection, sql, hash);
+    struct inlay_kept *found =
+        inlay_kept_find(&connection->statements, sql, hash);
 
-    if (!statement)
+    if (!found)
         return statement_create(connection, sql, hash, keep, failure);
-    statement_remove(connection, statement);
-    return statement;
+    inlay_kept_remove(&connection->statements, found);
+    return inlay_container_of(found, struct inlay_sqlite_statement, kept);
 }
 
 static void drop_oldest(struct inlay_sqlite_connection *connection)
 {
-    struct inlay_sqlite_statement *oldest = inlay_list_entry(
-        connection->statements.prev, struct inlay_sqlite_statement, node);
+    struct inlay_sqlite_statement *oldest =
+        inlay_list_entry(connection->statements.order.next,
+                         struct inlay_sqlite_statement, kept.node);
 
-    statement_remove(connection, oldest);
+    inlay_kept_remove(&connection->statements, &oldest->kept);
     statement_destroy(oldest);
 }
 
@@ -314,28 +269,18 @@ void inlay_sqlite_statement_put(struct inlay_sqlite_connection *connection,
     sqlite3_reset(statement->stmt);
     sqlite3_clear_bindings(statement->stmt);
     /* A cursor may have had one of the same text for itself. */
-    if (!statement->keep || !connection->nbuckets ||
-        statement_find(connection, statement->sql, statement->hash)) {
+    if (!statement->keep ||
+        inlay_kept_find(&connection->statements, statement->kept.text,
+                        statement->kept.hash) ||
+        !inlay_kept_add(&connection->statements, &statement->kept))
         statement_destroy(statement);
-        return;
-    }
-    struct inlay_sqlite_statement **bucket =
-        bucket_of(connection, statement->hash);
-    statement->next = *bucket;
-    *bucket = statement;
-    connection->statements.next->prev = &statement->node;
-    statement->node.next = connection->statements.next;
-    statement->node.prev = &connection->statements;
-    connection->statements.next = &statement->node;
-    connection->nstatements++;
-    if (connection->nstatements >
-        connection->sqlite->database->config.statements)
+    else if (connection->statements.count > connection->statements.most)
         drop_oldest(connection);
 }
 
 void inlay_sqlite_statements_drop(struct inlay_sqlite_connection *connection)
 {
-    while (connection->nstatements)
+    while (connection->statements.count)
         drop_oldest(connection);
 }
 

@@ -91,17 +91,17 @@ static void test_statements_are_kept_and_bounded(void **state)
             snprintf(sql, sizeof(sql), "select %d", i);
             assert_int_equal(ask(sql), i);
         }
-    assert_int_equal(sqlite->connections[0].nstatements, 8);
+    assert_int_equal(sqlite->connections[0].statements.count, 8);
     struct inlay_order once = make("select 99");
     once.keep = false;
     run(&once);
     inlay_rowset_destroy(once.rows);
     assert_int_equal(ask("select 19"), 19);
-    assert_int_equal(sqlite->connections[0].nstatements, 8);
+    assert_int_equal(sqlite->connections[0].statements.count, 8);
     close_database();
     open_database((struct settings){.statements = UINT32_MAX, .max = 1});
     assert_int_equal(ask("select 1"), 1);
-    assert_int_equal(sqlite->connections[0].nstatements, 0);
+    assert_int_equal(sqlite->connections[0].statements.count, 0);
     close_database();
 }
 
