@@ -594,8 +594,8 @@ def test_a_thread_that_is_interrupted_stops_its_statement(db):
     try:
         for number in range(40):
             sql = forever if number % 8 == 0 else COUNT
-            signal.setitimer(signal.ITIMER_REAL, 0.001 + number % 10 / 2500)
             with pytest.raises(Interrupted):
+                signal.setitimer(signal.ITIMER_REAL, 0.001 + number % 10 / 2500)
                 with db.sync.transaction() as tx:
                     while True:
                         tx.one(int, sql)
