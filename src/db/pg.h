@@ -219,5 +219,7 @@ void inlay_pg_one_line(const char *text, char *out, size_t size);
  * cleared. */
 struct inlay_rowset *inlay_pg_rowset(PGresult *result);
 int64_t inlay_pg_changed(PGresult *result);
+/* Is it a SELECT's, by its tag? */
+bool inlay_pg_reads(PGresult *result);
 
 #endif

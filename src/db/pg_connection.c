@@ -272,7 +272,7 @@ static void fail_orders(struct inlay_pg_connection *connection, const char *why)
         connection->count--;
         fail_unit(connection, unit, why);
     }
-    connection->norders = 0;
+    connection->norders = connection->nquick = 0;
     connection->batch = (struct inlay_pg_batch){.is_on = false};
     connection->special = (struct inlay_pg_special){.is_on = false};
     fail_order(connection, special, why);

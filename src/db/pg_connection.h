@@ -65,6 +65,8 @@ struct inlay_pg_unit {
     bool prepares;   /* the last of those is `statement`'s */
     bool took;       /* the order took the connection */
     bool counts;     /* in norders */
+    bool is_quick;   /* in nquick */
+    uint64_t since;  /* ms: when it was sent */
     bool failed, is_stale;
     char sqlstate[6];
 };
@@ -115,6 +117,7 @@ struct inlay_pg_connection {
     struct inlay_pg_unit units[INLAY_PG_UNITS]; /* a ring */
     unsigned first, count;
     unsigned norders;      /* units of orders */
+    unsigned nquick;       /* of those, reads that are quick as a rule */
     struct inlay_list own; /* orders of the hold that have to wait */
     struct inlay_list cursors;
     struct inlay_pg_batch batch;

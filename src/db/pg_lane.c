@@ -9,6 +9,8 @@
 #include "base/banned.h"
 
 #define SHARE_MS 1000 /* how long a lane's share of the pool is believed */
+#define QUICK_DEPTH 4 /* most orders on a connection while others are idle */
+#define QUICK_MS 2    /* since its last answer, or it seems stuck */
 #define WARN_MS 5000  /* between two warnings */
 #define TEXTS ((size_t)1 << 30) /* bytes of a statement with its parameters */
 
@@ -199,11 +201,21 @@ static bool is_open_to_all(const struct inlay_pg_connection *connection)
     return connection->use == INLAY_PG_FREE && !connection->listens;
 }
 
-/* For an order that shares: an idle one, else the one with the fewest. A slow
- * statement holds up those behind it. */
+/* Is what is under way on it but reads that take no time, and not stuck now? To
+ * be one more behind them costs both sides less than to wake another backend. */
+static bool is_quick(const struct inlay_pg_lane *lane,
+                     const struct inlay_pg_connection *connection)
+{
+    return connection->norders && connection->norders < QUICK_DEPTH &&
+           connection->nquick == connection->count &&
+           lane->base.loop->now - connection->progress <= QUICK_MS;
+}
+
+/* For an order that shares: behind a few quick ones, then an idle one, else the
+ * one with the fewest. A slow statement holds up those behind it. */
 static struct inlay_pg_connection *choose(struct inlay_pg_lane *lane)
 {
-    struct inlay_pg_connection *best = NULL;
+    struct inlay_pg_connection *best = NULL, *idle = NULL, *quick = NULL;
 
     inlay_list_for_each (node, &lane->connections) {
         struct inlay_pg_connection *it =
@@ -212,10 +224,14 @@ static struct inlay_pg_connection *choose(struct inlay_pg_lane *lane)
         if (!is_open_to_all(it) || it->is_reserved)
             continue;
         if (!it->norders)
-            return it;
+            idle = idle ? idle : it;
+        else if (is_quick(lane, it) && (!quick || it->norders > quick->norders))
+            quick = it;
         if (!best || it->norders < best->norders)
             best = it;
     }
+    if (quick || idle)
+        return quick ? quick : idle;
     if (!best || best->norders >= INLAY_PG_DEPTH || !inlay_pg_has_room(best) ||
         may_grow(lane))
         return NULL;

@@ -29,13 +29,13 @@ static const char *cell(const struct inlay_rowset *rows,
 
     if (row >= rows->nrows || column >= rows->ncolumns)
         return "there is no such value";
-    if (PQgetisnull(result, r, c)) {
+    size_t length = (size_t)PQgetlength(result, r, c); /* 0 of a NULL */
+    if (!length && PQgetisnull(result, r, c)) {
         *ret = (struct inlay_cell){.kind = INLAY_CELL_NULL};
         return NULL;
     }
     return inlay_pg_cell(PQftype(result, c),
-                         inlay_str_make(PQgetvalue(result, r, c),
-                                        (size_t)PQgetlength(result, r, c)),
+                         inlay_str_make(PQgetvalue(result, r, c), length),
                          arena, ret);
 }
 
@@ -65,17 +65,25 @@ struct inlay_rowset *inlay_pg_rowset(PGresult *result)
     return &rows->base;
 }
 
+bool inlay_pg_reads(PGresult *result)
+{
+    return strncmp(PQcmdStatus(result), "SELECT ", 7) == 0;
+}
+
 /* "INSERT 0 5", "UPDATE 3": of what changes rows; "SELECT 7" is none. */
 int64_t inlay_pg_changed(PGresult *result)
 {
     static const char *const tags[] = {"INSERT ", "UPDATE ", "DELETE ",
                                        "MERGE ", "COPY "};
-    const char *tag = PQcmdStatus(result), *count = PQcmdTuples(result);
+    const char *tag = PQcmdStatus(result), *count;
     int64_t changed = 0;
 
+    if (inlay_pg_reads(result))
+        return 0;
     for (size_t i = 0; i < inlay_array_size(tags); i++) {
         if (strncmp(tag, tags[i], strlen(tags[i])) != 0)
             continue;
+        count = PQcmdTuples(result);
         for (; *count >= '0' && *count <= '9'; count++)
             changed = changed * 10 + (*count - '0');
         return changed;

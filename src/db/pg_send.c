@@ -269,6 +269,8 @@ static void send_query(struct inlay_pg_connection *connection,
     struct inlay_pg_unit *unit =
         inlay_pg_unit_add(connection, INLAY_PG_ORDER, order);
     unit->statement = statement;
+    unit->is_quick = statement && inlay_pg_statement_is_quick(statement);
+    connection->nquick += unit->is_quick;
     bool ok = inlay_pg_send_begin(connection, unit) &&
               (statement ? send_named(connection, unit, is_new, order->nparams)
                          : send_unnamed(connection, sql, order->nparams));

@@ -85,6 +85,7 @@ static struct inlay_pg_statement *add(struct inlay_pg_statements *statements,
     *statement = (struct inlay_pg_statement){
         .kept = {.hash = hash, .text = {statement->text, text.len}},
         .number = ++statements->last_number,
+        .pace = INLAY_PG_QUICK, /* until it has shown better */
     };
     if (text.len)
         memcpy(statement->text, text.ptr, text.len);

@@ -28,8 +28,27 @@ struct inlay_pg_statement {
     unsigned uses; /* units that refer to it */
     bool is_ready; /* the server has confirmed it */
     bool is_gone;  /* out of the table; freed with its last use */
+    bool reads;    /* a SELECT, by what the server has said */
+    uint64_t pace; /* ms * 16 that it takes on average, of late */
     char text[];   /* kept.text, and a NUL */
 };
+
+#define INLAY_PG_QUICK                                                         \
+    ((uint64_t)2 * 16) /* of a pace: others can wait for it */
+
+/* A read that has been quick of late. */
+static inline bool inlay_pg_statement_is_quick(
+    const struct inlay_pg_statement *statement)
+{
+    return statement->reads && statement->pace < INLAY_PG_QUICK;
+}
+
+/* It was answered after so many ms. */
+static inline void inlay_pg_statement_took(struct inlay_pg_statement *statement,
+                                           uint64_t ms)
+{
+    statement->pace += inlay_min(ms, (uint64_t)1000) - statement->pace / 16;
+}
 
 struct inlay_pg_statements {
     struct inlay_kept_table kept;

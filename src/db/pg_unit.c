@@ -17,10 +17,12 @@ struct inlay_pg_unit *inlay_pg_unit_add(struct inlay_pg_connection *connection,
     unsigned at = (connection->first + connection->count) % INLAY_PG_UNITS;
     struct inlay_pg_unit *unit = &connection->units[at];
 
+    uint64_t now = connection->lane->base.loop->now;
+
     if (!connection->count)
-        connection->progress = connection->lane->base.loop->now;
+        connection->progress = now;
     connection->count++;
-    *unit = (struct inlay_pg_unit){.kind = kind, .order = order};
+    *unit = (struct inlay_pg_unit){.kind = kind, .order = order, .since = now};
     if (order) {
         unit->asked = order->kind;
         unit->counts = true;
@@ -125,7 +127,8 @@ static bool is_stray_begin(const struct inlay_pg_connection *connection,
 {
     const char *tag;
 
-    if (connection->use != INLAY_PG_FREE || unit->asked != INLAY_ORDER_QUERY)
+    if (connection->use != INLAY_PG_FREE || unit->asked != INLAY_ORDER_QUERY ||
+        PQresultStatus(result) != PGRES_COMMAND_OK)
         return false;
     tag = PQcmdStatus(result);
     return strcmp(tag, "BEGIN") == 0 || strcmp(tag, "START TRANSACTION") == 0;
@@ -146,6 +149,8 @@ static void take_own(struct inlay_pg_connection *connection,
                "a statement began a transaction");
         return;
     }
+    if (unit->statement)
+        unit->statement->reads = inlay_pg_reads(result);
     if (!unit->order) {
         PQclear(result);
         return;
@@ -217,6 +222,8 @@ static bool end_statement(struct inlay_pg_connection *connection,
 
     if (unit->prepares || again)
         inlay_pg_statements_forget(&connection->statements, statement);
+    inlay_pg_statement_took(statement,
+                            connection->lane->base.loop->now - unit->since);
     inlay_pg_statement_unuse(statement);
     if (inlay_likely(!again))
         return false;
@@ -255,6 +262,19 @@ static void end_open(struct inlay_pg_connection *connection,
     connection->use = INLAY_PG_LEAVING;
 }
 
+/* It was meant for the one before, whose rows were too many. */
+static bool was_cancelled_by_mistake(
+    const struct inlay_pg_connection *connection,
+    const struct inlay_pg_unit *unit)
+{
+    return connection->cancels && connection->pg && unit->order &&
+           unit->order->failure.kind == INLAY_TIMEOUT &&
+           unit->asked == INLAY_ORDER_QUERY &&
+           connection->use == INLAY_PG_FREE &&
+           strcmp(unit->sqlstate, "57014") == 0 &&
+           inlay_pg_has_room(connection);
+}
+
 static void end_order(struct inlay_pg_connection *connection,
                       struct inlay_pg_unit *unit)
 {
@@ -264,6 +284,13 @@ static void end_order(struct inlay_pg_connection *connection,
     }
     if (unit->statement && end_statement(connection, unit))
         return;
+    if (inlay_unlikely(unit->failed &&
+                       was_cancelled_by_mistake(connection, unit))) {
+        connection->cancels = 0;
+        unit->order->failure = (struct inlay_failure){.kind = 0};
+        inlay_pg_send_again(connection, unit->order);
+        return;
+    }
     if (unit->asked == INLAY_ORDER_OPEN)
         end_open(connection, unit);
     else if (unit->asked == INLAY_ORDER_CLOSE)
@@ -295,6 +322,7 @@ static void end_unit(struct inlay_pg_connection *connection)
     connection->first = (connection->first + 1) % INLAY_PG_UNITS;
     connection->count--;
     connection->norders -= unit.counts;
+    connection->nquick -= unit.is_quick;
     switch (unit.kind) {
     case INLAY_PG_ORDER:
         end_order(connection, &unit);
@@ -372,7 +400,10 @@ void inlay_pg_read(struct inlay_pg_connection *connection)
             /* A batch may have an answer to all that was sent of it. */
             if (connection->batch.is_on)
                 break;
-            inlay_pg_connection_lose(connection, "its answers are out of step");
+            inlay_pg_connection_lose(connection,
+                                     PQstatus(connection->pg) == CONNECTION_OK
+                                         ? "its answers are out of step"
+                                         : PQerrorMessage(connection->pg));
         }
     }
     take_notifications(connection);
