@@ -13,7 +13,7 @@
 struct inlay_cursor {
     struct inlay_db *db;
     struct inlay_cursor *next; /* in db->cursors */
-    const struct inlay_query *query;
+    struct inlay_row_reader reader;
     void *driver;            /* the driver's cursor */
     struct inlay_hold *hold; /* that it has taken for itself; NULL: it lives in
                                 the call's transaction, or none */
@@ -49,7 +49,8 @@ struct inlay_cursor *inlay_db_cursor_open(struct inlay_db *db,
         return NULL;
     inlay_rowset_destroy(order.rows);
     cursor->db = db;
-    cursor->query = query;
+    cursor->reader.query = query;
+    cursor->reader.arena = &cursor->arena;
     cursor->driver = order.cursor;
     cursor->hold = order.hold == db->hold ? NULL : order.hold;
     cursor->more = true;
@@ -57,6 +58,18 @@ struct inlay_cursor *inlay_db_cursor_open(struct inlay_db *db,
     cursor->next = db->cursors;
     db->cursors = cursor;
     return cursor;
+}
+
+/* Their columns are looked for once for all of them. */
+static bool begin_rows(struct inlay_cursor *cursor)
+{
+    struct inlay_failure failure = {0};
+
+    if (inlay_row_reader_begin(&cursor->reader, cursor->rows,
+                               cursor->db->context->arena, &failure))
+        return true;
+    inlay_db_fail(cursor->db, NULL, &failure); /* it says where */
+    return false;
 }
 
 static bool fetch(struct inlay_cursor *cursor)
@@ -74,11 +87,11 @@ static bool fetch(struct inlay_cursor *cursor)
                         "the transaction that it began in has ended");
         return false;
     }
-    if (!inlay_db_run(cursor->db, cursor->query, &order))
+    if (!inlay_db_run(cursor->db, cursor->reader.query, &order))
         return false;
     cursor->rows = order.rows;
     cursor->more = order.more;
-    return true;
+    return !order.rows || !order.rows->nrows || begin_rows(cursor);
 }
 
 bool inlay_db_cursor_next(struct inlay_cursor *cursor, void *row_ret)
@@ -93,8 +106,7 @@ bool inlay_db_cursor_next(struct inlay_cursor *cursor, void *row_ret)
             return false;
     }
     inlay_arena_reset(&cursor->arena);
-    if (inlay_row_read(cursor->query, cursor->rows, cursor->at++,
-                       &cursor->arena, row_ret, &failure))
+    if (inlay_row_read(&cursor->reader, cursor->at++, row_ret, &failure))
         return true;
     inlay_db_fail(db, NULL, &failure); /* it says where */
     return false;
@@ -135,7 +147,7 @@ void inlay_db_cursor_close(struct inlay_cursor *cursor)
         return;
     /* After a failure its transaction has nothing to be closed in. */
     if (!cursor->db->context->error && !cursor->orphan)
-        inlay_db_run(cursor->db, cursor->query, &order);
+        inlay_db_run(cursor->db, cursor->reader.query, &order);
     end(cursor);
 }
 

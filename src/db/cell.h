@@ -72,6 +72,15 @@ void *inlay_cell_memory(const struct inlay_type *type,
                         struct inlay_arena *arena);
 
 /*
+ * Is what a cell has become within constraints (INLAY_RANGE and its like)?
+ * NULL, or why not, in the words of JSON that isn't.
+ */
+const char *inlay_cell_within(const struct inlay_constraints *constraints,
+                              const struct inlay_type *type,
+                              const void *value,
+                              struct inlay_arena *arena);
+
+/*
  * Cell -> C. Texts, bytes and elements are copied into `arena`: they last as
  * long as the call. NULL, or why not ("null", "it does not fit into int16_t",
  * "text is not a number"…), in `arena` or static.

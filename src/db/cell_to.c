@@ -9,6 +9,7 @@
 #include "base/macros.h"
 #include "db/cell.h"
 #include "type/calendar.h"
+#include "type/constraint.h"
 #include "type/json.h"
 #include "type/lax.h"
 #include "type/uuid.h"
@@ -512,34 +513,82 @@ static const char *to_uuid(const struct inlay_cell *cell,
 
 /* --- Lists and JSON ------------------------------------------------------- */
 
-/* The first violation: "loc":["items",0],"msg":"…". */
+/* A part of the first violation's JSON. NULL: it can't be written. */
+static inlay_cold const char *said(const struct inlay_violations *violations,
+                                   const char *begin,
+                                   const char *end,
+                                   struct inlay_arena *arena)
+{
+    struct inlay_buf out;
+    const char *words = NULL;
+
+    inlay_buf_init(&out, JSON_WHY_MOST);
+    if (inlay_violations_write(violations, &out) == 0) {
+        struct inlay_str text = inlay_buf_view(&out);
+        const char *from = memmem(text.ptr, text.len, begin, strlen(begin));
+        const char *to =
+            from ? memmem(from, (size_t)(text.ptr + text.len - from), end,
+                          strlen(end))
+                 : NULL;
+
+        if (to) {
+            from += strlen(begin);
+            words = because(arena, "%.*s",
+                            (int)inlay_min(to - from, (ptrdiff_t)300), from);
+        }
+    }
+    inlay_buf_deinit(&out);
+    return words;
+}
+
 static inlay_cold const char *json_why(
     const struct inlay_violations *violations,
     const struct inlay_type *type,
     struct inlay_arena *arena)
 {
-    static const char loc[] = "\"loc\":", input[] = ",\"input\":";
-    struct inlay_buf out;
-    const char *why = NULL;
+    const char *words = said(violations, "\"loc\":", ",\"input\":", arena);
 
-    inlay_buf_init(&out, JSON_WHY_MOST);
-    if (inlay_violations_write(violations, &out) == 0) {
-        struct inlay_str text = inlay_buf_view(&out);
-        const char *from = memmem(text.ptr, text.len, loc, sizeof(loc) - 1);
-        const char *to =
-            from ? memmem(from, (size_t)(text.ptr + text.len - from), input,
-                          sizeof(input) - 1)
-                 : NULL;
+    if (words == inlay_cell_no_memory)
+        return words;
+    return because(arena, "its JSON does not fit into %s%s%s",
+                   name_of(type, arena), words ? ": \"loc\":" : "",
+                   words ? words : "");
+}
 
-        if (to)
-            why = because(arena, "its JSON does not fit into %s: %.*s",
-                          name_of(type, arena),
-                          (int)inlay_min(to - from, (ptrdiff_t)300), from);
-    }
-    inlay_buf_deinit(&out);
-    return why ? why
-               : because(arena, "its JSON does not fit into %s",
-                         name_of(type, arena));
+static inlay_cold const char *breach_why(
+    const struct inlay_constraints *constraints,
+    const struct inlay_breach *breach,
+    struct inlay_arena *arena)
+{
+    struct inlay_violations violations;
+    char digits[INLAY_BOUND_SIZE];
+    const char *words;
+
+    inlay_violations_init(&violations, arena);
+    inlay_constraints_violated(
+        constraints, &violations, NULL, breach->fault, INLAY_STR(""),
+        breach->type,
+        inlay_str_make(digits, inlay_format_u64(digits, breach->count)));
+    words = violations.no_memory
+                ? inlay_cell_no_memory
+                : said(&violations, "\"msg\":\"", "\",\"input\":", arena);
+    if (!words || words == inlay_cell_no_memory)
+        return words ? words : "it is not within its constraints";
+    return breach->in_list
+               ? because(arena, "its element %zu: %s", breach->index, words)
+               : words;
+}
+
+const char *inlay_cell_within(const struct inlay_constraints *constraints,
+                              const struct inlay_type *type,
+                              const void *value,
+                              struct inlay_arena *arena)
+{
+    struct inlay_breach breach;
+
+    return inlay_constraints_hold(constraints, type, value, &breach)
+               ? NULL
+               : breach_why(constraints, &breach, arena);
 }
 
 static const char *of_json(struct inlay_str text,

@@ -1,25 +1,14 @@
 #include "db/row.h"
 
 #include "base/macros.h"
+#include "type/json.h"
 
 #include "base/banned.h"
 
-/* Fields and columns that are matched without taking memory. */
-#define FEW 64
 #define ABSENT UINT32_MAX
 /* Of what is quoted in a message. */
 #define NAME_MOST 60
 #define NAMES_MOST 200
-
-struct reader {
-    const struct inlay_query *query;
-    const struct inlay_rowset *rows;
-    struct inlay_arena *arena;
-    struct inlay_failure *failure;
-    const struct inlay_type *row;
-    uint32_t *columns; /* of the struct's fields; ABSENT */
-    uint32_t few[FEW];
-};
 
 /* --- What is wrong -------------------------------------------------------- */
 
@@ -29,7 +18,9 @@ static int shown(struct inlay_str name)
 }
 
 /* What is wrong; "file:line: " before what the programmer has to change. */
-static inlay_cold bool fail(struct reader *reader, int kind, const char *text)
+static inlay_cold bool fail(struct inlay_row_reader *reader,
+                            int kind,
+                            const char *text)
 {
     struct inlay_source decl = reader->query->decl;
 
@@ -41,13 +32,13 @@ static inlay_cold bool fail(struct reader *reader, int kind, const char *text)
     return false;
 }
 
-static inlay_cold bool fail_memory(struct reader *reader)
+static inlay_cold bool fail_memory(struct inlay_row_reader *reader)
 {
     return fail(reader, INLAY_NO_MEMORY,
                 "there is no memory for the rows in the call");
 }
 
-static inlay_cold bool fail_internal(struct reader *reader,
+static inlay_cold bool fail_internal(struct inlay_row_reader *reader,
                                      struct inlay_str text)
 {
     return text.ptr ? fail(reader, INLAY_INTERNAL, text.ptr)
@@ -79,7 +70,7 @@ static inlay_cold void list_columns(const struct inlay_rowset *rows,
     }
 }
 
-static inlay_cold bool fail_absent(struct reader *reader,
+static inlay_cold bool fail_absent(struct inlay_row_reader *reader,
                                    const struct inlay_field *field)
 {
     char names[NAMES_MOST];
@@ -91,12 +82,13 @@ static inlay_cold bool fail_absent(struct reader *reader,
             reader->arena,
             "no column is called \"%.*s\", which %.*s.%.*s needs; the columns "
             "are %s: select it, or make the field an INLAY_OPTIONAL",
-            shown(field->name), field->name.ptr, shown(reader->row->name),
-            reader->row->name.ptr, shown(field->name), field->name.ptr, names));
+            shown(field->name), field->name.ptr,
+            shown(reader->query->row->name), reader->query->row->name.ptr,
+            shown(field->name), field->name.ptr, names));
 }
 
 /* `field`: NULL of a row that is no struct. */
-static inlay_cold bool fail_value(struct reader *reader,
+static inlay_cold bool fail_value(struct inlay_row_reader *reader,
                                   size_t column,
                                   const struct inlay_field *field,
                                   bool is_null,
@@ -105,8 +97,8 @@ static inlay_cold bool fail_value(struct reader *reader,
     if (why == inlay_cell_no_memory)
         return fail_memory(reader);
     struct inlay_str name = reader->rows->ops->name(reader->rows, column);
-    const struct inlay_type *type = field ? field->type : reader->row;
-    struct inlay_str what = reader->row->name;
+    const struct inlay_type *type = field ? field->type : reader->query->row;
+    struct inlay_str what = reader->query->row->name;
     struct inlay_str dot = field ? INLAY_STR(".") : INLAY_STR("");
     struct inlay_str member = field ? field->name : INLAY_STR("");
 
@@ -136,9 +128,11 @@ static inlay_cold bool fail_value(struct reader *reader,
 
 /* --- Columns and fields --------------------------------------------------- */
 
-static bool settle(struct reader *reader, size_t field, uint32_t column)
+static bool settle(struct inlay_row_reader *reader,
+                   size_t field,
+                   uint32_t column)
 {
-    const struct inlay_field *of = &reader->row->fields[field];
+    const struct inlay_field *of = &reader->query->row->fields[field];
 
     reader->columns[field] = column;
     if (column != ABSENT || of->type->kind == INLAY_KIND_OPTIONAL)
@@ -148,12 +142,12 @@ static bool settle(struct reader *reader, size_t field, uint32_t column)
 
 /* Fields from `field` on, the columns being in another order: each is looked
  * for among the names of all, from the first one on. */
-static bool match_rest(struct reader *reader, size_t field)
+static bool match_rest(struct inlay_row_reader *reader, size_t field)
 {
     const struct inlay_rowset *rows = reader->rows;
-    struct inlay_str few[FEW], *names = few;
+    struct inlay_str few[INLAY_ROW_FEW], *names = few;
 
-    if (rows->ncolumns > FEW) {
+    if (rows->ncolumns > INLAY_ROW_FEW) {
         names = inlay_arena_zalloc_array(reader->arena, rows->ncolumns,
                                          sizeof(*names));
         if (!names)
@@ -161,8 +155,8 @@ static bool match_rest(struct reader *reader, size_t field)
     }
     for (size_t i = 0; i < rows->ncolumns; i++)
         names[i] = rows->ops->name(rows, i);
-    for (; field < reader->row->nfields; field++) {
-        struct inlay_str name = reader->row->fields[field].name;
+    for (; field < reader->query->row->nfields; field++) {
+        struct inlay_str name = reader->query->row->fields[field].name;
         size_t at = 0;
 
         while (at < rows->ncolumns && !inlay_str_equal(names[at], name))
@@ -177,18 +171,12 @@ static bool match_rest(struct reader *reader, size_t field)
  * Most queries select what the struct has, in its order: then each column is
  * looked at once. As long as that goes well no earlier one can be the same name.
  */
-static bool match(struct reader *reader)
+static bool match(struct inlay_row_reader *reader)
 {
     const struct inlay_rowset *rows = reader->rows;
-    const struct inlay_type *row = reader->row;
+    const struct inlay_type *row = reader->query->row;
     size_t field = 0;
 
-    reader->columns = reader->few;
-    if (row->nfields > FEW)
-        reader->columns = inlay_arena_zalloc_array(reader->arena, row->nfields,
-                                                   sizeof(*reader->columns));
-    if (!reader->columns)
-        return fail_memory(reader);
     while (field < row->nfields && field < rows->ncolumns &&
            inlay_str_equal(rows->ops->name(rows, field),
                            row->fields[field].name)) {
@@ -198,21 +186,42 @@ static bool match(struct reader *reader)
     return field == row->nfields || match_rest(reader, field);
 }
 
-static bool begin(struct reader *reader)
+/* Once: the fields stay the same. */
+static bool make_columns(struct inlay_row_reader *reader,
+                         struct inlay_arena *keep)
 {
-    reader->row = reader->query->row;
-    if (!reader->row)
+    size_t count = reader->query->row->nfields;
+
+    if (!reader->columns)
+        reader->columns =
+            count > INLAY_ROW_FEW
+                ? inlay_arena_zalloc_array(keep, count, sizeof(uint32_t))
+                : reader->few;
+    return reader->columns || fail_memory(reader);
+}
+
+bool inlay_row_reader_begin(struct inlay_row_reader *reader,
+                            const struct inlay_rowset *rows,
+                            struct inlay_arena *keep,
+                            struct inlay_failure *failure)
+{
+    const struct inlay_type *row = reader->query->row;
+
+    reader->rows = rows;
+    reader->failure = failure;
+    if (!row)
         return fail(reader, INLAY_INTERNAL, "the query is for no rows");
-    if (!reader->rows || reader->rows->ncolumns == 0)
+    if (!rows || rows->ncolumns == 0)
         return fail(reader, INLAY_INTERNAL,
                     "the statement has no columns: use inlay_exec, or let it "
                     "return some (returning …)");
-    return reader->row->kind != INLAY_KIND_STRUCT || match(reader);
+    return row->kind != INLAY_KIND_STRUCT ||
+           (make_columns(reader, keep) && match(reader));
 }
 
 /* --- Rows ----------------------------------------------------------------- */
 
-static inline bool read_cell(struct reader *reader,
+static inline bool read_cell(struct inlay_row_reader *reader,
                              size_t row,
                              size_t column,
                              const struct inlay_field *field,
@@ -226,14 +235,34 @@ static inline bool read_cell(struct reader *reader,
 
     if (inlay_likely(!why))
         why = inlay_cell_to(&cell, type, reader->arena, ret);
+    if (inlay_unlikely(field && field->constraints && !why))
+        why = inlay_cell_within(field->constraints, type, ret, reader->arena);
     return inlay_likely(!why) ||
            fail_value(reader, column, field, is_null, why);
 }
 
-/* Into zeroed memory. */
-static bool read_row(struct reader *reader, size_t row, char *ret)
+/* INLAY_CHECK, as of what is read from JSON. */
+static bool check_row(struct inlay_row_reader *reader, const char *row)
 {
-    const struct inlay_type *type = reader->row;
+    const struct inlay_type *type = reader->query->row;
+    const char *wrong = type->check ? type->check(row) : NULL;
+    struct inlay_str words;
+
+    if (inlay_likely(!wrong))
+        return true;
+    words = inlay_json_readable(inlay_str_from(wrong), reader->arena);
+    return fail_internal(
+        reader,
+        words.ptr ? inlay_arena_format(reader->arena, "the check of %.*s: %.*s",
+                                       shown(type->name), type->name.ptr,
+                                       inlay_str_arg(words))
+                  : words);
+}
+
+/* Into zeroed memory. */
+static bool read_row(struct inlay_row_reader *reader, size_t row, char *ret)
+{
+    const struct inlay_type *type = reader->query->row;
 
     if (type->kind != INLAY_KIND_STRUCT)
         return read_cell(reader, row, 0, NULL, type, ret);
@@ -245,10 +274,10 @@ static bool read_row(struct reader *reader, size_t row, char *ret)
                        ret + field->offset))
             return false;
     }
-    return true;
+    return check_row(reader, ret);
 }
 
-static bool read_one(struct reader *reader, char *ret)
+static bool read_one(struct inlay_row_reader *reader, char *ret)
 {
     if (reader->rows->nrows == 0)
         return fail(reader, INLAY_NOT_FOUND, "no such row");
@@ -256,20 +285,20 @@ static bool read_one(struct reader *reader, char *ret)
 }
 
 /* NULL of a row that is no struct is nothing, too: max() of no rows. */
-static bool read_maybe(struct reader *reader, char *ret)
+static bool read_maybe(struct inlay_row_reader *reader, char *ret)
 {
     const struct inlay_type *type = reader->query->type;
     const bool has = true;
 
     if (reader->rows->nrows == 0)
         return true;
-    if (reader->row->kind != INLAY_KIND_STRUCT)
+    if (reader->query->row->kind != INLAY_KIND_STRUCT)
         return read_cell(reader, 0, 0, NULL, type, ret);
     memcpy(ret + type->has_offset, &has, sizeof(has));
     return read_row(reader, 0, ret + type->value_offset);
 }
 
-static bool read_all(struct reader *reader, char *ret)
+static bool read_all(struct inlay_row_reader *reader, char *ret)
 {
     const struct inlay_type *type = reader->query->type;
     inlay_len count = reader->rows->nrows;
@@ -277,18 +306,18 @@ static bool read_all(struct reader *reader, char *ret)
 
     if (count == 0)
         return true;
-    at = inlay_cell_memory(reader->row, count, reader->arena);
+    at = inlay_cell_memory(reader->query->row, count, reader->arena);
     if (!at)
         return fail_memory(reader);
     for (size_t i = 0; i < count; i++)
-        if (!read_row(reader, i, at + i * reader->row->size))
+        if (!read_row(reader, i, at + i * reader->query->row->size))
             return false;
     memcpy(ret + type->ptr_offset, &at, sizeof(at));
     memcpy(ret + type->len_offset, &count, sizeof(count));
     return true;
 }
 
-static bool read_rows(struct reader *reader, char *ret)
+static bool read_rows(struct inlay_row_reader *reader, char *ret)
 {
     switch (reader->query->kind) {
     case INLAY_QUERY_ONE:
@@ -308,34 +337,28 @@ bool inlay_rows_read(const struct inlay_query *query,
                      void *result,
                      struct inlay_failure *failure)
 {
-    struct reader reader; /* not zeroed: `few` is large */
+    struct inlay_row_reader reader; /* not zeroed: `few` is large */
 
     reader.query = query;
-    reader.rows = rows;
     reader.arena = arena;
-    reader.failure = failure;
-    if (inlay_likely(begin(&reader) && read_rows(&reader, result)))
+    reader.columns = NULL;
+    if (inlay_likely(inlay_row_reader_begin(&reader, rows, arena, failure) &&
+                     read_rows(&reader, result)))
         return true;
     memset(result, 0, query->type ? query->type->size : 0);
     return false;
 }
 
-bool inlay_row_read(const struct inlay_query *query,
-                    const struct inlay_rowset *rows,
+bool inlay_row_read(struct inlay_row_reader *reader,
                     size_t row,
-                    struct inlay_arena *arena,
                     void *result,
                     struct inlay_failure *failure)
 {
-    size_t size = query->row ? query->row->size : 0;
-    struct reader reader;
+    size_t size = reader->query->row->size;
 
-    reader.query = query;
-    reader.rows = rows;
-    reader.arena = arena;
-    reader.failure = failure;
+    reader->failure = failure;
     memset(result, 0, size); /* it has the row before */
-    if (inlay_likely(begin(&reader) && read_row(&reader, row, result)))
+    if (inlay_likely(read_row(reader, row, result)))
         return true;
     memset(result, 0, size);
     return false;

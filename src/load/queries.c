@@ -143,7 +143,10 @@ static struct inlay_error *check_bulk(const struct inlay_query *query)
     const struct inlay_type *type = query->nargs == 1 ? query->args[0] : NULL;
 
     if (!type)
-        return inlay_records_wrong("it has no rows");
+        return inlay_records_wrong(
+            "%zu arguments are given: behind its text come the rows, an "
+            "INLAY_SLICE of structs",
+            query->nargs);
     if (type->kind != INLAY_KIND_SLICE || type->elem->kind != INLAY_KIND_STRUCT)
         return inlay_records_wrong("the rows have type %s: give it an "
                                    "INLAY_SLICE of structs",
@@ -198,6 +201,97 @@ static struct inlay_error *wrong_count(const struct inlay_query *query,
     return inlay_records_wrong("the statement has %s, but %s", has, but);
 }
 
+/* Names without quotes, of which SQL folds the case. */
+static bool is_field(const struct inlay_field *field, struct inlay_str column)
+{
+    return inlay_str_equal_nocase(field->name, column);
+}
+
+static bool is_quoted(struct inlay_str column)
+{
+    return column.ptr[0] == '"' || column.ptr[0] == '`';
+}
+
+static bool has_field(const struct inlay_type *row, struct inlay_str column)
+{
+    for (size_t i = 0; i < row->nfields; i++) {
+        if (is_field(&row->fields[i], column))
+            return true;
+    }
+    return false;
+}
+
+static bool has_column(struct inlay_str columns,
+                       const struct inlay_field *field)
+{
+    struct inlay_str column;
+
+    while (inlay_sql_column(&columns, &column)) {
+        if (is_field(field, column))
+            return true;
+    }
+    return false;
+}
+
+/* Their number differs. */
+static struct inlay_error *wrong_columns(const struct inlay_type *row,
+                                         struct inlay_str columns,
+                                         size_t count)
+{
+    for (size_t i = 0; count < row->nfields && i < row->nfields; i++) {
+        if (!has_column(columns, &row->fields[i]))
+            return inlay_records_wrong(
+                "%s.%.*s has no column in the list: the fields go into the "
+                "columns one by one",
+                name_of(row), inlay_str_arg(row->fields[i].name));
+    }
+    return inlay_records_wrong("%zu column%s named, but %s has %zu field%s",
+                               count, count == 1 ? " is" : "s are",
+                               name_of(row), row->nfields,
+                               row->nfields == 1 ? "" : "s");
+}
+
+/*
+ * The fields go into the columns in their order, so that names in another order
+ * would be values in wrong columns. A name that no field can have is in quotes.
+ */
+static struct inlay_error *check_columns(const struct inlay_type *row,
+                                         struct inlay_str columns)
+{
+    struct inlay_str rest = columns, column;
+    size_t count = 0;
+
+    while (inlay_sql_column(&rest, &column)) {
+        count++;
+        if (!is_quoted(column) && !has_field(row, column))
+            return inlay_records_wrong(
+                "%s has no field for column %.*s: fields are called as the "
+                "columns, but for those in quotes",
+                name_of(row), inlay_str_arg(column));
+    }
+    if (count != row->nfields)
+        return wrong_columns(row, columns, count);
+    for (size_t i = 0; inlay_sql_column(&columns, &column); i++) {
+        if (!is_quoted(column) && !is_field(&row->fields[i], column))
+            return inlay_records_wrong(
+                "column %zu is %.*s, but field %zu of %s is %.*s: they have to "
+                "be in the same order",
+                i + 1, inlay_str_arg(column), i + 1, name_of(row),
+                inlay_str_arg(row->fields[i].name));
+    }
+    return NULL;
+}
+
+static struct inlay_error *check_copy(const struct inlay_query *query)
+{
+    struct inlay_str columns;
+
+    if (!inlay_sql_table(query->sql, &columns))
+        return inlay_records_wrong("its text is no table with columns: write "
+                                   "\"users (id, name)\"");
+    return columns.ptr ? check_columns(query->args[0]->elem, columns) : NULL;
+}
+
 static struct inlay_error *check_sql(const struct inlay_query *query)
 {
     size_t given = query->kind == INLAY_QUERY_BATCH
@@ -209,7 +303,7 @@ static struct inlay_error *check_sql(const struct inlay_query *query)
                                        ? "it names no table"
                                        : "the statement is empty");
     if (query->kind == INLAY_QUERY_COPY)
-        return NULL; /* a table and its columns */
+        return check_copy(query);
     unsigned highest = inlay_sql_params(query->sql);
     return highest == given ? NULL : wrong_count(query, highest, given);
 }

@@ -1,7 +1,6 @@
 /* sql.c - a scanner that knows where SQL is quoted, and no more. */
 #include "load/sql.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/macros.h"
@@ -171,4 +170,89 @@ unsigned inlay_sql_params(struct inlay_str sql)
     while (scanner.at < scanner.end)
         scan_one(&scanner);
     return scanner.highest;
+}
+
+/* --- Tables --------------------------------------------------------------- */
+
+static void skip_blanks(struct scanner *scanner)
+{
+    for (;;) {
+        while (is_blank(next(scanner, 0)))
+            scanner->at++;
+        if (next(scanner, 0) == '-' && next(scanner, 1) == '-')
+            skip_line(scanner);
+        else if (next(scanner, 0) == '/' && next(scanner, 1) == '*')
+            skip_comment(scanner);
+        else
+            return;
+    }
+}
+
+/* With its quotes, those of SQLite too; and the blanks behind it. */
+static bool take_name(struct scanner *scanner, struct inlay_str *ret)
+{
+    const char *begin = scanner->at;
+    char c = next(scanner, 0);
+
+    if (c == '"' || c == '`')
+        skip_quoted(scanner, c, false);
+    else if (begins_name(c))
+        skip_name(scanner);
+    else
+        return false;
+    *ret = inlay_str_make(begin, (size_t)(scanner->at - begin));
+    skip_blanks(scanner);
+    return true;
+}
+
+static bool take(struct scanner *scanner, char c)
+{
+    if (next(scanner, 0) != c)
+        return false;
+    scanner->at++;
+    skip_blanks(scanner);
+    return true;
+}
+
+/* Names with `between` between them. */
+static bool take_names(struct scanner *scanner, char between)
+{
+    struct inlay_str name;
+
+    do {
+        if (!take_name(scanner, &name))
+            return false;
+    } while (take(scanner, between));
+    return true;
+}
+
+bool inlay_sql_table(struct inlay_str sql, struct inlay_str *columns_ret)
+{
+    struct scanner scanner = {.at = sql.ptr, .end = sql.ptr + sql.len};
+
+    *columns_ret = inlay_str_make(NULL, 0);
+    skip_blanks(&scanner);
+    if (!take_names(&scanner, '.'))
+        return false;
+    if (take(&scanner, '(')) {
+        const char *begin = scanner.at;
+
+        if (!take_names(&scanner, ','))
+            return false;
+        *columns_ret = inlay_str_make(begin, (size_t)(scanner.at - begin));
+        if (!take(&scanner, ')'))
+            return false;
+    }
+    return scanner.at == scanner.end;
+}
+
+bool inlay_sql_column(struct inlay_str *columns, struct inlay_str *ret)
+{
+    struct scanner scanner = {.at = columns->ptr,
+                              .end = columns->ptr + columns->len};
+    bool has = take_name(&scanner, ret);
+
+    take(&scanner, ',');
+    *columns = inlay_str_make(scanner.at, (size_t)(scanner.end - scanner.at));
+    return has;
 }

@@ -11,18 +11,49 @@
 
 #include "base/banned.h"
 
+static void make_table(void)
+{
+    exec("create table if not exists t (id int8 primary key, name text)");
+    exec("truncate t");
+}
+
+/* All of its rows, until the transaction is rolled back. */
+static void assert_goes_with_its_transaction(struct ask *ask)
+{
+    struct inlay_hold *hold;
+
+    exec("truncate t");
+    hold = begin();
+    ask->order.failure.kind = 0;
+    ask->order.hold = hold;
+    do_ask(ask);
+    assert_ok(ask);
+    assert_int_equal(number_in("select count(*) from t", hold),
+                     ask->order.sets);
+    inlay_hold_release(hold);
+    ask->order.hold = NULL;
+    assert_int_equal(number("select count(*) from t"), 0);
+}
+
+/* Of a table that is not there; the connection stays. */
+static void assert_fails_alone(struct ask *ask, const char *sql)
+{
+    ask->order.sql = inlay_str_from(sql);
+    do_ask(ask);
+    assert_string_equal(ask->order.failure.sqlstate, "42P01");
+    assert_int_equal(stat_of(&test.database->own_stats.connected), 1);
+}
+
 static void test_batches_are_all_or_none(void **state)
 {
     enum { SETS = 5000 };
     static struct inlay_cell cells[SETS * 2];
     struct ask ask =
         make(INLAY_ORDER_BATCH, "insert into t values ($1, $2)", NULL);
-    struct inlay_hold *hold;
 
     (void)state;
     open_lane((struct inlay_database_config){.max = 1});
-    exec("create table if not exists t (id int8 primary key, name text)");
-    exec("truncate t");
+    make_table();
     for (int i = 0; i < SETS; i++) {
         cells[2 * i] = cell_int(i);
         cells[2 * i + 1] = cell_text("a name");
@@ -38,20 +69,8 @@ static void test_batches_are_all_or_none(void **state)
     do_ask(&ask);
     assert_int_equal(ask.order.failure.kind, INLAY_CONFLICT);
     assert_int_equal(number("select count(*) from t"), 1);
-    exec("truncate t");
-    hold = begin();
-    ask.order.failure.kind = 0;
-    ask.order.hold = hold;
-    do_ask(&ask);
-    assert_ok(&ask);
-    assert_int_equal(number_in("select count(*) from t", hold), SETS);
-    inlay_hold_release(hold);
-    assert_int_equal(number("select count(*) from t"), 0);
-    ask.order.hold = NULL;
-    ask.order.sql = INLAY_STR("insert into nothing values ($1, $2)");
-    do_ask(&ask);
-    assert_string_equal(ask.order.failure.sqlstate, "42P01");
-    assert_int_equal(stat_of(&test.database->own_stats.connected), 1);
+    assert_goes_with_its_transaction(&ask);
+    assert_fails_alone(&ask, "insert into nothing values ($1, $2)");
     close_lane();
 }
 
@@ -81,12 +100,10 @@ static void test_copies_are_all_or_none(void **state)
     enum { ROWS = 50000 };
     static struct inlay_cell cells[ROWS * 2];
     struct ask ask = make(INLAY_ORDER_COPY, "t (id, name)", NULL);
-    struct inlay_hold *hold;
 
     (void)state;
     open_lane((struct inlay_database_config){.max = 1});
-    exec("create table if not exists t (id int8 primary key, name text)");
-    exec("truncate t");
+    make_table();
     for (int i = 0; i < ROWS; i++) {
         cells[2 * i] = cell_int(i);
         cells[2 * i + 1] = cell_text(i % 2 ? "a\tname\nand \\more"
@@ -106,19 +123,8 @@ static void test_copies_are_all_or_none(void **state)
     do_ask(&ask);
     assert_int_equal(ask.order.failure.kind, INLAY_CONFLICT);
     assert_int_equal(number("select count(*) from t"), ROWS);
-    exec("truncate t");
-    hold = begin();
-    ask.order.hold = hold;
-    do_ask(&ask);
-    assert_ok(&ask);
-    assert_int_equal(number_in("select count(*) from t", hold), ROWS);
-    inlay_hold_release(hold);
-    assert_int_equal(number("select count(*) from t"), 0);
-    ask.order.hold = NULL;
-    ask.order.sql = INLAY_STR("nothing (id, name)");
-    do_ask(&ask);
-    assert_string_equal(ask.order.failure.sqlstate, "42P01");
-    assert_int_equal(stat_of(&test.database->own_stats.connected), 1);
+    assert_goes_with_its_transaction(&ask);
+    assert_fails_alone(&ask, "nothing (id, name)");
     close_lane();
 }
 

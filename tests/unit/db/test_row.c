@@ -135,6 +135,20 @@ static bool read_rows(struct fixture *f, struct inlay_query query, void *result)
     return good;
 }
 
+static bool read_one(struct fixture *f,
+                     const struct inlay_type *type,
+                     void *result)
+{
+    return read_rows(f, query_of(INLAY_QUERY_ONE, type, type), result);
+}
+
+static bool read_items(struct fixture *f, sample_items *ret)
+{
+    return read_rows(
+        f, query_of(INLAY_QUERY_ALL, &sample_items_type, &sample_item_type),
+        ret);
+}
+
 static const char *const name_price[] = {"name", "price"};
 static const struct inlay_cell two_rows[] = {
     TEXT("apple"),
@@ -149,9 +163,7 @@ static void test_one_is_the_first_row(void **state)
     struct sample_item item = {0};
 
     GIVE(f, name_price, two_rows);
-    assert_true(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_true(read_one(f, &sample_item_type, &item));
     assert_true(inlay_str_is(item.name, "apple"));
     assert_true(item.price == 1.5);
     /* In order: each name is looked at once. */
@@ -164,9 +176,7 @@ static void test_one_without_a_row_is_not_found(void **state)
     struct sample_item item = {0};
 
     give(f, name_price, 2, NULL, 0);
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_false(read_one(f, &sample_item_type, &item));
     assert_int_equal(f->failure.kind, INLAY_NOT_FOUND);
     assert_string_equal(f->failure.text, "no such row");
 }
@@ -230,8 +240,7 @@ static void test_a_scalar_is_the_first_column(void **state)
     sample_strs names = {0};
 
     GIVE(f, name_price, two_rows);
-    assert_true(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_str, &sample_str), &name));
+    assert_true(read_one(f, &sample_str, &name));
     assert_true(inlay_str_is(name, "apple"));
     assert_true(read_rows(
         f, query_of(INLAY_QUERY_ALL, &sample_strs_type, &sample_str), &names));
@@ -251,9 +260,7 @@ static void test_columns_are_found_in_any_order_and_others_left_out(
     struct sample_item item = {0};
 
     GIVE(f, names, cells);
-    assert_true(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_true(read_one(f, &sample_item_type, &item));
     assert_true(inlay_str_is(item.name, "apple"));
     assert_true(item.price == 1.5);
 }
@@ -271,9 +278,7 @@ static void test_of_columns_of_one_name_the_first_counts(void **state)
     struct sample_item item = {0};
 
     GIVE(f, names, cells);
-    assert_true(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_true(read_one(f, &sample_item_type, &item));
     assert_true(inlay_str_is(item.name, "first"));
     assert_true(item.price == 1);
 }
@@ -285,9 +290,7 @@ static void test_a_missing_column_fails(void **state)
     struct sample_item item = {0};
 
     GIVE(f, names, two_rows);
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_false(read_one(f, &sample_item_type, &item));
     assert_int_equal(f->failure.kind, INLAY_INTERNAL);
     assert_string_equal(
         f->failure.text,
@@ -309,9 +312,7 @@ static void test_a_missing_column_of_an_optional_is_nothing(void **state)
     struct sample_order order = {0};
 
     GIVE(f, names, cells);
-    assert_true(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_order_type, &sample_order_type),
-        &order));
+    assert_true(read_one(f, &sample_order_type, &order));
     assert_true(order.ok && order.id == 5);
     assert_false(order.note.has);
     assert_false(order.rank.has);
@@ -331,17 +332,14 @@ static void test_null_in_a_plain_field_fails(void **state)
     inlay_date date = {0};
 
     GIVE(f, name_price, cells);
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ALL, &sample_items_type, &sample_item_type),
-        &all));
+    assert_false(read_items(f, &all));
     assert_int_equal(f->failure.kind, INLAY_INTERNAL);
     assert_string_equal(
         f->failure.text,
         "shop.c:12: column price is null, but Item.price is of the type "
         "double: make it an INLAY_OPTIONAL, or select coalesce(…)");
     give(f, name_price + 1, 1, cells + 3, 1);
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_date, &sample_date), &date));
+    assert_false(read_one(f, &sample_date, &date));
     assert_string_equal(
         f->failure.text,
         "shop.c:12: column price is null, but the query is for inlay_date: "
@@ -357,16 +355,13 @@ static void test_a_value_that_does_not_fit_fails(void **state)
     uint8_t age = 0;
 
     GIVE(f, names, cells);
-    assert_false(
-        read_rows(f, query_of(INLAY_QUERY_ONE, &sample_u8, &sample_u8), &age));
+    assert_false(read_one(f, &sample_u8, &age));
     assert_string_equal(f->failure.text,
                         "shop.c:12: column age (for uint8_t): 300 does not "
                         "fit into uint8_t");
     GIVE(f, name_price, two_rows);
     f->table.broken = 1;
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_false(read_one(f, &sample_item_type, &item));
     assert_string_equal(f->failure.text, "shop.c:12: column price (for "
                                          "Item.price): it is broken");
 }
@@ -394,14 +389,17 @@ static void test_rows_without_memory_fail(void **state)
     inlay_arena_deinit(&f->arena);
     inlay_arena_init(&f->arena, 0);
     GIVE(f, name_price, two_rows);
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ALL, &sample_items_type, &sample_item_type),
-        &all));
+    assert_false(read_items(f, &all));
     assert_int_equal(f->failure.kind, INLAY_NO_MEMORY);
-    assert_false(read_rows(
-        f, query_of(INLAY_QUERY_ONE, &sample_item_type, &sample_item_type),
-        &item));
+    assert_false(read_one(f, &sample_item_type, &item));
     assert_int_equal(f->failure.kind, INLAY_NO_MEMORY);
+}
+
+/* A cursor's reader begins with the rows of the table. */
+static void begin_rows(struct fixture *f, struct inlay_row_reader *reader)
+{
+    assert_true(
+        inlay_row_reader_begin(reader, &f->table.base, &f->arena, &f->failure));
 }
 
 static void test_each_row_replaces_the_one_before(void **state)
@@ -422,16 +420,143 @@ static void test_each_row_replaces_the_one_before(void **state)
     struct fixture *f = *state;
     struct inlay_query query =
         query_of(INLAY_QUERY_EACH, &sample_order_type, &sample_order_type);
+    struct inlay_row_reader reader = {.query = &query, .arena = &f->arena};
     struct sample_order order;
 
     memset(&order, 0xFF, sizeof(order)); /* as C leaves it */
     GIVE(f, names, cells);
-    assert_true(inlay_row_read(&query, &f->table.base, 0, &f->arena, &order,
-                               &f->failure));
+    begin_rows(f, &reader);
+    assert_true(inlay_row_read(&reader, 0, &order, &f->failure));
     assert_true(order.id == 5 && order.note.has && !order.rank.has);
-    assert_true(inlay_row_read(&query, &f->table.base, 1, &f->arena, &order,
-                               &f->failure));
+    assert_true(inlay_row_read(&reader, 1, &order, &f->failure));
     assert_true(order.id == 6 && !order.note.has && !order.ok);
+}
+
+static void test_columns_are_looked_for_once_for_all_rows(void **state)
+{
+    static const char *const turned[] = {"price", "name"};
+    static const struct inlay_cell cells[] = {REAL(3), TEXT("plum")};
+    struct fixture *f = *state;
+    struct inlay_query query =
+        query_of(INLAY_QUERY_EACH, &sample_item_type, &sample_item_type);
+    struct inlay_row_reader reader = {.query = &query, .arena = &f->arena};
+    struct sample_item item;
+
+    GIVE(f, name_price, two_rows);
+    begin_rows(f, &reader);
+    for (size_t i = 0; i < 2; i++)
+        assert_true(inlay_row_read(&reader, i, &item, &f->failure));
+    assert_true(inlay_str_is(item.name, "pear"));
+    assert_int_equal(f->table.asked, 2);
+    /* The next piece. */
+    GIVE(f, turned, cells);
+    begin_rows(f, &reader);
+    assert_true(inlay_row_read(&reader, 0, &item, &f->failure));
+    assert_true(inlay_str_is(item.name, "plum"));
+    assert_true(item.price == 3);
+}
+
+/* --- Constraints ---------------------------------------------------------- */
+
+static const struct inlay_constraints to_150 = {
+    .has_least = true,
+    .has_most = true,
+    .most = 150,
+    .least_text = INLAY_STR("0"),
+    .most_text = INLAY_STR("150"),
+    .max_length = SIZE_MAX,
+};
+static const struct inlay_constraints two_at_most = {.max_length = 2};
+
+struct limited {
+    int64_t age;
+    inlay_str code;
+    sample_maybe_i64 rank;
+    sample_strs tags;
+};
+
+static const char *check_limited(const void *value)
+{
+    const struct limited *limited = value;
+
+    return limited->age == 13 ? "13 is no age \xff" : NULL;
+}
+
+static const struct inlay_field limited_fields[] = {
+    {INLAY_STR("age"),
+     &sample_i64,
+     offsetof(struct limited, age),
+     {{0}, 0},
+     &to_150},
+    {INLAY_STR("code"),
+     &sample_str,
+     offsetof(struct limited, code),
+     {{0}, 0},
+     &two_at_most},
+    {INLAY_STR("rank"),
+     &sample_maybe_i64_type,
+     offsetof(struct limited, rank),
+     {{0}, 0},
+     &to_150},
+    {INLAY_STR("tags"),
+     &sample_strs_type,
+     offsetof(struct limited, tags),
+     {{0}, 0},
+     &two_at_most},
+};
+static const struct inlay_type limited_type = {
+    .kind = INLAY_KIND_STRUCT,
+    .size = sizeof(struct limited),
+    .align = 8,
+    .name = INLAY_STR("limited"),
+    .fields = limited_fields,
+    .nfields = inlay_array_size(limited_fields),
+    .check = check_limited,
+};
+
+static void test_rows_are_within_constraints(void **state)
+{
+    static const char *const names[] = {"age", "code", "rank", "tags"};
+    static const struct inlay_cell tags[] = {TEXT("a"), TEXT("b"), TEXT("c")};
+    static const struct {
+        struct inlay_cell cells[4];
+        const char *why; /* NULL: it is taken */
+    } cases[] = {
+#define TAGS(count)                                                            \
+    {.kind = INLAY_CELL_ARRAY, .elements = tags, .nelements = (count)}
+#define NOTHING                                                                \
+    {                                                                          \
+        .kind = INLAY_CELL_NULL                                                \
+    }
+        {{INT(150), TEXT("\xc3\xa4\xc3\xa4"), INT(0), TAGS(2)}, NULL},
+        {{INT(0), TEXT(""), NOTHING, TAGS(0)}, NULL},
+        {{INT(151), TEXT(""), NOTHING, TAGS(0)},
+         "shop.c:12: column age (for limited.age): Input should be less than "
+         "or equal to 150"},
+        {{INT(1), TEXT("abc"), NOTHING, TAGS(0)},
+         "shop.c:12: column code (for limited.code): String should have at "
+         "most 2 characters"},
+        {{INT(1), TEXT(""), INT(-1), TAGS(0)},
+         "shop.c:12: column rank (for limited.rank): Input should be greater "
+         "than or equal to 0"},
+        {{INT(1), TEXT(""), NOTHING, TAGS(3)},
+         "shop.c:12: column tags (for limited.tags): List should have at most "
+         "2 items after validation, not 3"},
+        {{INT(13), TEXT(""), NOTHING, TAGS(0)},
+         "shop.c:12: the check of limited: 13 is no age \xef\xbf\xbd"},
+    };
+    struct fixture *f = *state;
+
+    for (size_t i = 0; i < inlay_array_size(cases); i++) {
+        struct limited limited = {0};
+
+        give(f, names, 4, cases[i].cells, 1);
+        assert_int_equal(read_one(f, &limited_type, &limited), !cases[i].why);
+        if (!cases[i].why)
+            continue;
+        assert_string_equal(f->failure.text, cases[i].why);
+        assert_int_equal(f->failure.kind, INLAY_INTERNAL);
+    }
 }
 
 /* More fields and columns than are matched on the stack, in reverse. */
@@ -464,12 +589,12 @@ static void test_rows_of_many_columns(void **state)
     }
     columns[0] = "other";
     give(f, columns, MANY + 1, cells, 1);
-    assert_true(read_rows(f, query_of(INLAY_QUERY_ONE, &type, &type), values));
+    assert_true(read_one(f, &type, values));
     for (int64_t i = 0; i < MANY; i++)
         assert_int_equal(values[i], i);
     /* Names that have no room in a message. */
     columns[MANY] = "renamed";
-    assert_false(read_rows(f, query_of(INLAY_QUERY_ONE, &type, &type), values));
+    assert_false(read_one(f, &type, values));
     assert_non_null(strstr(f->failure.text, "\"c0\""));
     assert_non_null(strstr(f->failure.text, ", …: select it"));
 }
@@ -493,6 +618,8 @@ int main(void)
         ROW_TEST(test_a_statement_without_columns_fails),
         ROW_TEST(test_rows_without_memory_fail),
         ROW_TEST(test_each_row_replaces_the_one_before),
+        ROW_TEST(test_columns_are_looked_for_once_for_all_rows),
+        ROW_TEST(test_rows_are_within_constraints),
         ROW_TEST(test_rows_of_many_columns),
     };
 

@@ -92,7 +92,10 @@ static const char good[] =
     "  return inlay_batch(db, \"$1 $2 $4 $3\", all); }\n"
     "int64_t copy(inlay_db *db, const char *t)\n"
     "{ users all = {0}; (void)t;\n"
-    "  return inlay_copy_in(db, \"users (a, b)\", all); }\n"
+    "  return inlay_copy_in(db, \"users (id, name, \\\"x\\\", n)\", all); }\n"
+    "int64_t nested(inlay_db *db, const char *t)\n"
+    "{ return inlay_one(db, int64_t, \"$1 $2\", t,\n"
+    "      inlay_one(db, int64_t, \"$1\", inlay_exec(db, \"x\"))); }\n"
     "void others(inlay_db *db, struct user *u, users all, inlay_bytes b)\n"
     "{\n"
     "    inlay_maybe(db, maybe_int, \"select $1\", u);\n"
@@ -128,7 +131,10 @@ static void test_good(void **state)
     assert_int_equal(query->args[0]->elem->nfields, 4);
     query = ask(module, "copy");
     assert_int_equal(query->kind, INLAY_QUERY_COPY);
-    assert_true(inlay_str_is(query->sql, "users (a, b)"));
+    assert_true(inlay_str_is(query->sql, "users (id, name, \"x\", n)"));
+    query = ask(module, "nested"); /* the last one, with what they gave */
+    assert_true(inlay_str_is(query->sql, "$1 $2"));
+    assert_true(inlay_str_is(query->args[1]->name, "int64_t"));
 }
 
 /* The same memory: calls of the first one may be running. */
@@ -250,7 +256,33 @@ static const char *const wrong[][2] = {
      "6: inlay_batch: the statement has $3, but user has 2 fields"},
     {"inlay_batch(db, \"$1\", all);",
      "6: inlay_batch: the statement has $1 at most, but user has 2 fields"},
+    {"inlay_batch(db, \"$1\");",
+     "6: inlay_batch: 0 arguments are given: behind its text come the rows, an "
+     "INLAY_SLICE of structs"},
+    {"inlay_copy_in(db, \"t (id, name)\", all, ids);",
+     "6: inlay_copy_in: 2 arguments are given: behind its text come the rows, "
+     "an INLAY_SLICE of structs"},
     {"inlay_copy_in(db, \" \", all);", "6: inlay_copy_in: it names no table"},
+    {"inlay_copy_in(db, \"insert into t values ($1, $2)\", all);",
+     "6: inlay_copy_in: its text is no table with columns: write \"users (id, "
+     "name)\""},
+    {"inlay_copy_in(db, \"t (id, name\", all);",
+     "6: inlay_copy_in: its text is no table with columns: write \"users (id, "
+     "name)\""},
+    {"inlay_copy_in(db, \"t (id, nme)\", all);",
+     "6: inlay_copy_in: user has no field for column nme: fields are called as "
+     "the columns, but for those in quotes"},
+    {"inlay_copy_in(db, \"t (id, name, score)\", all);",
+     "6: inlay_copy_in: user has no field for column score: fields are called "
+     "as the columns, but for those in quotes"},
+    {"inlay_copy_in(db, \"t (id)\", all);",
+     "6: inlay_copy_in: user.name has no column in the list: the fields go "
+     "into the columns one by one"},
+    {"inlay_copy_in(db, \"t (id, name, \\\"x\\\")\", all);",
+     "6: inlay_copy_in: 3 columns are named, but user has 2 fields"},
+    {"inlay_copy_in(db, \"app.t (Name, ID)\", all);",
+     "6: inlay_copy_in: column 1 is Name, but field 1 of user is id: they have "
+     "to be in the same order"},
     /* Statements */
     {"inlay_exec(db, \"\");", "6: inlay_exec: the statement is empty"},
     {"inlay_exec(db, \" \\n\\t\");", "6: inlay_exec: the statement is empty"},

@@ -82,6 +82,50 @@ static const struct {
     {"select '--', $1", 1},
 };
 
+/* Text -> its columns, one behind the other; NULL: it is no table. */
+static const char *const tables[][2] = {
+    {"users", ""},
+    {" users\n", ""},
+    {"app.users (id)", "id|"},
+    {"users(id,name)", "id|name|"},
+    {"\"app\".\"a (b)\" ( \"full, name\" , _x$1 )", "\"full, name\"|_x$1|"},
+    {"`users` (`a`)", "`a`|"},
+    {"users /* (x) */ (id, -- not)\n name)", "id|name|"},
+    {"", NULL},
+    {"users (", NULL},
+    {"users ()", NULL},
+    {"users (id", NULL},
+    {"users (id,)", NULL},
+    {"users (id name)", NULL},
+    {"users (id) x", NULL},
+    {"users.(id)", NULL},
+    {"insert into users", NULL},
+    {"users (id) from stdin", NULL},
+    {"users (lower(id))", NULL},
+    {"(select 1)", NULL},
+    {"users ($1)", NULL},
+    {"users; drop table users", NULL},
+};
+
+static void test_tables(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++) {
+        struct inlay_str columns, column;
+        bool is_table = inlay_sql_table(inlay_str_from(tables[i][0]), &columns);
+        char text[100] = "";
+
+        if (is_table != (tables[i][1] != NULL))
+            fail_msg("%s: %d", tables[i][0], is_table);
+        while (is_table && columns.ptr && inlay_sql_column(&columns, &column)) {
+            strncat(text, column.ptr, column.len);
+            strcat(text, "|");
+        }
+        if (is_table)
+            assert_string_equal(text, tables[i][1]);
+    }
+}
+
 static void test_golden(void **state)
 {
     (void)state;
@@ -95,27 +139,36 @@ static void test_golden(void **state)
 }
 
 /* Memory of its own, so that a sanitizer sees a byte too many. */
+static void read_parts(const char *text)
+{
+    size_t len = strlen(text);
+
+    for (size_t cut = 0; cut <= len; cut++) {
+        char *part = malloc(cut + !cut);
+        struct inlay_str columns;
+
+        assert_non_null(part);
+        memcpy(part, text, cut);
+        inlay_sql_params(inlay_str_make(part, cut));
+        inlay_sql_table(inlay_str_make(part, cut), &columns);
+        free(part);
+    }
+}
+
 static void test_no_byte_beyond_the_end_is_read(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++) {
-        size_t len = strlen(golden[i].sql);
-
-        for (size_t cut = 0; cut <= len; cut++) {
-            char *part = malloc(cut + !cut);
-
-            assert_non_null(part);
-            memcpy(part, golden[i].sql, cut);
-            inlay_sql_params(inlay_str_make(part, cut));
-            free(part);
-        }
-    }
+    for (size_t i = 0; i < sizeof(golden) / sizeof(golden[0]); i++)
+        read_parts(golden[i].sql);
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        read_parts(tables[i][0]);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_tables),
         cmocka_unit_test(test_no_byte_beyond_the_end_is_read),
     };
 
