@@ -61,6 +61,12 @@ static struct inlay_error *open_database(struct inlay_database *database)
         return inlay_error_no_memory();
     memcpy(pg->url, url.ptr, url.len);
     atomic_init(&pg->references, 1);
+    pg->pool.min = database->config.min;
+    pg->pool.max = database->config.max;
+    inlay_list_init(&pg->pool.lanes);
+    inlay_list_init(&pg->pool.askers);
+    pg->rows_most = INLAY_ROWS_MOST;
+    pg->cancel_ms = INLAY_PG_CANCEL_MS;
     pthread_mutex_init(&pg->lock, NULL);
     atomic_init(&pg->unnamed, database->config.statements == UINT32_MAX);
     struct inlay_error *error = check_url(database, pg->url);

@@ -16,10 +16,36 @@
 #include "db/pg_connection.h"
 #include "net/alarm.h"
 
+#define INLAY_PG_CANCEL_MS 5000
+
+/* The connections of a database, of all its lanes together. */
+struct inlay_pg_pool {
+    size_t min, max;          /* never change */
+    atomic_size_t open;       /* are open, or being opened: at most `max`;
+                                 written under the lock */
+    atomic_size_t made;       /* of them: those that are open */
+    atomic_size_t fair;       /* max / lanes; written under the lock */
+    struct inlay_list lanes;  /* of struct inlay_pg_share; under the lock */
+    struct inlay_list askers; /* of them, those that ask; oldest first */
+};
+
+/* A lane's part of it; under the lock. */
+struct inlay_pg_share {
+    struct inlay_list node;  /* in pool->lanes */
+    struct inlay_list asks;  /* in pool->askers */
+    struct inlay_list gifts; /* connections that come from other lanes */
+    size_t places;           /* that it has of pool->open */
+    struct inlay_mail mail;  /* there is something to look at */
+    bool is_posted;
+};
+
 /* database->impl. Jobs refer to it, too, and may outlive the lanes. */
 struct inlay_pg_database {
     _Atomic(unsigned) references;
-    pthread_mutex_t lock; /* of the jobs' states */
+    pthread_mutex_t lock; /* of the jobs' states, and the pool */
+    struct inlay_pg_pool pool;
+    size_t rows_most;   /* INLAY_ROWS_MOST, or less in tests */
+    unsigned cancel_ms; /* that a request to cancel may take */
     /* Statements with names were a failure: a pooler in transaction mode. */
     atomic_bool unnamed;
     char url[]; /* ended by NUL */
@@ -46,8 +72,10 @@ struct inlay_pg_job {
     /* Of connecting. */
     PGconn *made;
     bool listens;
+    bool has_place; /* in the pool */
     /* Of cancelling. */
     PGcancel *cancel;
+    char why[256];
     struct inlay_pg_connection *connection; /* NULL: it has gone */
 };
 
@@ -65,6 +93,36 @@ bool inlay_pg_is_unwanted(const struct inlay_pg_connection *connection);
 
 /* Of lane_destroy: those that run end as orphans. */
 void inlay_pg_jobs_end(struct inlay_pg_lane *lane);
+
+/* --- The pool (pg_pool.c) --------------------------------------------------- */
+
+/*
+ * A lane may open a connection while the pool has a place. When it is full, one
+ * that has orders waiting asks the others, which hand over an idle connection as
+ * it is: from a lane that has more than its fair share to one that has less, at
+ * once, and if need be before their own orders; else what nobody has used for a
+ * while.
+ */
+
+/* Of a lane's creation, begin and end; what is on the way to it is its then. */
+void inlay_pg_pool_init(struct inlay_pg_lane *lane);
+void inlay_pg_pool_join(struct inlay_pg_lane *lane);
+void inlay_pg_pool_leave(struct inlay_pg_lane *lane);
+
+/* A place for a connection. False: there is none. */
+bool inlay_pg_pool_take(struct inlay_pg_lane *lane);
+/* It is free again; `lane` is NULL for one that has gone. */
+void inlay_pg_pool_drop(struct inlay_pg_database *database,
+                        struct inlay_pg_lane *lane);
+/* The same, if more than `min` are open. */
+bool inlay_pg_pool_shrink(struct inlay_pg_lane *lane);
+
+/* For a connection of another lane. False: the pool is not full. */
+bool inlay_pg_pool_ask(struct inlay_pg_lane *lane);
+
+/* Of a lane with is_trading: others are served at the end of the tick, and what
+ * it does not need any more is not asked for. */
+void inlay_pg_pool_trade(struct inlay_pg_lane *lane);
 
 /* Pauses between attempts: 100 ms … 5 s, and a jitter. */
 struct inlay_pg_backoff {
@@ -93,8 +151,12 @@ struct inlay_pg_lane {
     struct inlay_list connections; /* open ones, in use or not */
     struct inlay_list dead;        /* lost ones: held, or being buried */
     size_t count, connecting;
-    size_t share, least; /* most and fewest connections; at share_at */
-    uint64_t share_at;   /* ms; 0: never */
+    struct inlay_pg_share share;
+    struct inlay_later trade;
+    bool is_trading; /* one of these: */
+    bool is_asked;   /* other lanes may wait for a connection */
+    bool has_asked;  /* this one may */
+    bool owes;       /* the next connection that becomes FREE is promised */
     struct inlay_list shared, alone; /* orders that wait, oldest first */
     size_t nshared, nalone;
     struct inlay_list done; /* orders to be told so */
@@ -123,8 +185,28 @@ void inlay_pg_order_done(struct inlay_pg_lane *lane, struct inlay_order *order);
 /* on_done of those that are done. */
 void inlay_pg_lane_deliver(struct inlay_pg_lane *lane);
 
-/* Orders that wait get what there is. */
+/* Orders that wait get what there is; other lanes their turn. */
 void inlay_pg_lane_pump(struct inlay_pg_lane *lane);
+/* The first half of that. */
+void inlay_pg_lane_go_on(struct inlay_pg_lane *lane);
+
+/* May be wrong by the time it is read: inlay_pg_pool_take knows. */
+static inline bool inlay_pg_pool_has_room(const struct inlay_pg_lane *lane)
+{
+    const struct inlay_pg_pool *pool = &lane->database->pool;
+
+    return atomic_load_explicit(&pool->open, memory_order_relaxed) < pool->max;
+}
+
+/* Statements wait behind others here, while other lanes have more than their
+ * share. */
+static inline bool inlay_pg_is_short(const struct inlay_pg_lane *lane)
+{
+    const struct inlay_pg_pool *pool = &lane->database->pool;
+
+    return lane->count + lane->connecting <
+           atomic_load_explicit(&pool->fair, memory_order_relaxed);
+}
 
 /* An attempt has ended: `made` is NULL or broken, if it failed. */
 void inlay_pg_lane_connected(struct inlay_pg_lane *lane, PGconn *made);
@@ -218,6 +300,16 @@ void inlay_pg_one_line(const char *text, char *out, size_t size);
 /* Takes the result over; of one that has columns. NULL: no memory, and it is
  * cleared. */
 struct inlay_rowset *inlay_pg_rowset(PGresult *result);
+/* Something has come, and what is under way has not ended by that: ends a
+ * statement whose rows are too many. The connection may be lost by that. */
+void inlay_pg_rows_more(struct inlay_pg_connection *connection);
+
+static inline void inlay_pg_rows_end(struct inlay_pg_connection *connection)
+{
+    connection->pieces = 0;
+    connection->is_too_much = false;
+}
+
 int64_t inlay_pg_changed(PGresult *result);
 /* Is it a SELECT's, by its tag? */
 bool inlay_pg_reads(PGresult *result);

@@ -4,6 +4,10 @@
  * cleans up after itself. Each has a thread for as long as it takes, and not
  * the pool's: that may be full of calls which wait for this very connection.
  */
+#include <linux/close_range.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/thread.h"
@@ -40,6 +44,8 @@ static void destroy(struct inlay_pg_job *job)
     inlay_list_remove(&job->node);
     PQfinish(job->made);
     PQfreeCancel(job->cancel);
+    if (job->has_place)
+        inlay_pg_pool_drop(job->database, NULL);
     inlay_pg_database_drop(job->database);
     inlay_free(job);
 }
@@ -145,6 +151,7 @@ static void on_connected(struct inlay_mail *mail)
     bool listens = job->listens;
 
     job->made = NULL;
+    job->has_place = false; /* it is the lane's now */
     destroy(job);
     if (listens)
         inlay_pg_listen_connected(lane, made);
@@ -159,18 +166,48 @@ bool inlay_pg_connect(struct inlay_pg_lane *lane, bool listens)
     if (!job)
         return false;
     job->listens = listens;
-    return start(job, run_connect);
+    if (!start(job, run_connect))
+        return false;
+    job->has_place = !listens; /* looked at when its lane has gone */
+    return true;
 }
 
 /* --- Cancelling ----------------------------------------------------------- */
 
+/*
+ * PQcancel waits for as long as the server, or the network, lets it (libpq has
+ * another one from 17 on). It has no memory of its own, only a socket, so that a
+ * thread with descriptors of its own can be ended within it, and nothing stays
+ * (nothing of ours on its stack either, where ASan would go on watching it).
+ * Linux before 5.9 has no such thing: it may take as long as it takes.
+ */
+static void *run_request(void *arg)
+{
+    struct inlay_pg_job *job = arg;
+
+    if (close_range(3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
+        pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    /* When it fails the statement goes on, up to its timeout. */
+    PQcancel(job->cancel, job->why, sizeof(job->why));
+    return NULL;
+}
+
 static void *run_cancel(void *arg)
 {
     struct inlay_pg_job *job = arg;
-    char why[256];
+    uint64_t due = job->database->cancel_ms;
+    struct timespec until;
+    pthread_t thread;
 
-    /* When it fails the statement goes on, up to its timeout. */
-    PQcancel(job->cancel, why, sizeof(why));
+    clock_gettime(CLOCK_REALTIME, &until);
+    due += (uint64_t)until.tv_nsec / 1000000;
+    until.tv_sec += (time_t)(due / 1000);
+    until.tv_nsec = (long)(due % 1000) * 1000000;
+    if (inlay_thread_start(&thread, run_request, job) == 0 &&
+        pthread_timedjoin_np(thread, NULL, &until) != 0) {
+        pthread_cancel(thread);
+        pthread_join(thread, NULL);
+    }
     finish(job);
     return NULL;
 }
@@ -196,6 +233,8 @@ static void on_cancelled(struct inlay_mail *mail)
     if (!connection)
         return;
     connection->cancel = NULL;
+    if (connection->is_too_much)
+        inlay_pg_flush(connection); /* it is read again */
     if (inlay_pg_is_unwanted(connection) && connection->cancels < CANCELS)
         inlay_alarm_set(lane->base.loop, &connection->alarm, AGAIN_MS);
     inlay_pg_connection_settle(connection);

@@ -64,14 +64,18 @@ static void cut(struct inlay_pg_connection *connection, uint64_t limit)
     inlay_pg_connection_lose(connection, "it does not answer");
 }
 
-static bool may_go(const struct inlay_pg_connection *connection, uint64_t quiet)
+/* Its place has gone then. */
+static bool may_go(struct inlay_pg_connection *connection, uint64_t quiet)
 {
     if (quiet < IDLE_MS || !inlay_pg_is_quiet(connection) ||
         connection->use != INLAY_PG_FREE)
         return false;
     if (connection->listens)
         return !inlay_pg_listens(connection->lane);
-    return connection->lane->count > connection->lane->least;
+    if (!inlay_pg_pool_shrink(connection->lane))
+        return false;
+    connection->has_place = false;
+    return true;
 }
 
 static void on_ring(struct inlay_alarm *alarm)
@@ -93,16 +97,26 @@ static void on_ring(struct inlay_alarm *alarm)
             next = inlay_max(inlay_min(next, limit / 4), (uint64_t)20);
         inlay_alarm_set(lane->base.loop, alarm, next);
     }
+    inlay_pg_lane_pump(lane);
     inlay_pg_lane_deliver(lane);
 }
 
 /* --- Events --------------------------------------------------------------- */
+
+/* Is nothing of it unsent, and the watch as it should be? Each unit was flushed
+ * when it was sent. */
+static bool is_all_out(const struct inlay_pg_connection *connection)
+{
+    return !connection->blocks && !connection->special.is_on &&
+           !connection->is_too_much && connection->watch.events == EPOLLIN;
+}
 
 static void on_event(struct inlay_watch *watch, uint32_t events)
 {
     struct inlay_pg_connection *connection =
         inlay_container_of(watch, struct inlay_pg_connection, watch);
     struct inlay_pg_lane *lane = connection->lane;
+    unsigned first = connection->first;
     bool is_lost = false;
 
     if (events & ~(uint32_t)EPOLLOUT) {
@@ -120,10 +134,15 @@ static void on_event(struct inlay_watch *watch, uint32_t events)
     if (connection->pg &&
         (is_lost || PQstatus(connection->pg) != CONNECTION_OK))
         inlay_pg_connection_lose(connection, PQerrorMessage(connection->pg));
+    if (inlay_unlikely(connection->count && connection->first == first))
+        inlay_pg_rows_more(connection);
+    else
+        inlay_pg_rows_end(connection);
     /* First what is left of before: there is room then, or another event. */
     if (connection->pg && connection->batch.is_on && inlay_pg_flush(connection))
         inlay_pg_batch_more(connection);
-    if (connection->pg && inlay_pg_flush(connection)) {
+    if (connection->pg &&
+        (inlay_likely(is_all_out(connection)) || inlay_pg_flush(connection))) {
         inlay_pg_connection_settle(connection);
         inlay_pg_connection_count(connection);
     }
@@ -137,6 +156,8 @@ bool inlay_pg_flush(struct inlay_pg_connection *connection)
     int status = PQflush(connection->pg);
     uint32_t events = EPOLLIN;
 
+    if (inlay_unlikely(connection->is_too_much && connection->cancel))
+        events = 0;
     connection->blocks = status > 0;
     /* One that copies writes a bit in each tick. */
     if (connection->blocks || (connection->special.is_on &&
@@ -215,6 +236,10 @@ void inlay_pg_connection_settle(struct inlay_pg_connection *connection)
     connection->is_cleaned = false;
     connection->cancels = 0;
     connection->use = INLAY_PG_FREE;
+    if (inlay_unlikely(connection->lane->owes)) {
+        connection->lane->owes = false;
+        connection->is_promised = true;
+    }
     inlay_pg_connection_count(connection);
 }
 
@@ -326,10 +351,15 @@ static void end(struct inlay_pg_connection *connection, const char *why)
     inlay_list_remove(&connection->node);
     inlay_list_append(&lane->dead, &connection->node);
     inlay_pg_stat(lane, connections, -1);
-    if (connection->listens)
+    if (connection->listens) {
         lane->listening.connection = NULL;
-    else
+    } else {
         lane->count--;
+        atomic_fetch_sub(&lane->database->pool.made, 1);
+    }
+    if (connection->has_place)
+        inlay_pg_pool_drop(lane->database, lane);
+    connection->has_place = false;
     if (connection->use != INLAY_PG_HELD)
         bury(connection);
 }
@@ -371,6 +401,10 @@ void inlay_pg_release(struct inlay_hold *hold)
         inlay_container_of(hold, struct inlay_pg_connection, hold);
     struct inlay_pg_lane *lane = connection->lane;
 
+    if (!hold->lane) { /* an orphan, of which the memory is left */
+        inlay_free(connection);
+        return;
+    }
     inlay_pg_stat(lane, held, -1);
     if (!connection->pg) {
         on_release_dead(connection);
@@ -380,6 +414,34 @@ void inlay_pg_release(struct inlay_hold *hold)
     inlay_pg_connection_settle(connection);
     inlay_pg_connection_count(connection);
     inlay_pg_lane_pump(lane);
+}
+
+/* --- To another lane ------------------------------------------------------ */
+
+void inlay_pg_connection_detach(struct inlay_pg_connection *connection,
+                                struct inlay_pg_lane *lane)
+{
+    struct inlay_pg_lane *from = connection->lane;
+
+    inlay_alarm_stop(from->base.loop, &connection->alarm);
+    inlay_loop_watch(from->base.loop, &connection->watch, 0);
+    inlay_list_remove(&connection->node);
+    from->count--;
+    connection->is_reserved = connection->is_promised = false;
+    connection->lane = lane;
+    connection->hold.lane = &lane->base;
+}
+
+void inlay_pg_connection_attach(struct inlay_pg_connection *connection)
+{
+    struct inlay_pg_lane *lane = connection->lane;
+
+    inlay_list_remove(&connection->node);
+    inlay_list_append(&lane->connections, &connection->node);
+    lane->count++;
+    inlay_alarm_set(lane->base.loop, &connection->alarm, 20);
+    if (!lane->is_ending)
+        inlay_pg_flush(connection);
 }
 
 /* --- Birth ---------------------------------------------------------------- */
@@ -413,6 +475,7 @@ static void init(struct inlay_pg_connection *connection,
 {
     uint32_t statements = lane->base.database->config.statements;
 
+    connection->hold.database = lane->base.database;
     connection->hold.lane = &lane->base;
     connection->lane = lane;
     connection->pg = made;
@@ -447,10 +510,13 @@ struct inlay_pg_connection *inlay_pg_connection_create(
     inlay_list_append(&lane->connections, &connection->node);
     inlay_pg_stat(lane, connections, 1);
     inlay_pg_stat(lane, connected, 1);
-    if (listens)
+    if (listens) {
         lane->listening.connection = connection;
-    else
+    } else {
+        connection->has_place = true;
         lane->count++;
+        atomic_fetch_add(&lane->database->pool.made, 1);
+    }
     inlay_alarm_set(lane->base.loop, &connection->alarm, 20);
     if (inlay_pg_flush(connection))
         set_up(connection);

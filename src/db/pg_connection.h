@@ -107,7 +107,9 @@ struct inlay_pg_connection {
     PGconn *pg;              /* NULL: lost */
     enum inlay_pg_use use;
     bool listens;
+    bool has_place;    /* in the pool: it does not listen */
     bool is_reserved;  /* for an order that needs it alone: nothing new */
+    bool is_promised;  /* for another lane: nothing new */
     bool is_busy;      /* as it is counted */
     bool begins;       /* `begin` has to be sent before the next order */
     bool is_beginning; /* it was sent, and not answered yet */
@@ -127,6 +129,10 @@ struct inlay_pg_connection {
     struct inlay_pg_statements statements;
     struct inlay_alarm alarm; /* rings now and then while it is open */
     uint64_t progress; /* ms: when it last got something to do, or bytes */
+    /* Of rows that come in pieces (pg_rows.c). */
+    unsigned pieces;       /* since the last unit has ended */
+    bool is_too_much;      /* cancelled; not read until that is over */
+    uint64_t bytes_before; /* that its socket had had at an early one */
 };
 
 /* Takes `made` over; NULL: no memory, and it is closed. */
@@ -141,6 +147,13 @@ void inlay_pg_connection_lose(struct inlay_pg_connection *connection,
                               const char *why);
 /* Of lane_destroy, and for idle ones: closes and frees, silently. */
 void inlay_pg_connection_close(struct inlay_pg_connection *connection);
+
+/* From its lane to another, at the end of a tick; it is FREE and quiet. In
+ * between no loop knows it, and it belongs to `lane` already. */
+void inlay_pg_connection_detach(struct inlay_pg_connection *connection,
+                                struct inlay_pg_lane *lane);
+/* On the thread of that lane. */
+void inlay_pg_connection_attach(struct inlay_pg_connection *connection);
 
 /* A unit at the end of the ring, which has room (inlay_pg_has_room). */
 struct inlay_pg_unit *inlay_pg_unit_add(struct inlay_pg_connection *connection,

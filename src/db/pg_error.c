@@ -53,16 +53,30 @@ static void trim(char *text)
         text[--len] = '\0';
 }
 
+/* Where libpq says, in three lines with guesses, that the server has closed the
+ * connection; in English, as nobody sets LC_MESSAGES. NULL: nowhere. */
+static const char *find_closed(const char *text)
+{
+    return strstr(text, "server closed the connection unexpectedly");
+}
+
 void inlay_pg_one_line(const char *text, char *out, size_t size)
 {
+    const char *closed = find_closed(text);
+
+    if (closed == text)
+        text = "the server has closed it, or its process has died";
     bool valid = inlay_utf8_valid(inlay_str_from(text));
     size_t len = 0;
 
     /* What is said before there is a client encoding may be in any. */
-    for (; *text && len + 1 < size; text++) {
+    for (; *text && text != closed && len + 1 < size; text++) {
         char c = *text;
 
-        if (c == '\n' || c == '\r' || c == '\t')
+        /* libpq's hints are indented: "failed: …\n\tIs the server running?" */
+        if (c == '\n' && text[1] == '\t' && len && out[len - 1] != '.')
+            c = '.';
+        else if (c == '\n' || c == '\r' || c == '\t')
             c = ' ';
         if (c == ' ' && (!len || out[len - 1] == ' '))
             continue;
@@ -88,18 +102,24 @@ void inlay_pg_failure(const PGresult *result,
 {
     const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *all = PQresultErrorMessage(result);
     unsigned long position = position_of(result);
     char line[400];
 
-    inlay_pg_one_line(text ? text : PQresultErrorMessage(result), line,
-                      sizeof(line));
+    inlay_pg_one_line(text ? text : all, line, sizeof(line));
     if (!state || strlen(state) != 5) {
-        inlay_failure_set(ret, INLAY_UNAVAILABLE, "%s", line);
+        inlay_failure_set(ret, INLAY_UNAVAILABLE,
+                          find_closed(all)
+                              ? "lost the connection: %s; whether "
+                                "the statement was done is not known"
+                              : "%s",
+                          line);
         return;
     }
     const struct kind_of *kind = kind_of(state);
     memcpy(ret->sqlstate, state, sizeof(ret->sqlstate));
     ret->may_retry = kind->may_retry;
+    ret->is_private = !kind->may_retry; /* those texts are always the same */
     if (kind->kind != INLAY_INTERNAL)
         inlay_failure_set(ret, kind->kind, "%s", line);
     else if (position > offset)

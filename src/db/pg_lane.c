@@ -1,6 +1,8 @@
 /*
  * pg_lane.c - which order gets which connection, and what waits for one.
  */
+#include <stdio.h>
+
 #include "base/clock.h"
 #include "base/mem.h"
 #include "db/pg.h"
@@ -8,7 +10,6 @@
 
 #include "base/banned.h"
 
-#define SHARE_MS 1000 /* how long a lane's share of the pool is believed */
 #define QUICK_DEPTH 4 /* most orders on a connection while others are idle */
 #define QUICK_MS 2    /* since its last answer, or it seems stuck */
 #define WARN_MS 5000  /* between two warnings */
@@ -66,7 +67,10 @@ void inlay_pg_lane_warn(struct inlay_pg_lane *lane, const char *text)
     if (lane->warned_at && now - lane->warned_at < WARN_MS)
         return;
     lane->warned_at = now;
-    inlay_database_warn(lane->base.database, "lost a connection: %s", text);
+    inlay_database_warn(lane->base.database,
+                        "lost a connection: %s; another one is made when it is "
+                        "needed",
+                        text);
 }
 
 /* --- The queue ------------------------------------------------------------ */
@@ -126,20 +130,19 @@ static void expire(struct inlay_pg_lane *lane, struct inlay_order *order)
 {
     const struct inlay_database *database = lane->base.database;
     double seconds = (double)database->config.pool_timeout / 1000;
+    size_t made =
+        atomic_load_explicit(&lane->database->pool.made, memory_order_relaxed);
+    char why[60];
 
     dequeue(lane, order);
     inlay_pg_stat(lane, timeouts, 1);
-    if (lane->count)
-        inlay_failure_set(&order->failure, INLAY_UNAVAILABLE,
-                          "no connection to %.*s in %.3g s: all %zu are busy "
-                          "(max_size)",
-                          (int)inlay_min(database->shown.len, (size_t)200),
-                          database->shown.ptr, seconds, lane->count);
-    else
-        inlay_failure_set(&order->failure, INLAY_UNAVAILABLE,
-                          "no connection to %.*s in %.3g s: it does not answer",
-                          (int)inlay_min(database->shown.len, (size_t)200),
-                          database->shown.ptr, seconds);
+    if (made)
+        snprintf(why, sizeof(why), "all %zu are busy (max_size)", made);
+    inlay_failure_set(&order->failure, INLAY_UNAVAILABLE,
+                      "no connection to %.*s in %.3g s: %s",
+                      (int)inlay_min(database->shown.len, (size_t)200),
+                      database->shown.ptr, seconds,
+                      made ? why : "it does not answer");
     inlay_pg_order_done(lane, order);
 }
 
@@ -173,32 +176,16 @@ static void on_patience(struct inlay_alarm *alarm)
 
 /* --- Choosing ------------------------------------------------------------- */
 
-static void refresh_share(struct inlay_pg_lane *lane)
+static bool may_grow(const struct inlay_pg_lane *lane)
 {
-    struct inlay_database *database = lane->base.database;
-    uint64_t now = lane->base.loop->now;
-
-    if (lane->share_at && now - lane->share_at < SHARE_MS)
-        return;
-    pthread_mutex_lock(&database->lock);
-    size_t lanes = inlay_max(database->nlanes, (size_t)1);
-    pthread_mutex_unlock(&database->lock);
-    lane->share_at = now;
-    lane->share = inlay_max(database->config.max / lanes, (size_t)1);
-    lane->least =
-        inlay_min((database->config.min + lanes - 1) / lanes, lane->share);
-}
-
-static bool may_grow(struct inlay_pg_lane *lane)
-{
-    refresh_share(lane);
-    return !lane->backoff.is_resting && !lane->is_ending &&
-           lane->count + lane->connecting < lane->share;
+    return inlay_pg_pool_has_room(lane) && !lane->backoff.is_resting &&
+           !lane->is_ending;
 }
 
 static bool is_open_to_all(const struct inlay_pg_connection *connection)
 {
-    return connection->use == INLAY_PG_FREE && !connection->listens;
+    return connection->use == INLAY_PG_FREE && !connection->listens &&
+           !connection->is_promised;
 }
 
 /* Is what is under way on it but reads that take no time, and not stuck now? To
@@ -235,6 +222,9 @@ static struct inlay_pg_connection *choose(struct inlay_pg_lane *lane)
     if (!best || best->norders >= INLAY_PG_DEPTH || !inlay_pg_has_room(best) ||
         may_grow(lane))
         return NULL;
+    if (inlay_unlikely(inlay_pg_is_short(lane) && !lane->has_asked) &&
+        !inlay_pg_pool_has_room(lane))
+        inlay_pg_pool_ask(lane);
     return best;
 }
 
@@ -336,23 +326,39 @@ static void failed(struct inlay_pg_lane *lane, const char *why)
 
 static bool connect_one(struct inlay_pg_lane *lane)
 {
+    if (!inlay_pg_pool_take(lane))
+        return false;
     if (inlay_pg_connect(lane, false)) {
         lane->connecting++;
         return true;
     }
+    inlay_pg_pool_drop(lane->database, lane);
     failed(lane, "no thread can be started for it");
     return false;
+}
+
+static bool is_below_min(const struct inlay_pg_lane *lane)
+{
+    const struct inlay_pg_pool *pool = &lane->database->pool;
+
+    return atomic_load_explicit(&pool->open, memory_order_relaxed) < pool->min;
+}
+
+static bool is_wanting(const struct inlay_pg_lane *lane)
+{
+    return lane->connecting < lane->nshared + lane->nalone &&
+           !lane->backoff.is_resting && !lane->is_ending;
 }
 
 /* As many as those that wait could use, and those that should stay. */
 static void grow(struct inlay_pg_lane *lane)
 {
-    while (lane->connecting < lane->nshared + lane->nalone && may_grow(lane))
-        if (!connect_one(lane))
-            return;
-    while (may_grow(lane) && lane->count + lane->connecting < lane->least)
-        if (!connect_one(lane))
-            return;
+    do {
+        while (is_wanting(lane) && connect_one(lane))
+            continue;
+    } while (is_wanting(lane) && !lane->has_asked && !inlay_pg_pool_ask(lane));
+    while (may_grow(lane) && is_below_min(lane) && connect_one(lane))
+        continue;
 }
 
 void inlay_pg_lane_connected(struct inlay_pg_lane *lane, PGconn *made)
@@ -361,8 +367,10 @@ void inlay_pg_lane_connected(struct inlay_pg_lane *lane, PGconn *made)
     if (made && PQstatus(made) == CONNECTION_OK) {
         lane->backoff.failures = 0;
         lane->backoff.why.kind = 0;
-        inlay_pg_connection_create(lane, made, false);
+        if (!inlay_pg_connection_create(lane, made, false))
+            inlay_pg_pool_drop(lane->database, lane);
     } else {
+        inlay_pg_pool_drop(lane->database, lane);
         failed(lane, made ? PQerrorMessage(made) : "out of memory");
         PQfinish(made);
     }
@@ -419,8 +427,14 @@ static bool pump_one(struct inlay_pg_lane *lane)
 
 void inlay_pg_lane_pump(struct inlay_pg_lane *lane)
 {
-    if (inlay_likely(!lane->nshared && !lane->nalone))
-        return;
+    if (inlay_unlikely(lane->is_trading))
+        inlay_pg_pool_trade(lane);
+    if (inlay_unlikely(lane->nshared || lane->nalone))
+        inlay_pg_lane_go_on(lane);
+}
+
+void inlay_pg_lane_go_on(struct inlay_pg_lane *lane)
+{
     do {
         while (pump_one(lane))
             continue;
@@ -601,6 +615,7 @@ struct inlay_lane *inlay_pg_lane_create(struct inlay_database *database)
     inlay_list_init(&lane->done);
     inlay_list_init(&lane->jobs);
     inlay_list_init(&lane->deliver.node);
+    inlay_pg_pool_init(lane);
     lane->deliver.run = on_later;
     lane->patience.on_ring = on_patience;
     lane->backoff.alarm.on_ring = on_rested;
@@ -615,6 +630,7 @@ void inlay_pg_lane_begin(struct inlay_lane *base)
     struct inlay_pg_lane *lane = inlay_pg_lane_of(base);
 
     lane->base.loop->now = inlay_clock_ms(); /* it may not run yet */
+    inlay_pg_pool_join(lane);
     grow(lane);
 }
 
@@ -636,8 +652,11 @@ static void free_dead(struct inlay_pg_lane *lane)
                 inlay_list_entry(at, struct inlay_pg_cursor, node));
         inlay_list_remove(&connection->bury.node);
         inlay_list_remove(&connection->node);
-        inlay_loop_unpost(lane->base.loop, &connection->hold.release);
-        inlay_free(connection);
+        bool is_held = connection->use == INLAY_PG_HELD;
+        if (is_held)
+            inlay_pg_stat(lane, held, -1);
+        if (!is_held || inlay_hold_orphan(&connection->hold))
+            inlay_free(connection);
     }
 }
 
@@ -648,6 +667,7 @@ void inlay_pg_lane_destroy(struct inlay_lane *base)
     lane->is_ending = true;
     inlay_pg_jobs_end(lane);
     inlay_pg_listening_end(lane);
+    inlay_pg_pool_leave(lane);
     close_all(lane);
     fail_waiting(lane, INLAY_UNAVAILABLE, "the server is stopping");
     while (!inlay_list_empty(&lane->done))

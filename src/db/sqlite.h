@@ -28,7 +28,7 @@
 
 /* Bytes of a statement with its parameters, and of the rows of one. */
 #define INLAY_SQLITE_ORDER_MOST ((size_t)1 << 30)
-#define INLAY_SQLITE_ROWS_MOST ((size_t)256 << 20)
+#define INLAY_SQLITE_ROWS_MOST INLAY_ROWS_MOST
 
 /* What one FETCH gives: it ends with the row that passes one of these. */
 #define INLAY_SQLITE_FETCH_ROWS 1000

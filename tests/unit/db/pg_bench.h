@@ -72,6 +72,7 @@ int test_pg_transactions(void);
 int test_pg_rows(void);
 int test_pg_failures(void);
 int test_pg_listen(void);
+int test_pg_pool(void);
 int test_pg_sharing(void);
 
 #endif

@@ -283,6 +283,10 @@ static void test_a_lane_ends_in_the_middle_of_things(void **state)
             if (j != 3) /* which may have got its connection */
                 assert_int_equal(asks[j].order.failure.kind, INLAY_UNAVAILABLE);
         }
+        if (hold)
+            inlay_hold_release(hold);
+        if (!asks[3].order.failure.kind)
+            inlay_hold_release(asks[3].order.hold);
         inlay_loop_deinit(&test.loop);
         inlay_databases_forget();
     }

@@ -161,6 +161,7 @@ static void test_a_quick_read_that_is_stuck_is_not_followed(void **state)
     }
     assert_false(stuck.done);
     commit(hold);
+    inlay_hold_release(hold);
     wait_all();
     assert_ok(&stuck);
     forget(&stuck);
