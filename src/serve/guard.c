@@ -103,6 +103,7 @@ static struct inlay_native_work work_of(struct inlay_request *request,
         .steps = &guard->steps,
         .input = {.query = request->query},
         .what = guard->what,
+        .http = &inlay_native_http,
         .on_done = on_done,
     };
 }

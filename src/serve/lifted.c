@@ -9,6 +9,7 @@
 #include "http/media_type.h"
 #include "serve/collect.h"
 #include "serve/lifted_route.h"
+#include "serve/native_route.h"
 #include "serve/response.h"
 #include "serve/server.h"
 #include "serve/session.h"
@@ -17,8 +18,10 @@
 
 /* A request whose body is being collected; in its arena. */
 struct collected {
+    struct inlay_native_call call; /* first: none has begun, its task is NULL */
     const struct inlay_lifted_route *route;
     struct inlay_str params[INLAY_PATTERN_PARAMS];
+    size_t nparams;
     struct inlay_collected body;
 };
 
@@ -89,29 +92,27 @@ static const struct inlay_lifted_route *find(
 
 /* --- The body ------------------------------------------------------------ */
 
-/* Binds, calls, answers; false: the application is to do it. */
-static bool serve(struct inlay_request *request,
-                  const struct inlay_lifted_route *route,
-                  const struct inlay_str *params,
-                  struct inlay_str body)
+/* Binds, calls, answers, or waits; DECLINED: the application is to do it. */
+static enum inlay_outcome serve(struct inlay_request *request,
+                                const struct inlay_lifted_route *route,
+                                const struct inlay_str *params,
+                                size_t nparams,
+                                struct inlay_str body)
 {
     struct inlay_bind_input input = {
         .path = params,
-        .query = request->query,
         .body = body,
         .body_is_json =
             body.len && inlay_media_type_is_json(inlay_request_header(
                             request, INLAY_STR("content-type"))),
-        .headers = request->headers,
-        .nheaders = request->nheaders,
-        .request = request,
     };
 
     request->route = route->path;
-    if (inlay_lifted_call(request, route, &input))
-        return true;
-    request->route = INLAY_STR("");
-    return false;
+    enum inlay_outcome outcome =
+        inlay_lifted_call(request, route, &input, nparams);
+    if (outcome == INLAY_DECLINED)
+        request->route = INLAY_STR("");
+    return outcome;
 }
 
 static bool is_encoded(const struct inlay_request *request)
@@ -138,6 +139,7 @@ static enum inlay_outcome await_body(struct inlay_request *request,
                                   collected->params) < 0)
         return INLAY_DECLINED;
     collected->route = route;
+    collected->nparams = match->nparams;
     request->handler_data = collected;
     inlay_request_want_body(request);
     return INLAY_PENDING;
@@ -157,22 +159,20 @@ static enum inlay_outcome on_request(struct inlay_handler *handler,
         return INLAY_DECLINED;
     if (inlay_unlikely(inlay_switch_of(&route->on) != INLAY_SWITCH_ON))
         return inlay_switch_follow(&route->on, request);
-    if (route->bind->nbody && request->has_body)
+    if (route->step.bind->nbody && request->has_body)
         return await_body(request, route, &match);
-    return serve(request, route, match.params, INLAY_STR("")) ? INLAY_HANDLED
-                                                              : INLAY_DECLINED;
+    return serve(request, route, match.params, match.nparams, INLAY_STR(""));
 }
 
-static void on_body(struct inlay_handler *handler,
-                    struct inlay_request *request,
-                    struct inlay_str chunk,
-                    bool last)
+static void take_bytes(struct inlay_request *request,
+                       struct collected *collected,
+                       struct inlay_str chunk,
+                       bool last)
 {
-    struct collected *collected = request->handler_data;
     struct inlay_str body = chunk;
+    bool lasting = collected->route->steps.colour != INLAY_COLOUR_PLAIN;
 
-    (void)handler;
-    if (!last || collected->body.len) {
+    if (!last || collected->body.len || lasting) {
         if (inlay_collect(request, &collected->body, chunk) < 0) {
             inlay_response_error(request, 413, INLAY_STR("Content Too Large"));
             return;
@@ -182,23 +182,22 @@ static void on_body(struct inlay_handler *handler,
     /* More than is collected for C streams into the application. */
     if (!last && collected->body.len <= limits_of(request)->native_body_bytes)
         return;
-    if (!last || !serve(request, collected->route, collected->params, body))
+    if (!last || serve(request, collected->route, collected->params,
+                       collected->nparams, body) == INLAY_DECLINED)
         inlay_session_next(request, body);
 }
 
-static void on_drained(struct inlay_handler *handler,
-                       struct inlay_request *request)
+static void on_body(struct inlay_handler *handler inlay_unused,
+                    struct inlay_request *request,
+                    struct inlay_str chunk,
+                    bool last)
 {
-    (void)handler;
-    (void)request;
-}
+    struct inlay_native_call *call = request->handler_data;
 
-/* What was collected lies in the request's arena. */
-static void on_abort(struct inlay_handler *handler,
-                     struct inlay_request *request)
-{
-    (void)handler;
-    (void)request;
+    if (call->task)
+        inlay_native_take_body(call, chunk, last);
+    else
+        take_bytes(request, request->handler_data, chunk, last);
 }
 
 /* --- Life ---------------------------------------------------------------- */
@@ -219,8 +218,10 @@ static const struct inlay_handler_ops lifted_ops = {
     .kind = "native",
     .on_request = on_request,
     .on_body = on_body,
-    .on_drained = on_drained,
-    .on_abort = on_abort,
+    .on_room = inlay_native_on_room,
+    .on_drained = inlay_native_on_drained,
+    .on_abort = inlay_native_on_abort,
+    /* No on_eof: the application's functions are not told of it either. */
     .destroy = destroy,
 };
 

@@ -3,8 +3,10 @@
  * without it. A handler of the chain, right before the application's; which
  * routes may go here is decided by Python (lift.py), the rules are FastAPI's:
  * structs and lists are the body, whatever the method; nothing is 200 "null";
- * GET does not bring HEAD. Whatever is not a success is the application's: a
- * request that does not fit is handed on, with its body.
+ * GET does not bring HEAD. A request that does not fit is handed on to the
+ * application, with its body. A function that was called is never called again:
+ * its error is answered here, as the application would. One that takes an
+ * inlay_db * waits as a native route's does.
  */
 #ifndef INLAY_SERVE_LIFTED_H
 #define INLAY_SERVE_LIFTED_H

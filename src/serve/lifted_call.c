@@ -1,6 +1,9 @@
-/* lifted_call.c - a lifted route's function called, its result sent. */
+/*
+ * lifted_call.c - a lifted route's function called, its result sent. Once it
+ * was called the answer is given here, whatever it is: what it has done is not
+ * to be done twice.
+ */
 #include "http/http1.h"
-#include "load/context.h"
 #include "serve/lifted_route.h"
 #include "serve/response.h"
 #include "serve/scratch.h"
@@ -51,11 +54,24 @@ static void answer_failed(struct inlay_request *request,
     inlay_response_error(request, status, text);
 }
 
-static void answer_result(struct inlay_request *request,
-                          const struct inlay_lifted_route *route,
-                          int written)
+/* A crash at what the result points to is the function's. */
+static int write_result(struct inlay_native_call *call,
+                        const struct inlay_type *type)
+{
+    struct inlay_buf *out = inlay_scratch_begin(call->request);
+
+    inlay_context_resume(&call->context);
+    call->context.writes = true;
+    int written = inlay_json_write(type, call->result, out);
+    inlay_context_leave(&call->context);
+    return written;
+}
+
+static void answer_result(struct inlay_native_call *call,
+                          const struct inlay_lifted_route *route)
 {
     const struct inlay_header header = {INLAY_STR("content-type"), json_type};
+    struct inlay_request *request = call->request;
 
     if (route->no_content) {
         inlay_response_send_with(request, route->status, &header, 1,
@@ -63,7 +79,8 @@ static void answer_result(struct inlay_request *request,
     } else if (route->is_void) {
         inlay_response_send(request, route->status, json_type,
                             INLAY_STR("null"));
-    } else if (inlay_unlikely(written < 0)) {
+    } else if (inlay_unlikely(
+                   write_result(call, route->callable->func->result) < 0)) {
         inlay_scratch_drop(request);
         log_fault(request, route, INLAY_STR("the result can't be written"));
         answer_exception(request);
@@ -72,43 +89,42 @@ static void answer_result(struct inlay_request *request,
     }
 }
 
+static void answer(struct inlay_native_call *call)
+{
+    const struct inlay_lifted_route *route = call->work->arg;
+
+    if (inlay_unlikely(call->end != INLAY_NATIVE_RETURNED))
+        answer_failed(call->request, route, &call->context);
+    else
+        answer_result(call, route);
+}
+
 /* --- The call ----------------------------------------------------------- */
 
-bool inlay_lifted_call(struct inlay_request *request,
-                       const struct inlay_lifted_route *route,
-                       const struct inlay_bind_input *input)
+enum inlay_outcome inlay_lifted_call(struct inlay_request *request,
+                                     const struct inlay_lifted_route *route,
+                                     const struct inlay_bind_input *input,
+                                     size_t npath)
 {
-    const struct inlay_callable *callable = route->callable;
-    struct inlay_violations violations;
-    struct inlay_context context;
-    void **args, *result;
-    int written = 0;
+    struct inlay_native_work work = {
+        .steps = &route->steps,
+        .input = *input,
+        .npath = npath,
+        .what = route->what,
+        .on_done = answer,
+        .arg = (void *)(uintptr_t)route,
+    };
+    struct inlay_native_call room;
+    struct inlay_native_call *call = inlay_native_begin(request, &work, &room);
 
-    inlay_violations_init(&violations, &request->arena);
-    /* From here on a crash is the route's, be it not within its function. */
-    inlay_context_enter(&context, &request->arena);
-    context.what = route->what;
-    context.func = callable->func;
-    if (inlay_unlikely(inlay_bind_read(route->bind, input, &request->arena,
-                                       &violations, &args,
-                                       &result) != INLAY_BIND_OK ||
-                       context.error != INLAY_OK)) {
-        inlay_context_leave(&context);
-        return false;
+    if (!call)
+        return INLAY_PENDING;
+    if (inlay_unlikely(!call->called)) {
+        /* One that might have waited has held the body back. */
+        if (call->task)
+            inlay_request_resume(request);
+        return INLAY_DECLINED;
     }
-    inlay_busy_set(&request->thread->busy, &context);
-    inlay_call_invoke(callable->plan, callable->func->entry, args, result);
-    if (inlay_likely(context.error == INLAY_OK) && !route->no_content &&
-        !route->is_void) {
-        context.writes = true;
-        written = inlay_json_write(callable->func->result, result,
-                                   inlay_scratch_begin(request));
-    }
-    inlay_context_leave(&context);
-    inlay_busy_set(&request->thread->busy, inlay_context_current);
-    if (inlay_unlikely(context.error != INLAY_OK))
-        answer_failed(request, route, &context);
-    else
-        answer_result(request, route, written);
-    return true;
+    answer(call);
+    return INLAY_HANDLED;
 }

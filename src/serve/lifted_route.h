@@ -7,8 +7,8 @@
 
 #include <stdatomic.h>
 
-#include "serve/bind.h"
 #include "serve/lifted.h"
+#include "serve/native_call.h"
 #include "serve/quarantine.h"
 #include "serve/request.h"
 #include "serve/route.h"
@@ -17,7 +17,8 @@ struct inlay_lifted_route {
     struct inlay_str methods, path;
     struct inlay_str what; /* "GET /users/{id}": for logs and crash reports */
     const struct inlay_callable *callable;
-    const struct inlay_bind *bind;
+    struct inlay_step step;          /* its function, */
+    struct inlay_steps steps;        /* which is all of them */
     struct inlay_route_tree *before; /* its barriers; NULL: none */
     unsigned whole;                  /* bit i: parameter i is an {x:int} */
     int status;
@@ -56,11 +57,14 @@ void inlay_lifted_table_destroy(struct inlay_lifted_table *table);
 /* --- Hot ---------------------------------------------------------------- */
 
 /*
- * Calls the function and answers: true, the request is over. False: what the
- * client has sent does not fit, and nothing was done.
+ * Calls the function and answers: HANDLED, the request is over; PENDING, it
+ * waits for a database, request->handler_data is its call. DECLINED: what the
+ * client has sent does not fit, and nothing was done. `input` has `npath` values
+ * of the path; its body lies in the arena unless the steps are PLAIN.
  */
-bool inlay_lifted_call(struct inlay_request *request,
-                       const struct inlay_lifted_route *route,
-                       const struct inlay_bind_input *input);
+enum inlay_outcome inlay_lifted_call(struct inlay_request *request,
+                                     const struct inlay_lifted_route *route,
+                                     const struct inlay_bind_input *input,
+                                     size_t npath);
 
 #endif

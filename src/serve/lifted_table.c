@@ -26,6 +26,25 @@ static unsigned whole_params(struct inlay_str path)
     return whole;
 }
 
+/* A database is the server's to give; FastAPI has no others of these. */
+static bool has_source(const struct inlay_callable *callable)
+{
+    for (size_t i = 0; callable->sources && i < callable->func->nparams; i++)
+        if (callable->sources[i].given &&
+            callable->sources[i].kind != INLAY_SOURCE_DB)
+            return true;
+    return false;
+}
+
+static bool has_other_injected(const struct inlay_bind *bind)
+{
+    for (size_t i = 0; i < bind->nparams; i++)
+        if (bind->params[i].source >= INLAY_BIND_REQUEST &&
+            bind->params[i].source != INLAY_BIND_DB)
+            return true;
+    return false;
+}
+
 static struct inlay_error *bind_route(struct inlay_lifted_table *table,
                                       const struct inlay_lifted_decl *decl,
                                       struct inlay_lifted_route *route)
@@ -44,17 +63,28 @@ static struct inlay_error *bind_route(struct inlay_lifted_table *table,
 
     if (error)
         return error;
-    if (decl->callable->sources)
+    if (has_source(decl->callable))
         return inlay_bind_error(&target,
                                 "FastAPI knows nothing of INLAY_HEADER and its "
                                 "like");
-    if (bind->ninjected || bind->nraw || bind->nform)
+    if (has_other_injected(bind) || bind->nraw || bind->nform)
         return inlay_bind_error(
             &target,
-            "%.*s takes what only a call through Python gives it here: a "
-            "database, a raw body or a form",
+            "%.*s takes what only a call through Python gives it here: the "
+            "request, a raw body or a form",
             inlay_str_arg(func->name));
-    route->bind = bind;
+    if (func->is_async)
+        return inlay_bind_error(&target, "%.*s is INLAY_ASYNC: it is awaited",
+                                inlay_str_arg(func->name));
+    route->step = (struct inlay_step){
+        .bind = bind,
+        .colour = inlay_colour_of(func),
+    };
+    route->steps = (struct inlay_steps){
+        .items = &route->step,
+        .count = 1,
+        .colour = route->step.colour,
+    };
     return NULL;
 }
 

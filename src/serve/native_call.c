@@ -75,6 +75,7 @@ static bool invoke(struct inlay_native_call *call,
                    void **args,
                    void *result)
 {
+    call->called = true;
     if (inlay_unlikely(inlay_native_is_pooled(call))) {
         if (!inlay_native_pool_run(call->task, callable, args, result))
             return false;
@@ -223,7 +224,8 @@ static void run_one(struct inlay_native_call *call)
         return;
     }
     inlay_busy_set(&call->request->thread->busy, &call->context);
-    if (inlay_likely(!call->context.error))
+    call->called = !call->context.error;
+    if (inlay_likely(call->called))
         inlay_call_invoke(callable->plan, callable->func->entry, args,
                           call->result);
     if (inlay_unlikely(call->context.error != INLAY_OK))
@@ -237,7 +239,7 @@ static inline void begin(struct inlay_native_call *call,
                          struct inlay_native_work *work)
 {
     inlay_context_enter(&call->context, &request->arena);
-    call->context.http = work->http ? work->http : &inlay_native_http;
+    call->context.http = work->http;
     call->context.what = work->what;
     call->request = request;
     call->work = work;
@@ -245,6 +247,7 @@ static inline void begin(struct inlay_native_call *call,
     call->said = NULL;
     call->task = NULL;
     call->result = NULL;
+    call->called = false;
     call->end = INLAY_NATIVE_RETURNED;
     inlay_violations_init(&call->violations, &request->arena);
     work->input.query = request->query;

@@ -1,8 +1,8 @@
 /*
  * native_call.h - C functions at work on a request: those of a route (its
- * providers, then its handler) or of a guard, one after the other, with what
- * they say of the answer. I/O thread only, but for functions that run on the
- * pool.
+ * providers, then its handler) or of a guard, one after the other, or a lifted
+ * one alone, with what they say of the answer. I/O thread only, but for
+ * functions that run on the pool.
  *
  * The colour of a list of steps is the strongest of its functions': PLAIN ones
  * run at once, on the thread's own stack. If one may wait (an inlay_request *,
@@ -90,7 +90,8 @@ struct inlay_native_work {
                               and crash reports; must last */
     bool is_route;         /* inlay_next, inlay_read: its handler answers */
     bool reads_body;       /* a route without parameters from the body */
-    /* NULL: inlay_native_http. Of a WebSocket another one. */
+    /* inlay_native_http; of a WebSocket another one. NULL: the functions are
+     * not asked what they say of the answer, as when Python calls them. */
     const struct inlay_http_ops *http;
     /*
      * The call that inlay_native_begin has left waiting is over: see `end`.
@@ -126,6 +127,7 @@ struct inlay_native_call {
     struct inlay_violations violations; /* of UNBOUND */
     enum inlay_bind_status bound;       /* of UNBOUND */
     enum inlay_native_end end;
+    bool called; /* one of the functions was; false: nothing has happened yet */
 };
 
 static inline struct inlay_native_call *inlay_native_call_of(

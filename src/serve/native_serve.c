@@ -100,6 +100,7 @@ static enum inlay_outcome serve(struct inlay_request *request,
         .what = route->what,
         .is_route = true,
         .reads_body = !takes_body(route->bind),
+        .http = &inlay_native_http,
         .on_done = on_done,
         .arg = (void *)(uintptr_t)route,
     };

@@ -78,6 +78,8 @@ SOURCE = r"""
     INLAY_HEADER(token, token, "x-token");
     int64_t later(int64_t n) { return n; }
     INLAY_ASYNC(later);
+    int64_t rows(inlay_db *db) { return inlay_one(db, int64_t, "select 1"); }
+    INLAY_DB(rows, db, "lift_nobody");
 """
 
 
@@ -399,12 +401,14 @@ def test_what_the_server_refuses(fast):
     """One that C can't bind does not keep others from being lifted."""
     app = fastapi.FastAPI()
     app.get("/token")(fast.token)
+    app.get("/rows")(fast.rows)
     app.get("/thread")(fast.thread)
     server = inlay._core.Server(app, [], loop=asyncio.new_event_loop())
     found = lift.decide(routes.collect(app))
     lift.apply(server, found)
-    assert [bool(each.reason) for each in found] == [True, False]
+    assert [bool(each.reason) for each in found] == [True, True, False]
     assert "INLAY_HEADER" in found[0].reason
+    assert "lift_nobody" in found[1].reason
 
 
 def test_documents_agree(fast):
