@@ -16,6 +16,7 @@ fixed=()
 if setarch "$(uname -m)" -R true 2>/dev/null; then
     fixed=(setarch "$(uname -m)" -R)
 fi
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+# A test of forks goes on in a child that starts threads.
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:die_after_fork=0:suppressions=$PWD/scripts/tsan.supp
 "${fixed[@]}" meson test -C build/tsan --no-rebuild --print-errorlogs \
     --timeout-multiplier 4 "$@"

@@ -85,7 +85,7 @@ def _scalar_maker(
 ) -> Maker:
     if not names:
         raise wrong("the statement gives no columns")
-    read = reader(target, f"column {names[0]}", _spelled(target), 0 in documents)
+    read = reader(target, f"column {names[0]}", "", 0 in documents)
     if read is None:
         return lambda row: row[0]
     return lambda row: read(row[0])
@@ -226,7 +226,8 @@ def _is_optional(annotation: Any) -> bool:
 def reader(
     annotation: Any, column: str, place: str, is_document: bool
 ) -> Reader | None:
-    """Of a value of `column` that goes to `place`; it raises inlay.Internal."""
+    """Of a value of `column` that goes to `place` ("": it is all that was asked
+    for); it raises inlay.Internal."""
     annotation = _plain(annotation)
     if annotation in (Any, object) or isinstance(annotation, typing.TypeVar):
         return _document if is_document else None
@@ -236,15 +237,16 @@ def reader(
     reads = [_reader_of(kind, column, place, is_document) for kind in kinds]
 
     def refuse(value: Any) -> Exception:
+        text = _spelled(annotation)
+        wanted = f"{place} is {text}" if place else f"{text} was asked for"
         if value is None:
-            text = _spelled(annotation)
             return wrong(
-                f"{column} is null, but {place} is {text}: make it {text} | None, "
+                f"{column} is null, but {wanted}: make it {text} | None, "
                 "or select coalesce(…)"
             )
         return wrong(
-            f"{column} is {type(value).__name__}, which does not fit {place}, "
-            f"{_spelled(annotation)}"
+            f"{column} has a value of {type(value).__name__}, which does "
+            f"not fit: {wanted}"
         )
 
     def read(value: Any) -> Any:

@@ -36,34 +36,23 @@ def _waited(order: _core.Order) -> _core.Order:
     return order
 
 
-def _rows(target: Any, order: _core.Order) -> list[Any]:
+def _rows(target: Any, order: _core.Order) -> Iterator[Any]:
     names, documents, rows = order.rows()
     if not names:
         raise wrong("the statement gives no rows: ask with exec()")
-    return [*map(maker(target, names, documents), rows)]
-
-
-def _first(target: Any, order: _core.Order) -> Any:
-    """The first row, or None."""
-    names, documents, rows = order.rows()
-    if not names:
-        raise wrong("the statement gives no rows: ask with exec()")
-    return maker(target, names, documents)(rows[0]) if rows else _NOTHING
-
-
-_NOTHING: Any = object()
+    return map(maker(target, names, documents), rows)
 
 
 def _one(target: Any, order: _core.Order) -> Any:
-    found = _first(target, order)
-    if found is _NOTHING:
-        raise _core.NotFound("the query found no row")
-    return found
+    for row in _rows(target, order):
+        return row
+    raise _core.NotFound("the query found no row")
 
 
 def _maybe(target: Any, order: _core.Order) -> Any:
-    found = _first(target, order)
-    return None if found is _NOTHING else found
+    for row in _rows(target, order):
+        return row
+    return None
 
 
 class _Asker:
@@ -108,7 +97,7 @@ class _Statements(_Asker):
     async def all(self, target: Any, sql: str, *args: Any) -> list[Any]: ...
     async def all(self, target: Any, sql: str, *args: Any) -> list[Any]:
         """All rows."""
-        return _rows(target, await _asked(self._order("query", sql, args)))
+        return [*_rows(target, await _asked(self._order("query", sql, args)))]
 
     async def exec(self, sql: str, *args: Any) -> int:
         """How many rows it changed."""
@@ -154,7 +143,7 @@ class _SyncStatements(_Asker):
     def all(self, target: Any, sql: str, *args: Any) -> list[Any]: ...
     def all(self, target: Any, sql: str, *args: Any) -> list[Any]:
         """All rows."""
-        return _rows(target, _waited(self._order("query", sql, args)))
+        return [*_rows(target, _waited(self._order("query", sql, args)))]
 
     def exec(self, sql: str, *args: Any) -> int:
         """How many rows it changed."""
@@ -228,9 +217,9 @@ class Rows(_Cursor[T], AsyncIterator[T]):
         return self
 
     async def __anext__(self) -> T:
-        for row in self._left:
-            return row  # type: ignore[no-any-return]
         try:
+            for row in self._left:
+                return row  # type: ignore[no-any-return]
             if not self._begun:
                 self._begun = True
                 (await _asked(self._open)).more()
@@ -258,9 +247,9 @@ class SyncRows(_Cursor[T], Iterator[T]):
         return self
 
     def __next__(self) -> T:
-        for row in self._left:
-            return row  # type: ignore[no-any-return]
         try:
+            for row in self._left:
+                return row  # type: ignore[no-any-return]
             if not self._begun:
                 self._begun = True
                 _waited(self._open).more()

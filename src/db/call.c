@@ -26,25 +26,40 @@ void inlay_db_misuse(struct inlay_db *db, const char *name, const char *why)
         inlay_str_make(text, inlay_min((size_t)len, sizeof(text) - 1)));
 }
 
+struct inlay_str inlay_db_told(const struct inlay_failure *failure)
+{
+    if (!failure->is_private || inlay_error_kind_status(failure->kind) >= 500)
+        return inlay_str_from(failure->text);
+    return failure->kind == INLAY_CONFLICT
+               ? INLAY_STR("it conflicts with what is stored")
+               : INLAY_STR("the database does not take one of the values");
+}
+
 void inlay_db_fail(struct inlay_db *db,
                    const struct inlay_query *query,
                    const struct inlay_failure *failure)
 {
     char text[sizeof(failure->text) + 320];
     struct inlay_str said = inlay_str_from(failure->text);
+    bool is_fault = inlay_error_kind_status(failure->kind) >= 500;
 
     if (db->context->error)
         return;
-    db->may_retry = failure->may_retry;
-    /* What a client did wrong is for him; else it says where, for the log. */
-    if (query && inlay_error_kind_status(failure->kind) >= 500) {
+    /* The log is told where it was, and all of it. */
+    if (query && (is_fault || failure->is_private)) {
         int len =
             snprintf(text, sizeof(text), "%.*s:%u: %s",
                      (int)inlay_min(query->decl.file.len, (size_t)256),
                      query->decl.file.ptr, query->decl.line, failure->text);
         said = inlay_str_make(text, inlay_min((size_t)len, sizeof(text) - 1));
     }
+    if (!is_fault && failure->is_private) {
+        inlay_database_tell(db->database, "%.*s", inlay_str_arg(said));
+        said = inlay_db_told(failure);
+    }
     inlay_context_fail(db->context, failure->kind, said);
+    db->context->may_retry = failure->may_retry;
+    memcpy(db->context->sqlstate, failure->sqlstate, sizeof(failure->sqlstate));
 }
 
 bool inlay_db_owned(const struct inlay_db *db)
@@ -408,7 +423,7 @@ static bool may_again(const struct inlay_attempt *attempt)
 {
     const struct inlay_db *db = attempt->db;
 
-    return db->context->error && db->may_retry && db->depth <= 1 &&
+    return db->context->error && db->context->may_retry && db->depth <= 1 &&
            attempt->made < attempt->tries;
 }
 
@@ -432,7 +447,8 @@ static bool attempt(struct inlay_attempt *attempt)
         return false;
     db->context->error = INLAY_OK;
     db->context->error_text = INLAY_STR("");
-    db->may_retry = false;
+    db->context->may_retry = false;
+    db->context->sqlstate[0] = '\0';
     return attempt_begin(attempt);
 }
 

@@ -34,7 +34,6 @@ struct inlay_db {
     void *waiter;                       /* of `waits` */
     struct inlay_hold *hold;            /* of the transaction, or NULL */
     unsigned depth; /* of inlay_begin: 1 a transaction, then savepoints */
-    bool may_retry; /* the call failed because of that */
     struct inlay_cursor *cursors; /* open; call_cursor.c */
     struct inlay_db_listening *listening;
     struct inlay_db *next; /* the caller's list */
@@ -54,7 +53,8 @@ void inlay_db_begin(struct inlay_db *db,
 
 /*
  * The call is over: rolls back what is open, gives everything back, without
- * waiting. With a lane: on its thread. Once.
+ * waiting. With a lane: on its thread, or when that has ended and what it
+ * listens to before (inlay_db_listening_end). Once.
  */
 void inlay_db_end(struct inlay_db *db);
 
@@ -63,6 +63,12 @@ static inline bool inlay_db_in_transaction(const struct inlay_db *db)
 {
     return db->depth > 0;
 }
+
+/*
+ * What a client is told of a failure below 500: its text, or, when that is for
+ * the log, something that fits all of its kind. As long as the failure.
+ */
+struct inlay_str inlay_db_told(const struct inlay_failure *failure);
 
 /* --- Inside of call*.c ---------------------------------------------------- */
 

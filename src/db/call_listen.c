@@ -22,7 +22,7 @@ struct channel {
 struct inlay_db_listening {
     struct inlay_db *db;
     struct channel *channels;
-    struct inlay_notes notes;
+    struct inlay_note_queue notes;
     struct inlay_note *out; /* what inlay_notified has given */
 };
 
@@ -44,7 +44,7 @@ static void on_notification(struct inlay_subscriber *listener,
         channel->of->notes.lost++;
     if (!payload.ptr)
         return;
-    inlay_notes_push(&channel->of->notes, listener->channel, payload);
+    inlay_note_queue_push(&channel->of->notes, listener->channel, payload);
     wake(channel);
 }
 
@@ -66,7 +66,7 @@ static struct inlay_db_listening *listening_of(struct inlay_db *db)
         db->listening = inlay_calloc(1, sizeof(*db->listening));
         if (db->listening) {
             db->listening->db = db;
-            inlay_notes_init(&db->listening->notes);
+            inlay_note_queue_init(&db->listening->notes);
         }
     }
     return db->listening;
@@ -92,7 +92,7 @@ static bool may_listen(struct inlay_db *db, const char *name)
 {
     if (!inlay_db_usable(db))
         return false;
-    if (db->lane && inlay_coroutine_current())
+    if (db->lane && db->context->http && inlay_coroutine_current())
         return db->waits->may(db);
     inlay_db_misuse(db, name,
                     "only a route's function that waits on its I/O thread can "
@@ -139,7 +139,7 @@ bool inlay_db_notified(struct inlay_db *db, struct inlay_notification *ret)
         return false;
     }
     struct inlay_note *note;
-    while (!(note = inlay_notes_take(&listening->notes)))
+    while (!(note = inlay_note_queue_take(&listening->notes)))
         if (!db->waits->sleep(db))
             return false;
     inlay_free(listening->out);
@@ -167,7 +167,7 @@ void inlay_db_listening_end(struct inlay_db *db)
             inlay_unlisten(db->lane, &channel->listener);
         inlay_free(channel);
     }
-    inlay_notes_deinit(&listening->notes);
+    inlay_note_queue_deinit(&listening->notes);
     inlay_free(listening->out);
     inlay_free(listening);
 }

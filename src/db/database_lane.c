@@ -315,31 +315,52 @@ static void put_letter(struct inlay_lane *lane, struct inlay_order *order)
     post(lane);
 }
 
+/* Not one that ends: its orders are done. Under the database's lock. */
+static bool is_open(const struct inlay_database *database,
+                    const struct inlay_lane *lane)
+{
+    inlay_list_for_each (node, &database->lanes)
+        if (inlay_list_entry(node, struct inlay_lane, node) == lane)
+            return true;
+    return false;
+}
+
 static bool takes_hold(const struct inlay_order *order)
 {
     return order->kind == INLAY_ORDER_BEGIN || order->kind == INLAY_ORDER_OPEN;
 }
 
+/* That of a hold, which may have ended with its server (NULL). */
+static void submit_to_hold(struct inlay_database *database,
+                           struct inlay_order *order)
+{
+    pthread_mutex_lock(&database->lock);
+    struct inlay_lane *lane = order->hold->lane;
+    bool is_sent = lane && is_open(database, lane);
+    if (is_sent)
+        put_letter(lane, order);
+    pthread_mutex_unlock(&database->lock);
+    if (!is_sent)
+        fail(database, order, "the server is stopping");
+}
+
 /*
- * A hold must find its lane alive for as long as it lives, and those of I/O
- * threads end with their server: only the own thread's is there for ever.
+ * What takes a hold should find its lane for as long as it lives, and those of
+ * I/O threads end with their server: only the own thread's is there for ever.
  */
 static void submit_by_letter(struct inlay_database *database,
                              struct inlay_order *order)
 {
-    struct inlay_lane *lane = order->hold ? order->hold->lane : NULL;
-    bool is_sent = false;
+    struct inlay_lane *lane = NULL;
 
-    if (lane || !takes_hold(order)) {
+    if (!takes_hold(order)) {
         pthread_mutex_lock(&database->lock);
-        if (!lane)
-            lane = next_lane(database);
+        lane = next_lane(database);
         if (lane)
             put_letter(lane, order);
-        is_sent = lane != NULL;
         pthread_mutex_unlock(&database->lock);
     }
-    if (is_sent)
+    if (lane)
         return;
     struct inlay_error *error = need_own_lane(database, &lane);
     if (error) {
@@ -363,6 +384,8 @@ void inlay_database_submit(struct inlay_database *database,
     if (lane && (!order->hold || order->hold->lane == lane)) {
         order->lane = lane;
         database->driver->submit(lane, order);
+    } else if (order->hold) {
+        submit_to_hold(database, order);
     } else {
         submit_by_letter(database, order);
     }
@@ -392,16 +415,6 @@ void inlay_database_give_up(struct inlay_order *order)
         lane->database->driver->give_up(lane, order);
 }
 
-/* Of one that ends all orders are done anyway. Under the database's lock. */
-static bool is_open(const struct inlay_database *database,
-                    const struct inlay_lane *lane)
-{
-    inlay_list_for_each (node, &database->lanes)
-        if (inlay_list_entry(node, struct inlay_lane, node) == lane)
-            return true;
-    return false;
-}
-
 void inlay_database_abandon(struct inlay_database *database,
                             struct inlay_order *order)
 {
@@ -427,19 +440,36 @@ static void on_release(struct inlay_mail *mail)
     struct inlay_hold *hold =
         inlay_container_of(mail, struct inlay_hold, release);
 
-    hold->lane->database->driver->release(hold);
+    hold->database->driver->release(hold);
 }
 
 void inlay_hold_release(struct inlay_hold *hold)
 {
-    struct inlay_lane *lane = hold->lane;
+    struct inlay_database *database = hold->database;
 
-    if (pthread_equal(lane->thread, pthread_self())) {
-        lane->database->driver->release(hold);
-        return;
+    /* Its lane may be about to end. */
+    pthread_mutex_lock(&database->lock);
+    struct inlay_lane *lane = hold->lane;
+    bool posts = lane && !pthread_equal(lane->thread, pthread_self());
+    if (posts) {
+        hold->release.on_receive = on_release;
+        inlay_loop_post(lane->loop, &hold->release);
     }
-    hold->release.on_receive = on_release;
-    inlay_loop_post(lane->loop, &hold->release);
+    pthread_mutex_unlock(&database->lock);
+    if (!posts)
+        database->driver->release(hold);
+}
+
+bool inlay_hold_orphan(struct inlay_hold *hold)
+{
+    struct inlay_database *database = hold->database;
+
+    pthread_mutex_lock(&database->lock);
+    bool is_released = inlay_loop_unpost(hold->lane->loop, &hold->release);
+    if (!is_released)
+        hold->lane = NULL;
+    pthread_mutex_unlock(&database->lock);
+    return is_released;
 }
 
 /* --- Notifications -------------------------------------------------------- */

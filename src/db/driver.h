@@ -7,11 +7,25 @@
 
 #include "db/database.h"
 
+/* Bytes of the rows of one statement: more is an error. */
+#define INLAY_ROWS_MOST ((size_t)256 << 20)
+
 /* What a driver puts at the beginning of its hold. */
 struct inlay_hold {
+    struct inlay_database *database;
+    /* NULL: it has ended, and the hold is an orphan. Changes under the
+     * database's lock, on the lane's thread. */
     struct inlay_lane *lane;
-    struct inlay_mail release; /* database.c's, for other threads */
+    struct inlay_mail release; /* database_lane.c's, for other threads */
 };
+
+/*
+ * Within lane_destroy, of a hold that was not given back. False: it is an orphan
+ * from now on, whose memory lasts until its owner gives it back: then `release`
+ * is called on any thread. True: its owner has done so by a letter that nobody
+ * read; it is the driver's.
+ */
+bool inlay_hold_orphan(struct inlay_hold *hold);
 
 struct inlay_driver {
     const char *name; /* "postgresql", "sqlite": the scheme, without +driver */
@@ -37,6 +51,11 @@ extern const struct inlay_driver inlay_driver_pg, inlay_driver_sqlite;
 
 /* A warning in the log, one line: "database reports: …". Any thread. */
 void inlay_database_warn(const struct inlay_database *database,
+                         const char *format,
+                         ...) inlay_printf(2, 3);
+
+/* The same, for information: what clients do wrong. */
+void inlay_database_tell(const struct inlay_database *database,
                          const char *format,
                          ...) inlay_printf(2, 3);
 

@@ -7,20 +7,20 @@
 
 #define WAITING_MOST 1000
 
-void inlay_notes_init(struct inlay_notes *notes)
+void inlay_note_queue_init(struct inlay_note_queue *notes)
 {
-    *notes = (struct inlay_notes){.last = &notes->first};
+    *notes = (struct inlay_note_queue){.last = &notes->first};
 }
 
-void inlay_notes_deinit(struct inlay_notes *notes)
+void inlay_note_queue_deinit(struct inlay_note_queue *notes)
 {
     struct inlay_note *note;
 
-    while ((note = inlay_notes_take(notes)))
+    while ((note = inlay_note_queue_take(notes)))
         inlay_free(note);
 }
 
-struct inlay_note *inlay_notes_take(struct inlay_notes *notes)
+struct inlay_note *inlay_note_queue_take(struct inlay_note_queue *notes)
 {
     struct inlay_note *note = notes->first;
 
@@ -34,18 +34,18 @@ struct inlay_note *inlay_notes_take(struct inlay_notes *notes)
 }
 
 /* The next one tells of it. */
-static void drop_oldest(struct inlay_notes *notes)
+static void drop_oldest(struct inlay_note_queue *notes)
 {
-    struct inlay_note *note = inlay_notes_take(notes);
+    struct inlay_note *note = inlay_note_queue_take(notes);
     uint32_t *lost = notes->first ? &notes->first->lost : &notes->lost;
 
     *lost += note->lost + 1;
     inlay_free(note);
 }
 
-void inlay_notes_push(struct inlay_notes *notes,
-                      struct inlay_str channel,
-                      struct inlay_str payload)
+void inlay_note_queue_push(struct inlay_note_queue *notes,
+                           struct inlay_str channel,
+                           struct inlay_str payload)
 {
     struct inlay_note *note = inlay_malloc(sizeof(*note) + payload.len + 1);
 

@@ -28,22 +28,22 @@ struct inlay_note {
     char payload[]; /* and a NUL */
 };
 
-struct inlay_notes {
+struct inlay_note_queue {
     struct inlay_note *first, **last; /* oldest first */
     size_t count;
     uint32_t lost; /* since the newest of them */
 };
 
-void inlay_notes_init(struct inlay_notes *notes);
-void inlay_notes_deinit(struct inlay_notes *notes);
+void inlay_note_queue_init(struct inlay_note_queue *notes);
+void inlay_note_queue_deinit(struct inlay_note_queue *notes);
 
 /* `payload` is copied; what there is no memory for is lost. `channel` outlives
  * the note. */
-void inlay_notes_push(struct inlay_notes *notes,
-                      struct inlay_str channel,
-                      struct inlay_str payload);
+void inlay_note_queue_push(struct inlay_note_queue *notes,
+                           struct inlay_str channel,
+                           struct inlay_str payload);
 
 /* The oldest, the caller's to inlay_free; NULL: there is none. */
-struct inlay_note *inlay_notes_take(struct inlay_notes *notes);
+struct inlay_note *inlay_note_queue_take(struct inlay_note_queue *notes);
 
 #endif

@@ -327,6 +327,7 @@ static void sqlite_lane_begin(struct inlay_lane *lane)
     (void)lane; /* Threads and connections come with the first order. */
 }
 
+/* Of an orphan on any thread: it is in no list then. */
 static void sqlite_release(struct inlay_hold *base)
 {
     struct inlay_sqlite_hold *hold = (struct inlay_sqlite_hold *)base;
@@ -427,13 +428,13 @@ static void sqlite_lane_destroy(struct inlay_lane *base)
         if (!inlay_list_empty(&lane->jobs))
             end_oldest(lane);
     }
-    /* Those whose release was a letter that nobody read any more. */
     inlay_list_for_each (node, &lane->holds) {
         struct inlay_sqlite_hold *hold =
             inlay_list_entry(node, struct inlay_sqlite_hold, node);
 
-        inlay_loop_unpost(base->loop, &hold->base.release);
-        sqlite_release(&hold->base);
+        inlay_list_remove(node);
+        if (inlay_hold_orphan(&hold->base))
+            sqlite_release(&hold->base);
     }
     inlay_loop_unpost(base->loop, &lane->mail);
     inlay_free(lane);
@@ -447,6 +448,7 @@ static struct inlay_sqlite_hold *hold_create(struct inlay_sqlite_lane *lane)
 
     if (!hold)
         return NULL;
+    hold->base.database = lane->base.database;
     hold->base.lane = &lane->base;
     inlay_list_init(&hold->node);
     inlay_list_init(&hold->cursors);

@@ -101,6 +101,8 @@ struct inlay_context {
     struct inlay_arena *arena;
     struct inlay_context *outer; /* the call that this one interrupts */
     bool dirty;                  /* the arena was used or the call failed */
+    bool may_retry;              /* of `error`, when a database has said it: */
+    char sqlstate[6];            /* and "23505"; else "" */
     int error;                   /* enum inlay_error_kind; first one wins */
     struct inlay_str error_text; /* in the arena */
     /* NULL: the caller holds nothing that others wait for. */

@@ -150,19 +150,21 @@ void inlay_loop_post(struct inlay_loop *loop, struct inlay_mail *mail)
         wake(loop);
 }
 
-void inlay_loop_unpost(struct inlay_loop *loop, struct inlay_mail *mail)
+bool inlay_loop_unpost(struct inlay_loop *loop, struct inlay_mail *mail)
 {
     struct inlay_mail **at = &loop->mail_first;
 
     pthread_mutex_lock(&loop->mail_lock);
     while (*at && *at != mail)
         at = &(*at)->next;
-    if (*at) {
+    bool found = *at != NULL;
+    if (found) {
         *at = mail->next;
         if (!mail->next)
             loop->mail_last = at;
     }
     pthread_mutex_unlock(&loop->mail_lock);
+    return found;
 }
 
 static struct inlay_mail *take_mail(struct inlay_loop *loop)

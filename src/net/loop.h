@@ -89,9 +89,9 @@ void inlay_loop_post(struct inlay_loop *loop, struct inlay_mail *mail);
 
 /*
  * Out of the box again, if it is in there: before memory goes whose letter no
- * tick may read any more. Not from on_receive.
+ * tick may read any more. Was it? Not from on_receive.
  */
-void inlay_loop_unpost(struct inlay_loop *loop, struct inlay_mail *mail);
+bool inlay_loop_unpost(struct inlay_loop *loop, struct inlay_mail *mail);
 
 /* Registers, changes (events 0: removes). 0 or -1 with errno. */
 int inlay_loop_watch(struct inlay_loop *loop,

@@ -159,7 +159,7 @@ PyObject *inlay_py_running_finish(const struct inlay_py_running *running)
     }
     if (inlay_unlikely(context->error)) {
         inlay_py_result_drop(plan->result, at);
-        inlay_py_raise_kind(state, context->error, context->error_text);
+        inlay_py_raise_failed(state, context);
         return NULL;
     }
     if ((plan->may_raise && PyErr_Occurred()) ||

@@ -161,6 +161,15 @@ static PyObject *get_for_requests(PyObject *object, void *unused)
                : NULL;
 }
 
+static PyObject *get_takes_db(PyObject *object, void *unused)
+{
+    const struct inlay_py_plan *plan = plan_of(object);
+
+    (void)unused;
+    return plan ? PyBool_FromLong(inlay_py_takes_db(plan->callable->func))
+                : NULL;
+}
+
 /* Pickle by name: a string is an attribute of __module__. */
 static PyObject *function_reduce(PyObject *object, PyObject *unused)
 {
@@ -179,6 +188,7 @@ static PyGetSetDef function_getset[] = {
     {"__inlay_nogil__", get_nogil, NULL, "it is an INLAY_NOGIL", NULL},
     {"__inlay_for_requests__", get_for_requests, NULL,
      "only the server can call it", NULL},
+    {"__inlay_takes_db__", get_takes_db, NULL, "it asks a database", NULL},
     {"__dict__", PyObject_GenericGetDict, PyObject_GenericSetDict, NULL, NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };

@@ -1,6 +1,8 @@
 /* db.c - inlay._core.Order and Hold, of which inlay.db is made. */
 #include "py/db.h"
 
+#include <stdio.h>
+
 #include "base/cleanup.h"
 #include "base/mem.h"
 #include "py/errors.h"
@@ -9,6 +11,9 @@
 
 /* Texts of one result, while its values are made. */
 #define RESULT_MEMORY ((size_t)1 << 32)
+
+/* As much of a statement as a message has, with the quotes. */
+#define SHOWN_SQL 80
 
 struct hold_object {
     PyObject_HEAD
@@ -102,11 +107,38 @@ static int read_sql(struct inlay_py_order *order, PyObject *sql)
     return -1;
 }
 
+/* The pending exception says which value it is about, if a text is all that it
+ * has. `set`: of a row, from 0; SIZE_MAX: there are no rows. */
+static void say_which(const struct inlay_py_order *order,
+                      size_t set,
+                      size_t index)
+{
+    _cleanup_decref_ PyObject *exception = inlay_py_exception_take();
+    char sql[SHOWN_SQL], row[32] = "";
+
+    if (!exception)
+        return;
+    PyObject *type = (PyObject *)Py_TYPE(exception);
+    if (type != PyExc_TypeError && type != PyExc_ValueError &&
+        type != PyExc_OverflowError) {
+        inlay_py_exception_restore(Py_NewRef(exception));
+        return;
+    }
+    _cleanup_decref_ PyObject *text = PyObject_Str(exception);
+    if (!text)
+        return;
+    if (set != SIZE_MAX)
+        snprintf(row, sizeof(row), "row %zu, ", set);
+    inlay_str_quote(order->order.sql, sql, sizeof(sql));
+    PyErr_Format(type, "%s$%zu of %s: %U", row, index + 1, sql, text);
+}
+
 static int read_values(struct inlay_py_state *state,
                        struct inlay_py_order *order,
                        PyObject *values,
                        struct inlay_cell *cells,
-                       size_t count)
+                       size_t count,
+                       size_t set)
 {
     for (size_t i = 0; i < count; i++) {
         /* What converts one may run code that changes a list. */
@@ -119,8 +151,10 @@ static int read_values(struct inlay_py_state *state,
         int status = inlay_py_db_in(state, value, &order->arena, &cells[i]);
 
         Py_DECREF(value);
-        if (status < 0)
+        if (status < 0) {
+            say_which(order, set, i);
             return -1;
+        }
     }
     return 0;
 }
@@ -144,7 +178,8 @@ static int read_params(struct inlay_py_state *state,
     struct inlay_cell *cells = make_cells(order, count);
 
     order->order.nparams = count;
-    return cells ? read_values(state, order, params, cells, count) : -1;
+    return cells ? read_values(state, order, params, cells, count, SIZE_MAX)
+                 : -1;
 }
 
 /* A tuple of rows, each with as many values as the first. */
@@ -178,7 +213,7 @@ static int read_sets(struct inlay_py_state *state,
                          count, width);
             return -1;
         }
-        if (read_values(state, order, row, cells + i * width, width) < 0)
+        if (read_values(state, order, row, cells + i * width, width, i) < 0)
             return -1;
     }
     order->order.nparams = width;

@@ -34,7 +34,7 @@ struct listening {
     pthread_mutex_t lock; /* for what follows */
     enum state state;
     struct inlay_failure failure;
-    struct inlay_notes notes;
+    struct inlay_note_queue notes;
     struct wait *waiting;
     char channel[INLAY_CHANNEL_MOST + 1];
 };
@@ -111,7 +111,7 @@ static void unref(struct listening *listening)
 {
     if (atomic_fetch_sub(&listening->refs, 1) != 1)
         return;
-    inlay_notes_deinit(&listening->notes);
+    inlay_note_queue_deinit(&listening->notes);
     pthread_mutex_destroy(&listening->lock);
     inlay_free(listening);
 }
@@ -126,7 +126,7 @@ static void on_notification(struct inlay_subscriber *subscriber,
     pthread_mutex_lock(&listening->lock);
     listening->notes.lost += gap;
     if (payload.ptr)
-        inlay_notes_push(&listening->notes, subscriber->channel, payload);
+        inlay_note_queue_push(&listening->notes, subscriber->channel, payload);
     struct wait *wait = take_wait(listening);
     pthread_mutex_unlock(&listening->lock);
     if (wait)
@@ -190,7 +190,7 @@ static struct listening *listening_create(struct inlay_database *database,
     memcpy(listening->channel, channel.ptr, channel.len);
     atomic_init(&listening->refs, 2);
     pthread_mutex_init(&listening->lock, NULL);
-    inlay_notes_init(&listening->notes);
+    inlay_note_queue_init(&listening->notes);
     listening->subscriber = (struct inlay_subscriber){
         .channel = inlay_str_make(listening->channel, channel.len),
         .on_notification = on_notification,
@@ -239,9 +239,13 @@ static struct listening *listening_of(PyObject *object)
 {
     struct listening *listening = ((struct listener_object *)object)->listening;
 
-    if (!listening)
-        PyErr_SetString(PyExc_RuntimeError, "the listener is closed");
-    return listening;
+    if (listening && listening->pid == getpid())
+        return listening;
+    PyErr_SetString(PyExc_RuntimeError,
+                    listening ? "this listener is of the process that forked "
+                                "this one"
+                              : "the listener is closed");
+    return NULL;
 }
 
 /* Puts it where the lane's thread finds it, unless there is nothing to wait
@@ -369,14 +373,8 @@ static PyObject *listener_take(PyObject *object, PyObject *unused)
     if (!listening)
         return NULL;
     pthread_mutex_lock(&listening->lock);
-    struct note *note = listening->first;
+    struct inlay_note *note = inlay_note_queue_take(&listening->notes);
     bool failed = !note && listening->state == FAILED;
-    if (note) {
-        listening->first = note->next;
-        listening->count--;
-        if (!listening->first)
-            inlay_notes_init(&listening->notes);
-    }
     pthread_mutex_unlock(&listening->lock);
     if (failed) {
         inlay_py_db_raise(PyType_GetModuleState(Py_TYPE(object)),

@@ -4,6 +4,7 @@
 
 #include "base/cleanup.h"
 #include "base/mem.h"
+#include "db/call.h"
 #include "py/db.h"
 #include "py/errors.h"
 
@@ -115,6 +116,12 @@ static int begin(struct inlay_py_order *self)
 
     if (self->started) {
         PyErr_SetString(PyExc_RuntimeError, "an order is asked only once");
+        return -1;
+    }
+    if (hold && hold->pid != getpid()) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        "this transaction (or cursor) is of the process that "
+                        "forked this one");
         return -1;
     }
     if (hold && hold->broken) {
@@ -243,14 +250,17 @@ void inlay_py_order_drop(struct inlay_py_order *self)
 int inlay_py_db_raise(struct inlay_py_state *state,
                       const struct inlay_failure *failure)
 {
-    inlay_py_raise_kind(state, failure->kind, inlay_str_from(failure->text));
+    struct inlay_str told = inlay_db_told(failure);
+
+    inlay_py_raise_stated(state, failure->kind, inlay_str_from(failure->text),
+                          failure->sqlstate, failure->may_retry);
+    if (told.ptr == failure->text)
+        return -1;
     PyObject *exception = inlay_py_exception_take();
     if (!exception)
         return -1;
-    _cleanup_decref_ PyObject *code = PyUnicode_FromString(failure->sqlstate);
-    if (!code || PyObject_SetAttrString(exception, "sqlstate", code) < 0 ||
-        PyObject_SetAttrString(exception, "may_retry",
-                               failure->may_retry ? Py_True : Py_False) < 0)
+    _cleanup_decref_ PyObject *detail = inlay_py_text(told);
+    if (!detail || PyObject_SetAttrString(exception, "detail", detail) < 0)
         PyErr_Clear();
     inlay_py_exception_restore(exception);
     return -1;

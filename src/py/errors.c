@@ -1,6 +1,8 @@
 /* errors.c - inlay.Error and its kinds; core errors as exceptions. */
 #include "py/errors.h"
 
+#include "load/context.h"
+
 #include "base/banned.h"
 
 PyObject *inlay_py_text(struct inlay_str text)
@@ -55,6 +57,34 @@ int inlay_py_raise_kind(struct inlay_py_state *state,
     return -1;
 }
 
+int inlay_py_raise_stated(struct inlay_py_state *state,
+                          int kind,
+                          struct inlay_str text,
+                          const char *sqlstate,
+                          bool may_retry)
+{
+    inlay_py_raise_kind(state, kind, text);
+    if (!*sqlstate && !may_retry)
+        return -1;
+    PyObject *exception = inlay_py_exception_take();
+    if (!exception)
+        return -1;
+    _cleanup_decref_ PyObject *code = PyUnicode_FromString(sqlstate);
+    if (!code || PyObject_SetAttrString(exception, "sqlstate", code) < 0 ||
+        PyObject_SetAttrString(exception, "may_retry",
+                               may_retry ? Py_True : Py_False) < 0)
+        PyErr_Clear();
+    inlay_py_exception_restore(exception);
+    return -1;
+}
+
+int inlay_py_raise_failed(struct inlay_py_state *state,
+                          const struct inlay_context *context)
+{
+    return inlay_py_raise_stated(state, context->error, context->error_text,
+                                 context->sqlstate, context->may_retry);
+}
+
 static int add_exception(PyObject *module,
                          const char *name,
                          const char *doc,
@@ -90,8 +120,9 @@ static int add_kind(PyObject *module,
 
 int inlay_py_errors_init(PyObject *module, struct inlay_py_state *state)
 {
-    _cleanup_decref_ PyObject *dict = Py_BuildValue(
-        "{s:i,s:s,s:O}", "status", 500, "sqlstate", "", "may_retry", Py_False);
+    _cleanup_decref_ PyObject *dict =
+        Py_BuildValue("{s:i,s:s,s:O,s:O}", "status", 500, "sqlstate", "",
+                      "may_retry", Py_False, "detail", Py_None);
 
     if (!dict ||
         add_exception(module, "Error",

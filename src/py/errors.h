@@ -19,6 +19,20 @@ int inlay_py_raise_kind(struct inlay_py_state *state,
                         int kind,
                         struct inlay_str text);
 
+/*
+ * The same of a call that has failed. What a database said of it becomes the
+ * attributes sqlstate and may_retry.
+ */
+struct inlay_context;
+int inlay_py_raise_failed(struct inlay_py_state *state,
+                          const struct inlay_context *context);
+/* `sqlstate` ends with NUL. */
+int inlay_py_raise_stated(struct inlay_py_state *state,
+                          int kind,
+                          struct inlay_str text,
+                          const char *sqlstate,
+                          bool may_retry);
+
 /* Text of C as str; what is not UTF-8 is replaced. */
 PyObject *inlay_py_text(struct inlay_str text);
 

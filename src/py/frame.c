@@ -98,6 +98,8 @@ static void context_clean(struct inlay_context *context)
     inlay_arena_reset(context->arena);
     context->error = 0;
     context->error_text = (struct inlay_str){NULL, 0};
+    context->may_retry = false;
+    context->sqlstate[0] = '\0';
     context->owned = NULL;
     context->dirty = false;
 }
@@ -187,8 +189,7 @@ int inlay_py_context_settle(struct inlay_py_state *state,
     int result = 0;
 
     if (context->error)
-        result =
-            inlay_py_raise_kind(state, context->error, context->error_text);
+        result = inlay_py_raise_failed(state, context);
     context_clean(context);
     return result;
 }

@@ -112,8 +112,7 @@ static int destroy(const struct inlay_py_object *object, void *ptr)
     if (given)
         PyEval_RestoreThread(given);
     if (frame.context->error)
-        status = inlay_py_raise_kind(state, frame.context->error,
-                                     frame.context->error_text);
+        status = inlay_py_raise_failed(state, frame.context);
     inlay_py_frame_end(&frame);
     return status;
 }

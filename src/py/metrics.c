@@ -23,6 +23,9 @@
  *           """A native route ("GET /users/{id}") has crashed."""
  *       def route_quarantined(self, route, state):
  *           """It does not run any more, or does again."""
+ *       def databases(self) -> dict[str, dict[str, int]]:
+ *           """By their names what all workers count of them now, and have
+ *           counted: "connections", "busy", "statements" and so on."""
  *       def render(self, open_metrics=False) -> bytes: """The page."""
  *       def serve(self, fds):
  *           """GET /metrics on these listening sockets (ints; stay the
@@ -230,6 +233,56 @@ static PyObject *metrics_route_quarantined(PyObject *object, PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* --- Databases ------------------------------------------------------------ */
+
+static PyObject *describe_database(const struct inlay_metrics_database *counted)
+{
+    static const struct {
+        const char *name;
+        size_t word;
+    } all[] = {
+#define WORD(member) {#member, INLAY_METRICS_DB_WORD(member)}
+        WORD(connections), WORD(held),   WORD(busy),      WORD(waiting),
+        WORD(connected),   WORD(lost),   WORD(failed),    WORD(timeouts),
+        WORD(waits),       WORD(errors), WORD(cancelled),
+#undef WORD
+    };
+    const uint64_t *buckets = &counted->words[INLAY_METRICS_DB_WORD(buckets)];
+    unsigned long long statements = 0;
+
+    for (size_t i = 0; i < INLAY_DB_BUCKETS; i++)
+        statements += buckets[i];
+    PyObject *dict = Py_BuildValue("{sK}", "statements", statements);
+    for (size_t i = 0; dict && i < inlay_array_size(all); i++) {
+        _cleanup_decref_ PyObject *value =
+            PyLong_FromUnsignedLongLong(counted->words[all[i].word]);
+
+        if (!value || PyDict_SetItemString(dict, all[i].name, value) < 0)
+            Py_CLEAR(dict);
+    }
+    return dict;
+}
+
+static PyObject *metrics_databases(PyObject *object,
+                                   PyObject *unused inlay_unused)
+{
+    struct inlay_metrics_database found[INLAY_METRICS_DATABASES];
+    struct inlay_metrics_area *area = area_of(object);
+
+    if (!area)
+        return NULL;
+    size_t count = inlay_metrics_databases(area, found);
+    PyObject *dict = PyDict_New();
+    for (size_t i = 0; dict && i < count; i++) {
+        _cleanup_decref_ PyObject *name = inlay_py_text(found[i].name);
+        _cleanup_decref_ PyObject *each = describe_database(&found[i]);
+
+        if (!name || !each || PyDict_SetItem(dict, name, each) < 0)
+            Py_CLEAR(dict);
+    }
+    return dict;
+}
+
 /* --- The page ------------------------------------------------------------ */
 
 static PyObject *metrics_render(PyObject *object,
@@ -345,6 +398,7 @@ static PyMethodDef metrics_methods[] = {
     {"restarted", metrics_restarted, METH_O, NULL},
     {"route_crashed", metrics_route_crashed, METH_VARARGS, NULL},
     {"route_quarantined", metrics_route_quarantined, METH_VARARGS, NULL},
+    {"databases", metrics_databases, METH_NOARGS, NULL},
     {"render", (PyCFunction)(void (*)(void))metrics_render,
      METH_VARARGS | METH_KEYWORDS, NULL},
     {"serve", metrics_serve, METH_O, NULL},

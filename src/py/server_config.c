@@ -60,6 +60,7 @@ static const struct setting settings[] = {
     SETTING(FLAG, ws_per_message_deflate),
     SETTING(INT, metrics_fd),
     SETTING(UINT, metrics_slot),
+    SETTING(FLAG, metrics_requests),
     HEAD(head_bytes),
     HEAD(header_count),
     HEAD(trailer_bytes),

@@ -117,6 +117,12 @@ void inlay_native_databases_end(struct inlay_native_task *task)
     }
 }
 
+void inlay_native_listening_end(struct inlay_native_task *task)
+{
+    for (struct inlay_db *db = task->databases; db; db = db->next)
+        inlay_db_listening_end(db);
+}
+
 bool inlay_native_in_transaction(const struct inlay_native_task *task)
 {
     for (const struct inlay_db *db = task->databases; db; db = db->next)

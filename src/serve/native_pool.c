@@ -86,8 +86,10 @@ static void run(struct inlay_job *job)
         inlay_loop_post(lane->loop, &pooled->mail);
     }
     lane_release(lane, 1);
-    if (orphan)
-        inlay_native_pool_free(pooled);
+    if (!orphan)
+        return;
+    inlay_native_databases_end(pooled->task);
+    inlay_native_pool_free(pooled);
 }
 
 /* --- There and back, on the I/O thread ---------------------------------- */
@@ -255,9 +257,10 @@ void inlay_native_pool_leave(struct inlay_io_thread *thread)
         inlay_list_remove(node);
         bool cancelled = inlay_workers_cancel(&pooled->job);
         refs += cancelled;
-        /* One that runs frees itself. */
         if (cancelled || pooled->posted)
             inlay_list_append(&ended, node);
+        else /* it runs, and ends all by itself but what only we can */
+            inlay_native_listening_end(pooled->task);
     }
     lane_release(lane, refs);
     inlay_list_for_each (node, &ended) {

@@ -96,6 +96,8 @@ void inlay_native_pool_free(struct inlay_native_pooled *pooled);
 
 /* native_db.c: what the call has open of databases ends; it does not wait. */
 void inlay_native_databases_end(struct inlay_native_task *task);
+/* Only its channels, on the I/O thread; the rest then ends on any other. */
+void inlay_native_listening_end(struct inlay_native_task *task);
 bool inlay_native_in_transaction(const struct inlay_native_task *task);
 
 /* native_call.c: as inlay_native_await, but it returns always, false when the

@@ -208,6 +208,20 @@ def test_many_rows_go_in_at_once(native):
     assert native.twice() == 2 * 1002
 
 
+def test_errors_have_their_sqlstate(native, kind):
+    def failed(call, *args):
+        with pytest.raises(inlay.Error) as caught:
+            call(*args)
+        return caught.value
+
+    conflict = failed(native.put, 1, "again")
+    assert conflict.sqlstate == ("23505" if kind == "postgresql" else "")
+    assert conflict.may_retry is False
+    # Not that of the call before.
+    assert failed(native.throw_away, 5).sqlstate == ""
+    assert failed(native.get, 3).sqlstate == ""
+
+
 def test_errors_are_inlays_exceptions(native):
     with pytest.raises(inlay.NotFound):
         native.get(3)

@@ -280,6 +280,20 @@ def test_parameters_that_no_database_has_are_refused(db, value, error, text):
         db.sync.one(str, "select $1", value)
 
 
+def test_a_parameter_that_is_refused_is_named(db):
+    with pytest.raises(TypeError, match=r'^\$2 of "select \$1, \$2": object is no'):
+        db.sync.exec("select $1, $2", 1, object())
+    long = "select " + "1, " * 100 + "$1"
+    with pytest.raises(OverflowError, match=r'^\$1 of "select 1, 1, [1, ]*": an int'):
+        db.sync.exec(long, 2**64)
+    with pytest.raises(ValueError, match=r'^row 1, \$2 of "insert .*": text of a'):
+        db.sync.batch(
+            "insert into db_users (id, name) values ($1, $2)", [(8, "a"), (9, "\0")]
+        )
+    with pytest.raises(TypeError, match=r'^row 0, \$1 of "db_users \(id\)": '):
+        db.sync.copy_in("db_users (id)", [(object(),)])
+
+
 def test_what_does_not_fit_says_where(db):
     @dataclasses.dataclass
     class Scored:
@@ -290,8 +304,14 @@ def test_what_does_not_fit_says_where(db):
         db.sync.one(Scored, "select id, score from db_users where id = 1")
     with pytest.raises(inlay.Internal, match=r"no column score for Scored.score"):
         db.sync.one(Scored, "select id from db_users")
-    with pytest.raises(inlay.Internal, match=r"column id is str, .* Scored.id, int"):
+    with pytest.raises(inlay.Internal, match=r"of str, .* Scored.id is int"):
         db.sync.one(Scored, "select name as id, 1.5 as score from db_users")
+    with pytest.raises(
+        inlay.Internal, match="^column name has a value of str, .*: int was asked for$"
+    ):
+        db.sync.one(int, "select name from db_users")
+    with pytest.raises(inlay.Internal, match=r"^column x is null, but int was asked"):
+        db.sync.one(int, "select null as x")
     with pytest.raises(inlay.Internal, match="no rows: ask with exec"):
         db.sync.one(int, "delete from db_users where id = 1")
     with pytest.raises(pydantic.ValidationError):
@@ -308,11 +328,13 @@ def test_errors_have_their_kind_and_sqlstate(db, kind):
     if kind == "postgresql":
         assert caught.value.sqlstate == "23505"
     assert caught.value.may_retry is False
+    assert "unique" in str(caught.value).lower()
+    assert caught.value.detail == "it conflicts with what is stored"
     with pytest.raises(inlay.Invalid):
         db.sync.exec("insert into db_users (id, name) values (5, null)")
     with pytest.raises(inlay.Internal):
         db.sync.exec("selec 1")
-    assert inlay.NotFound.sqlstate == ""
+    assert inlay.NotFound.sqlstate == "" and inlay.NotFound.detail is None
 
 
 def test_a_failed_statement_fails_no_other_one(db):
@@ -393,6 +415,29 @@ def test_cursors_that_are_let_go_give_their_connection_back(db):
             del rows
 
     asyncio.run(main())
+
+
+def test_a_cursor_whose_row_fails_gives_its_connection_back(db):
+    class Picky(pydantic.BaseModel):
+        id: int = pydantic.Field(gt=1)
+
+    kept = []
+
+    async def main():
+        for _ in range(40):  # more than there are connections
+            rows = db.each(Picky, ALL)
+            with pytest.raises(pydantic.ValidationError) as caught:
+                await anext(rows)
+            assert [row async for row in rows] == []
+            kept.append((rows, caught.value))
+
+    asyncio.run(main())
+    for _ in range(40):
+        rows = db.sync.each(Picky, ALL)
+        with pytest.raises(pydantic.ValidationError) as caught:
+            next(rows)
+        kept.append((rows, caught.value))
+    assert db.sync.one(int, "select count(*) from db_users") == 2
 
 
 # --- Transactions -------------------------------------------------------------

@@ -56,6 +56,7 @@ static void do_one(struct fake_lane *lane, struct inlay_order *order)
 {
     if (order->kind == INLAY_ORDER_BEGIN || order->kind == INLAY_ORDER_OPEN) {
         struct fake_hold *hold = inlay_calloc(1, sizeof(*hold));
+        hold->base.database = lane->base.database;
         hold->base.lane = &lane->base;
         order->hold = &hold->base;
     }

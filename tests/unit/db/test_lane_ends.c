@@ -1,5 +1,6 @@
 /* test_lane_ends.c - lanes that end while letters of theirs lie in the box of
  * their loop, which others still write to. */
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -146,12 +147,122 @@ static void test_orders_that_nobody_has_seen(void **state)
     inlay_databases_log(NULL);
 }
 
+/* --- Holds ---------------------------------------------------------------- */
+
+static void on_begun(struct inlay_order *order)
+{
+    struct bench *bench = order->arg;
+
+    inlay_loop_stop(&bench->loop);
+}
+
+static struct inlay_hold *begin(struct bench *bench,
+                                struct inlay_database *database)
+{
+    struct inlay_order order = {
+        .kind = INLAY_ORDER_BEGIN, .on_done = on_begun, .arg = bench};
+
+    inlay_database_submit(database, bench->lane, &order);
+    inlay_loop_run(&bench->loop);
+    atomic_store(&bench->loop.stopped, false); /* it runs once more */
+    assert_int_equal(order.failure.kind, 0);
+    return order.hold;
+}
+
+/* Whoever asks on a hold, on a thread of his own. */
+struct asker {
+    struct bench *bench;
+    struct inlay_database *database;
+    struct inlay_hold *hold;
+    sem_t answered;
+    int good;
+};
+
+static void on_answered(struct inlay_order *order)
+{
+    sem_post(&((struct asker *)order->arg)->answered);
+}
+
+static bool ask(struct asker *asker)
+{
+    struct inlay_order order = {.kind = INLAY_ORDER_QUERY,
+                                .sql = INLAY_STR("select 1"),
+                                .hold = asker->hold,
+                                .on_done = on_answered,
+                                .arg = asker};
+
+    inlay_database_submit(asker->database, NULL, &order);
+    while (sem_wait(&asker->answered) != 0)
+        continue;
+    inlay_rowset_destroy(order.rows);
+    return !order.failure.kind;
+}
+
+static void *ask_on(void *arg)
+{
+    struct asker *asker = arg;
+
+    while (ask(asker)) {
+        if (++asker->good == 3)
+            inlay_loop_stop(&asker->bench->loop);
+    }
+    assert_false(ask(asker));
+    inlay_hold_release(asker->hold);
+    return NULL;
+}
+
+static void test_a_hold_outlives_its_lane(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 50; i++) {
+        struct bench bench = {.done = 0};
+        struct asker asker = {.bench = &bench};
+        pthread_t thread;
+
+        asker.database = open_lane(&bench, (struct inlay_database_config){
+                                               .url = INLAY_STR("sqlite://")});
+        asker.hold = begin(&bench, asker.database);
+        assert_int_equal(sem_init(&asker.answered, 0, 0), 0);
+        assert_int_equal(pthread_create(&thread, NULL, ask_on, &asker), 0);
+        inlay_loop_run(&bench.loop);
+        inlay_lane_close(bench.lane);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        assert_true(asker.good >= 3);
+        sem_destroy(&asker.answered);
+        inlay_loop_deinit(&bench.loop);
+        inlay_databases_forget();
+    }
+    inlay_databases_log(NULL);
+}
+
+static void *release(void *hold)
+{
+    inlay_hold_release(hold);
+    return NULL;
+}
+
+static void test_a_release_that_nobody_has_seen(void **state)
+{
+    struct bench bench = {.done = 0};
+    pthread_t thread;
+
+    (void)state;
+    struct inlay_database *database = open_lane(
+        &bench, (struct inlay_database_config){.url = INLAY_STR("sqlite://")});
+    struct inlay_hold *hold = begin(&bench, database);
+    assert_int_equal(pthread_create(&thread, NULL, release, hold), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    end_lane(&bench);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_connections_that_nobody_has_seen),
         cmocka_unit_test(test_answers_that_nobody_has_seen),
         cmocka_unit_test(test_orders_that_nobody_has_seen),
+        cmocka_unit_test(test_a_hold_outlives_its_lane),
+        cmocka_unit_test(test_a_release_that_nobody_has_seen),
     };
 
     return cmocka_run_group_tests_name("lanes that end", tests, NULL, NULL);
