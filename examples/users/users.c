@@ -89,8 +89,7 @@ struct user change_user(inlay_db *db, int64_t id, struct user_change change)
 
     inlay_transaction(db, 3)
     {
-        /* Whoever takes it a moment later is a conflict in the database's own
-         * words. */
+        /* Whoever takes it a moment later gets a 409, too, in other words. */
         if (inlay_one(db, bool,
                       "select exists (select 1 from users "
                       "where email = $1 and id <> $2) "

@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Any
 
-from . import __version__, sockets
+from . import __version__, database, sockets
 from .config import Config
 from .logs import log
 
@@ -29,8 +29,9 @@ def show(config: Config, listening: list[socket.socket], ready: dict[str, Any]) 
     if ready["app"] is not None:
         log.info("  ASGI application %s (%s)", config.target, ready["app"])
         show_lifted(ready)
-    for line in ready.get("databases", ()):
-        log.info("  %s", line)
+    for each in ready.get("databases", ()):
+        if each["wanted"]:
+            log.info("  %s", database.line(each))
     for line in ready.get("warnings", ()):
         log.warning("%s", line)
     log.info(

@@ -373,6 +373,12 @@ def routes() -> None:
     _ask(command="routes")
 
 
+@ctl.command()
+def databases() -> None:
+    """Their connections and statements, of all workers together."""
+    _ask(command="databases")
+
+
 @ctl.command("native-off")
 @click.argument("pattern")
 def native_off(pattern: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, quarantine, sockets
@@ -23,6 +24,7 @@ class Commands:
         self._known = {
             "status": self._status,
             "routes": self._routes,
+            "databases": self._databases,
             "native-off": self._native_off,
             "native-on": self._native_on,
             "quarantine": self._quarantine,
@@ -75,6 +77,20 @@ class Commands:
                 }
                 for route in self._all()
                 for case in [cases.get(quarantine.name(route))]
+            ]
+        }
+
+    def _databases(self, request: Answer) -> Answer:
+        """Those that a worker had when it was ready, and those that came later."""
+        supervisor = self._supervisor
+        known = {each["name"]: each for each in supervisor.about.get("databases", [])}
+        counted = supervisor.metrics.databases()
+        return {
+            "databases": [
+                _database(
+                    name, known.get(name), counted.get(name), supervisor.roster.slots
+                )
+                for name in {**known, **counted}
             ]
         }
 
@@ -154,6 +170,27 @@ def _state(worker: Any) -> str:
     if worker.serving:
         return "serving"
     return "spare" if worker.ready else "starting"
+
+
+def _database(
+    name: str, known: Answer | None, counted: dict[str, int] | None, workers: int
+) -> Answer:
+    count: Counter[str] = Counter(counted)
+    return {
+        "name": name,
+        "url": known["url"] if known else None,
+        "max": known["max"] * workers if known else None,
+        "open": count["connections"],
+        "in_use": count["busy"],
+        "idle": max(0, count["connections"] - count["busy"]),
+        "held": count["held"],
+        "waiting": count["waiting"],
+        "statements": count["statements"],
+        "failed": count["errors"],
+        "connect_failures": count["failed"],
+        "pool_timeouts": count["timeouts"],
+        "lost": count["lost"],
+    }
 
 
 def _text(request: Answer, key: str) -> str:

@@ -56,6 +56,35 @@ def _routes(answer: Answer) -> list[str]:
     return _columns(rows) or ["There are no native routes"]
 
 
+def _databases(answer: Answer) -> list[str]:
+    rows = [
+        [
+            each["name"],
+            each["url"] or "-",
+            f"{each['open']} of {each['max'] or '?'} connections open",
+            f"{each['in_use']} in use",
+            f"{each['idle']} idle",
+            f"{each['waiting']} waiting",
+            _count(each["statements"], "statement"),
+            ", ".join(
+                f"{each[key]} {what}"
+                for key, what in _FAILURES.items()
+                if each[key] or key == "failed"
+            ),
+        ]
+        for each in answer["databases"]
+    ]
+    return _columns(rows) or ["There are no databases"]
+
+
+_FAILURES = {
+    "failed": "failed",
+    "pool_timeouts": "without a connection in time",
+    "connect_failures": "failed to connect",
+    "lost": "connections lost",
+}
+
+
 def _changed(answer: Answer) -> list[str]:
     routes = answer["routes"]
     about = ", ".join(routes) if routes else "no route that there is"
@@ -91,6 +120,7 @@ def _count(number: int, one: str, more: str = "") -> str:
 _SHOWN: dict[str, Callable[[Answer], list[str]]] = {
     "status": _status,
     "routes": _routes,
+    "databases": _databases,
     "native-off": _changed,
     "native-on": _changed,
     "quarantine": _quarantine,

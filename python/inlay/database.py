@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from . import _core, recipe
@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from .config import Config
 
 FALLBACK = "sqlite:///inlay.db"
-_NAMED = re.compile(r"([A-Za-z0-9_-]*)=(.*)", re.DOTALL)
+# What is no name is refused as one, when it can't be the beginning of a URL.
+_NAMED = re.compile(r"([^=:/?@]*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"DATABASE_URL(?:_([A-Z0-9_]+))?")
 # Variables are others', too: a database that Inlay does not have is not for it.
 _OURS = re.compile(r"(?:postgres(?:ql)?|sqlite)(?:\+\w+)?://", re.IGNORECASE)
+
+_READERS = 4  # of SQLite: INLAY_SQLITE_READERS
 
 _lock = threading.RLock()
 _ready = False  # the environment and pyproject.toml have been read
@@ -34,14 +37,20 @@ _pretends = False  # only what is bound is asked for: nothing will be opened
 def split(text: str) -> tuple[str, str]:
     """ "reports=URL" -> its name and URL; a URL alone is of the default one."""
     found = _NAMED.match(text)
-    if not found or "://" in text[: found.end(1)]:
+    if not found:
         return "", text
     name = found[1]
     return "" if name == "default" else name, found[2]
 
 
-def names(texts: Iterable[str]) -> set[str]:
-    return {split(text)[0] for text in texts}
+def checked(text: str) -> tuple[str, str]:
+    """The same of what somebody has written; ValueError, without the URL."""
+    name, url = split(text)
+    if text.startswith("="):
+        raise ValueError('there is no name before the "=": write NAME=URL, or a URL')
+    if url != url.strip():
+        raise ValueError("the URL begins or ends with a blank, or a line's end")
+    return name, url
 
 
 def of_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
@@ -81,11 +90,11 @@ def check(config: Config) -> None:
     """Have C read what it is to be told. ValueError, without passwords."""
     seen: set[str] = set()
     for text in config.db:
-        name, url = split(text)
-        if name in seen:
-            raise ValueError(f'--db: there are two of the name "{name or "default"}"')
-        seen.add(name)
         try:
+            name, url = checked(text)
+            if name in seen:
+                raise ValueError(f'there are two of the name "{name or "default"}"')
+            seen.add(name)
             _core.configure_database(name, url, **numbers(config), check=True)
         except ValueError as error:
             raise ValueError(f"--db: {error}") from None
@@ -135,7 +144,7 @@ def ensure_configured() -> None:
         config = Config("", **own)
         _read_environment(numbers(config))
         for text in config.db:
-            name, url = split(text)
+            name, url = checked(text)
             if not _core.database_configured(name):
                 _core.configure_database(name, url, **numbers(config))
 
@@ -145,7 +154,7 @@ def _read_environment(told: dict[str, Any]) -> None:
         if _core.database_configured(name):
             continue
         try:
-            _core.configure_database(name, url, **told)
+            _core.configure_database(name, checked(url)[1], **told)
         except ValueError as error:
             # Maybe nobody here needs it.
             log.warning("%s is not used: %s", _variable(name), error)
@@ -178,19 +187,50 @@ def missing(name: str) -> None:
                 return
         if _pretends:
             _core.configure_database(name, "sqlite://")
-        elif os.environ.get(_variable(name)):
+        elif not _OURS.match(os.environ.get(_variable(name)) or "sqlite://"):
             log.warning(
                 "%s is set, but begins with neither postgresql:// nor sqlite://",
                 _variable(name),
             )
 
 
-def lines() -> list[str]:
-    """Those that are in use or were asked for, for the banner."""
+def listed() -> list[dict[str, Any]]:
+    """All that are configured, for the banner and `inlay ctl databases`."""
     environment = {name or "default" for name, _ in of_environment(os.environ)}
     return [
-        f"{'Database' if name == 'default' else f'Database {name}'}: "
-        f"{shown} ({most} connection{'' if most == 1 else 's'})"
+        {
+            "name": name,
+            "url": shown,
+            "max": _most(shown, most),
+            # Others' variables may be none of ours.
+            "wanted": is_open or name not in environment,
+        }
         for name, shown, most, is_open in _core.databases()
-        if is_open or name not in environment
     ]
+
+
+def _most(url: str, most: int) -> int:
+    """How many connections a worker has at most; SQLite has its own rule."""
+    if not url.startswith("sqlite:"):
+        return most
+    return 1 if _in_memory(url) else min(most, 1 + _READERS)
+
+
+def _in_memory(url: str) -> bool:
+    return url in ("sqlite://", "sqlite:///", "sqlite:///:memory:")
+
+
+def line(database: dict[str, Any]) -> str:
+    """Of the banner."""
+    name, url, most = database["name"], database["url"], database["max"]
+    title = "Database" if name == "default" else f"Database {name}"
+    if not url.startswith("sqlite:"):
+        said = f"up to {most} connection{'' if most == 1 else 's'} per worker"
+    elif _in_memory(url):
+        said = "in memory, of each worker its own"
+    elif most == 1:
+        said = "1 connection per worker"
+    else:
+        readers = f"up to {most - 1} that read" if most > 2 else "1 that reads"
+        said = f"1 connection that writes, {readers}, per worker"
+    return f"{title}: {url} ({said})"

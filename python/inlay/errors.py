@@ -38,6 +38,12 @@ async def answer_error(request: Any, error: Any) -> Any:
 
     from starlette.responses import JSONResponse
 
+    from .logs import log
+
     text = str(error) if error.status < 500 else ""
+    if text and error.detail:
+        # The database's own words name what is stored: they are for the log.
+        log.info("%s: %s", request.url.path, text)
+        text = error.detail
     detail = text or HTTPStatus(error.status).phrase
     return JSONResponse({"detail": detail}, error.status)

@@ -80,7 +80,11 @@ def _runs(function: _core.Function) -> str:
         return "routes only"
     if inspect.iscoroutinefunction(function):
         return "on the pool, awaited"
-    return "without the GIL" if function.__inlay_nogil__ else "holding the GIL"
+    if function.__inlay_nogil__:
+        return "without the GIL"
+    if function.__inlay_takes_db__:
+        return "holding the GIL, given back in waits"
+    return "holding the GIL"
 
 
 def _type(name: str, value: type) -> dict[str, Any]:

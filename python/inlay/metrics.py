@@ -28,7 +28,11 @@ def settings(config: Config, inherited: dict[str, int], number: int) -> dict[str
     """For `_core.Server` of a worker, which is to count in slot `number`."""
     if _INHERITED not in inherited or number >= _slots(config):
         return {}
-    return {"metrics_fd": inherited[_INHERITED], "metrics_slot": number}
+    return {
+        "metrics_fd": inherited[_INHERITED],
+        "metrics_slot": number,
+        "metrics_requests": config.metrics_port is not None,
+    }
 
 
 class Measured(Protocol):
@@ -39,7 +43,8 @@ class Measured(Protocol):
 
 
 class Metrics:
-    """All workers' memory and the page, or nothing when there is no port.
+    """All workers' memory and the page; with --control and no port the memory
+    alone, for databases; or nothing.
 
     Raises BindError. `inherited` are descriptors that workers need, by name.
     """
@@ -48,11 +53,13 @@ class Metrics:
         self.inherited: dict[str, int] = {}
         self._core: Any = None
         self._room = 0
-        if config.metrics_port is None:
+        self._listening: sockets.Listening | None = None
+        if config.metrics_port is None and config.control is None:
             return
         from . import _core
 
-        self._listening = _bind(config, config.metrics_port)
+        if config.metrics_port is not None:
+            self._listening = _bind(config, config.metrics_port)
         self._room = _slots(config)
         self._core = _core.Metrics(
             self._room,
@@ -60,14 +67,18 @@ class Metrics:
             version=__version__,
             python=platform.python_version(),
         )
-        self._core.serve([sock.fileno() for sock in self._listening])
+        if self._listening is not None:
+            self._core.serve([sock.fileno() for sock in self._listening])
         self.inherited[_INHERITED] = self._core.fd
 
     def show(self) -> None:
         """Log where it is, beside the banner."""
-        if self._core is not None:
-            for sock in self._listening:
-                log.info("Metrics on %s/metrics", sockets.name(sock))
+        for sock in self._listening or ():
+            log.info("Metrics on %s/metrics", sockets.name(sock))
+
+    def databases(self) -> dict[str, dict[str, int]]:
+        """What all workers have counted of each, by name."""
+        return {} if self._core is None else self._core.databases()
 
     def started(self, worker: Measured) -> None:
         """Its process runs."""
@@ -110,6 +121,7 @@ class Metrics:
             self._core.close()
             self._core = None
             self._room = 0
+        if self._listening is not None:
             self._listening.close()
 
 

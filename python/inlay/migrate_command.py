@@ -34,8 +34,8 @@ def _url(given: str | None) -> str:
 
 
 def _configure(given: str | None) -> str:
-    url = database.split(_url(given))[1]
     try:
+        url = database.checked(_url(given))[1]
         kind_of(url)
         # Migrations may take as long as they like.
         _core.configure_database("", url, statement_timeout=-1)

@@ -23,6 +23,13 @@ _LOCK = 0x696E6C61796D6967
 # How long to try again while another process has SQLite's file.
 _BUSY_SECONDS = 600
 _LARGEST = 2**63 - 1
+# Of a file that has no transaction.
+_HALF = (
+    "what comes before it in the file was done and stays, and the file does not "
+    "count as applied: it will run from its beginning again, so mend it, take out "
+    "what was done or have it bear being done twice (`if not exists`), and run "
+    "`inlay db migrate` again"
+)
 
 _CREATE = {
     "postgresql": f"create table {TABLE} (number bigint primary key, "
@@ -322,13 +329,10 @@ def _run(session: Session, migration: Migration) -> None:
             # A driver counts lines from the statement's first.
             said = _LINE.fullmatch(str(error))
             line = each.line + (int(said[1]) - 1 if said else 0)
-            code = f" ({error.sqlstate})" if error.sqlstate else ""
+            text = said[2] if said else str(error)
+            if error.sqlstate and error.sqlstate not in text:
+                text += f" (SQLSTATE {error.sqlstate})"
             raise MigrationError(
-                f"{migration.path}:{line}: {said[2] if said else error}{code}; "
-                + (
-                    "what comes before it in the file stays, as it runs outside "
-                    "of a transaction"
-                    if migration.outside
-                    else "nothing of the file was applied"
-                )
+                f"{migration.path}:{line}: {text}; "
+                + (_HALF if migration.outside else "nothing of the file was applied")
             ) from None

@@ -97,9 +97,9 @@ def _application(served: Serving, app: Any) -> list[dict[str, Any]]:
             )
         else:
             name = _core_name(decision.function)
-            found.append(
-                _row(decision.methods, entry.path, "lifted", name, "I/O thread", "")
-            )
+            waits = decision.function.__inlay_takes_db__
+            runs = "coroutine" if waits else "I/O thread"
+            found.append(_row(decision.methods, entry.path, "lifted", name, runs, ""))
     return found
 
 

@@ -244,7 +244,7 @@ class Serving:
                 for pattern, function, after, *_ in native.guards
             ],
             "bypasses": [each.line() for each in self.bypasses if each.text()],
-            "databases": database.lines(),
+            "databases": database.listed(),
             "warnings": self.warnings(),
             "lifted": [each.text() for each in self.lifts if not each.reason],
             "lifted_routes": self.lifted(),

@@ -226,8 +226,12 @@ struct inlay_error *inlay_databases_check(
     struct inlay_database made = {.texts = NULL};
     struct inlay_error *error = make(config, &made);
 
+    if (error)
+        return error;
+    error = made.driver->open(&made); /* what it reads of the URL */
     if (!error)
-        inlay_free(made.texts);
+        made.driver->close(&made);
+    inlay_free(made.texts);
     return error;
 }
 
@@ -397,22 +401,42 @@ void inlay_databases_log_end(const struct inlay_log *log)
     pthread_mutex_unlock(&registry.log_lock);
 }
 
+static inlay_printf(3, 0) void write_log(const struct inlay_database *database,
+                                         enum inlay_log_level level,
+                                         const char *format,
+                                         va_list args)
+{
+    struct inlay_str name = database->config.name;
+    char text[1024];
+
+    vsnprintf(text, sizeof(text), format, args);
+    /* Its sink must be there until it returns. */
+    pthread_mutex_lock(&registry.log_lock);
+    inlay_log_write(registry.log, level, "database%s%.*s: %s",
+                    name.len ? " " : "", inlay_str_arg(name), text);
+    pthread_mutex_unlock(&registry.log_lock);
+}
+
 void inlay_database_warn(const struct inlay_database *database,
                          const char *format,
                          ...)
 {
-    struct inlay_str name = database->config.name;
-    char text[1024];
     va_list args;
 
     va_start(args, format);
-    vsnprintf(text, sizeof(text), format, args);
+    write_log(database, INLAY_LOG_WARNING, format, args);
     va_end(args);
-    /* Its sink must be there until it returns. */
-    pthread_mutex_lock(&registry.log_lock);
-    inlay_log_write(registry.log, INLAY_LOG_WARNING, "database%s%.*s: %s",
-                    name.len ? " " : "", inlay_str_arg(name), text);
-    pthread_mutex_unlock(&registry.log_lock);
+}
+
+void inlay_database_tell(const struct inlay_database *database,
+                         const char *format,
+                         ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    write_log(database, INLAY_LOG_INFO, format, args);
+    va_end(args);
 }
 
 /* --- Tests ---------------------------------------------------------------- */

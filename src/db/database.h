@@ -36,7 +36,7 @@ struct inlay_database_config {
      */
     struct inlay_str url;
     uint32_t min;               /* connections of a process that stay; 0 */
-    uint32_t max;               /* 10; at least one per lane all the same */
+    uint32_t max;               /* 10; of all lanes together */
     uint32_t pool_timeout;      /* ms for a connection; 0: the default, 10 s */
     uint32_t statement_timeout; /* ms; 0: the default, 30 s; UINT32_MAX: none */
     uint32_t statements; /* prepared ones per connection; 0: the default, 256;
@@ -153,8 +153,9 @@ struct inlay_error *inlay_database_own_lane(struct inlay_database *database,
  * Hands an order on. `lane`: the caller is on its thread; NULL: any thread, any
  * lane (of the hold, if there is one), and on_done comes on another thread. What
  * takes a hold goes to the database's own thread then, which lasts as long as
- * the process: so does whatever others hold. A failure to hand on is the order's
- * failure, and on_done is called for it within this.
+ * the process: so does whatever others hold. A failure to hand on (the lane of
+ * the hold has ended, too) is the order's failure, and on_done is called for it
+ * within this.
  */
 void inlay_database_submit(struct inlay_database *database,
                            struct inlay_lane *lane,
@@ -180,7 +181,8 @@ void inlay_database_abandon(struct inlay_database *database,
 
 /*
  * Gives the connection of a hold back, whatever state it is in: what is open is
- * rolled back, cursors are closed. Not while an order on it waits. Any thread.
+ * rolled back, cursors are closed. Not while an order on it waits. Any thread;
+ * also when its lane has ended, which has ended the transaction.
  */
 void inlay_hold_release(struct inlay_hold *hold);
 

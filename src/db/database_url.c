@@ -194,7 +194,8 @@ static struct inlay_error *split(struct inlay_str url, struct parts *ret)
     if (!inlay_str_starts(from(url, colon), INLAY_STR("://")))
         return inlay_error_create(
             INLAY_ERROR_VALUE, "a database's URL begins with postgresql:// or "
-                               "sqlite://, as postgresql://app@localhost/app");
+                               "sqlite://, as postgresql://app@localhost/app "
+                               "or sqlite:///app.db");
     ret->scheme = until(ret->scheme, find(ret->scheme, "+"));
     text = from(url, colon + 3);
     if (!inlay_str_is_nocase(ret->scheme, "sqlite")) {

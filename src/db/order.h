@@ -43,7 +43,8 @@ struct inlay_failure {
     char sqlstate[6]; /* "23505"; "" when it has none (SQLite, the network) */
     bool may_retry;   /* the whole transaction: serialization failure, deadlock,
                          SQLITE_BUSY */
-    char text[500];   /* UTF-8, ended by NUL, in the database's words */
+    bool is_private; /* the text names what is stored: the log's, no client's */
+    char text[500];  /* UTF-8, ended by NUL, in the database's words */
 };
 
 /* Rows that have come, in memory of their own. Any thread, one at a time. */

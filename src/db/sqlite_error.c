@@ -130,6 +130,7 @@ void inlay_sqlite_fail(struct inlay_sqlite_connection *connection,
         return;
     }
     failure->may_retry = plain == SQLITE_BUSY || plain == SQLITE_LOCKED;
+    failure->is_private = true;
     long at = error_character(connection, sql);
     /* "database is locked"; other texts say of themselves what is in the way. */
     if (code == SQLITE_BUSY && !strcmp(text, sqlite3_errstr(SQLITE_BUSY)))

@@ -64,6 +64,7 @@ void inlay_server_config_default(struct inlay_server_config *config)
         .websockets = true,
         .ws_per_message_deflate = true,
         .metrics_fd = -1,
+        .metrics_requests = true,
     };
     inlay_limits_default(&config->limits);
 }

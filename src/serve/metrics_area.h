@@ -6,6 +6,7 @@
 #ifndef INLAY_SERVE_METRICS_AREA_H
 #define INLAY_SERVE_METRICS_AREA_H
 
+#include <stddef.h>
 #include <sys/types.h>
 
 #include "base/buf.h"
@@ -69,6 +70,25 @@ void inlay_metrics_area_restarted(struct inlay_metrics_area *area,
 int inlay_metrics_render(const struct inlay_metrics_area *area,
                          bool open_metrics,
                          struct inlay_buf *out);
+
+/* --- Databases: any one thread -------------------------------------------- */
+
+/* Names at most: those of all generations of workers. */
+#define INLAY_METRICS_DATABASES (4 * INLAY_DATABASES)
+#define INLAY_METRICS_DB_WORDS                                                 \
+    (sizeof(struct inlay_db_stats) / sizeof(uint64_t))
+#define INLAY_METRICS_DB_WORD(member)                                          \
+    (offsetof(struct inlay_db_stats, member) / sizeof(uint64_t))
+
+/* A database by its name, all workers added up. */
+struct inlay_metrics_database {
+    struct inlay_str name;                  /* in the shared memory */
+    uint64_t words[INLAY_METRICS_DB_WORDS]; /* struct inlay_db_stats */
+};
+
+/* Fills in up to INLAY_METRICS_DATABASES of them; how many. */
+size_t inlay_metrics_databases(const struct inlay_metrics_area *area,
+                               struct inlay_metrics_database *totals);
 
 static inline struct inlay_metrics_slot *inlay_metrics_slot_of(
     const struct inlay_metrics_area *area,

@@ -7,15 +7,10 @@
 
 #include "base/banned.h"
 
-#define NAMES (4 * INLAY_DATABASES) /* those of all generations of workers */
-#define WORDS (sizeof(struct inlay_db_stats) / sizeof(uint64_t))
+#define NAMES INLAY_METRICS_DATABASES
+#define WORDS INLAY_METRICS_DB_WORDS
 
-struct total {
-    struct inlay_str name; /* in the shared memory */
-    uint64_t words[WORDS]; /* struct inlay_db_stats */
-};
-
-#define word(member) offsetof(struct inlay_db_stats, member) / sizeof(uint64_t)
+#define word(member) INLAY_METRICS_DB_WORD(member)
 
 /* Whatever a worker with wild pointers may have written: "" is no name. */
 static struct inlay_str name_of(const struct inlay_db_counted *counted)
@@ -34,9 +29,10 @@ static struct inlay_str name_of(const struct inlay_db_counted *counted)
 }
 
 /* Of that name; NULL: there is no room for one more. */
-static struct total *total_of(struct total *totals,
-                              size_t *count,
-                              struct inlay_str name)
+static struct inlay_metrics_database *total_of(
+    struct inlay_metrics_database *totals,
+    size_t *count,
+    struct inlay_str name)
 {
     for (size_t i = 0; i < *count; i++)
         if (inlay_str_equal(totals[i].name, name))
@@ -49,13 +45,14 @@ static struct total *total_of(struct total *totals,
 }
 
 static void add_slot(const struct inlay_metrics_slot *slot,
-                     struct total *totals,
+                     struct inlay_metrics_database *totals,
                      size_t *count)
 {
     for (size_t i = 0; i < INLAY_DATABASES; i++) {
         const struct inlay_db_counted *counted = &slot->databases[i];
         struct inlay_str name = name_of(counted);
-        struct total *total = name.len ? total_of(totals, count, name) : NULL;
+        struct inlay_metrics_database *total =
+            name.len ? total_of(totals, count, name) : NULL;
         const inlay_metric *words = (const inlay_metric *)&counted->stats;
 
         for (size_t w = 0; total && w < WORDS; w++)
@@ -64,15 +61,28 @@ static void add_slot(const struct inlay_metrics_slot *slot,
     }
 }
 
+size_t inlay_metrics_databases(const struct inlay_metrics_area *area,
+                               struct inlay_metrics_database *totals)
+{
+    size_t count = 0;
+
+    for (unsigned i = 0; i < area->head->nslots; i++)
+        if (inlay_metrics_used(area, i))
+            add_slot(inlay_metrics_slot_of(area, i), totals, &count);
+    return count;
+}
+
+/* --- The page ------------------------------------------------------------- */
+
 static void label_database(struct inlay_metrics_labels *labels,
-                           const struct total *total)
+                           const struct inlay_metrics_database *total)
 {
     labels->len = 0;
     inlay_metrics_label(labels, "db", total->name);
 }
 
 static void render_words(struct inlay_metrics_page *page,
-                         const struct total *totals,
+                         const struct inlay_metrics_database *totals,
                          size_t count)
 {
     static const struct {
@@ -131,7 +141,7 @@ static void render_words(struct inlay_metrics_page *page,
 }
 
 static void render_times(struct inlay_metrics_page *page,
-                         const struct total *totals,
+                         const struct inlay_metrics_database *totals,
                          size_t count)
 {
     static const char name[] = "inlay_db_query_seconds";
@@ -152,12 +162,9 @@ static void render_times(struct inlay_metrics_page *page,
 void inlay_metrics_render_databases(struct inlay_metrics_page *page,
                                     const struct inlay_metrics_area *area)
 {
-    struct total totals[NAMES];
-    size_t count = 0;
+    struct inlay_metrics_database totals[NAMES];
+    size_t count = inlay_metrics_databases(area, totals);
 
-    for (unsigned i = 0; i < area->head->nslots; i++)
-        if (inlay_metrics_used(area, i))
-            add_slot(inlay_metrics_slot_of(area, i), totals, &count);
     if (!count)
         return;
     render_words(page, totals, count);

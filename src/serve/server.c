@@ -79,8 +79,9 @@ static struct inlay_error *init_answers(struct inlay_server *server)
     if (!error && config->health_path.len)
         error = inlay_health_add(server);
     if (!error && config->metrics_fd >= 0)
-        error = inlay_metrics_open(config->metrics_fd, config->metrics_slot,
-                                   config->io_threads, &server->metrics);
+        error = inlay_metrics_open(
+            config->metrics_fd, config->metrics_slot, config->io_threads,
+            config->metrics_requests ? &server->metrics : &server->counting);
     server->timed |= server->metrics || config->server_timing ||
                      (server->access && server->access->timed);
     server->dresses |= config->server_timing || config->request_id ||
@@ -275,6 +276,7 @@ void inlay_server_destroy(struct inlay_server *server)
     inlay_layers_destroy(server);
     inlay_free(server->threads);
     inlay_metrics_close(server->metrics);
+    inlay_metrics_close(server->counting);
     inlay_address_counts_destroy(server->addresses);
     inlay_free(server->handlers);
     inlay_access_out_close(&server->access_out);

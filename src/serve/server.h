@@ -134,6 +134,7 @@ struct inlay_server_config {
      * one's slot; -1: none */
     int metrics_fd;
     unsigned metrics_slot;
+    bool metrics_requests; /* else databases alone are counted there */
 };
 
 void inlay_server_config_default(struct inlay_server_config *config);
@@ -218,6 +219,7 @@ struct inlay_server {
     _Atomic(struct inlay_layers *) layers;  /* the newest; NULL: none */
     struct inlay_access_out access_out;
     struct inlay_metrics *metrics;   /* NULL: off */
+    struct inlay_metrics *counting;  /* of databases alone, or NULL */
     struct inlay_watchdog *watchdog; /* NULL: off */
     bool timed;                /* requests get the time of their dispatch */
     bool dresses;              /* heads of answers go through answer.c */

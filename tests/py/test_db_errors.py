@@ -66,12 +66,16 @@ def test_the_same_key_is_a_conflict(server: UnixServer) -> None:
     server.client.post("/items", json=ITEM)
     answer = server.client.post("/items", json=ITEM)
     assert answer.status_code == 409
-    assert "unique" in answer.json()["detail"].lower()
+    assert answer.json() == {"detail": "it conflicts with what is stored"}
+    server.wait_logged(r"database: \S*errors\.c:\d+: .*(?i:unique)")
 
 
 def test_what_a_check_refuses_is_invalid(server: UnixServer) -> None:
     answer = server.client.post("/items", json={**ITEM, "count": -1})
     assert answer.status_code == 422, answer.text
+    said = {"detail": "the database does not take one of the values"}
+    assert answer.json() == said
+    server.wait_logged(r"database: \S*errors\.c:\d+: .*(?i:check)")
 
 
 def test_injections_are_stored_as_they_are(server: UnixServer) -> None:

@@ -145,8 +145,13 @@ def test_parameters_are_bound_wherever_it_runs(server):
 def test_a_conflict_is_409(server):
     user = {"id": 50, "name": "fifty"}
     assert server.client.post("/put", json=user).json() == 1
-    assert server.client.post("/put", json=user).status_code == 409
-    assert server.client.post("/both/49").status_code == 409
+    # Of C and of Python: neither names the constraint, both logs do.
+    for path, more in (("/put", {"json": user}), ("/both/49", {})):
+        answer = server.client.post(path, **more)
+        assert answer.status_code == 409
+        assert answer.json() == {"detail": "it conflicts with what is stored"}
+    server.wait_logged(r"/both/49: .*(?i:unique)")
+    server.wait_logged(r"database: \S*fast\.c:\d+: .*(?i:unique)")
     assert server.client.get("/handler/49").status_code == 404
     assert server.client.post("/both/60").json() == 2
 

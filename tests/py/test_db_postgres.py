@@ -253,6 +253,8 @@ def test_killed_under_load(cluster: Postgres, server: UnixServer) -> None:
             ended.set()
     assert not wrong
     assert statuses == {200, 503}
+    server.wait_logged("lost a connection: .*; another one is made")
+    assert "This probably means" not in server.logged()
     answers = asyncio.run(ask_all(server, [f"/rows/{i}" for i in range(1, 101)]))
     assert {answer.status_code for answer in answers} == {200}
     assert len(cluster.backends("inlay-load")) <= 10

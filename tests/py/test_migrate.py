@@ -146,6 +146,7 @@ def test_one_that_fails_is_rolled_back_and_says_where(place):
     line = int(out.partition("0002_wrong.sql:")[2].partition(":")[0])
     assert line in (4, 5)
     assert "nothing of the file was applied" in out
+    assert out.count("42P01") == (1 if place.kind == "postgresql" else 0)
     assert place.tables() == ["users"]
     place.write(_0002_wrong="create table half (id bigint);")
     assert place.run("migrate")[0] == 0
@@ -212,8 +213,16 @@ def test_a_file_may_run_outside_of_a_transaction(place):
     )
     status, out = place.run("migrate")
     assert status == 1
-    assert "0003_wrong.sql:3:" in out and "stays" in out
+    assert "0003_wrong.sql:3:" in out and "was done and stays" in out
+    assert "does not count as applied" in out
     assert place.tables() == ["kept", "users"]
+    assert "pending  0003 wrong" in place.run("status")[1]
+    place.write(
+        _0003_wrong="-- inlay: no transaction\n"
+        "create table if not exists kept (id bigint);\ninsert into kept values (1);"
+    )
+    assert place.run("migrate") == (0, "applied migrations/0003_wrong.sql\n")
+    assert place.run("migrate") == (0, "nothing to apply\n")
 
 
 def test_transactions_in_a_file_are_refused(place):

@@ -43,6 +43,7 @@ double slow(double x) { return x; }
 INLAY_ASYNC(slow);
 double long_one(double x) { return x; }
 INLAY_NOGIL(long_one);
+int64_t ask(inlay_db *db) { return inlay_one(db, int64_t, "select 1"); }
 union both { int i; float f; };
 int64_t odd(union both b) { return b.i; }
 
@@ -127,6 +128,8 @@ def test_inspect_as_json(source: Path) -> None:
     functions = {f["name"]: f for f in found["functions"]}
     assert functions["first"]["signature"] == "(all: list[user]) -> user"
     assert functions["long_one"]["runs"] == "without the GIL"
+    assert functions["first"]["runs"] == "holding the GIL"
+    assert functions["ask"]["runs"] == "holding the GIL, given back in waits"
     types = {t["name"]: t for t in found["types"]}
     assert types["color"]["members"] == ["RED = 0", "GREEN = 5"]
     assert types["user"]["members"] == ["id: int", "name: str", "likes: color"]

@@ -3,6 +3,7 @@ and who is never told its password."""
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sqlite3
@@ -13,7 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from inlay import cli, database, embed
+from inlay import _core, cli, database, embed
 from inlay.config import Config
 
 SECRET = "zzecrett"
@@ -82,7 +83,8 @@ def native(tmp_path, monkeypatch, write_app):
         ("default=sqlite://", "", "sqlite://"),
         ("postgresql://h/d?options=x", "", "postgresql://h/d?options=x"),
         ("a-B_1=sqlite:///x=y", "a-B_1", "sqlite:///x=y"),
-        ("=sqlite://", "", "sqlite://"),
+        ("sqlite:///x=y", "", "sqlite:///x=y"),
+        ("a b=sqlite://", "a b", "sqlite://"),
     ],
 )
 def test_a_name_before_a_url(text, name, url):
@@ -105,6 +107,26 @@ def test_a_file_yields_to_variables():
     environ = {"DATABASE_URL": "sqlite://", "DATABASE_URL_RE_PORTS": "sqlite://"}
     assert database.without(given, environ) == ("other=sqlite:///c",)
     assert database.without(given, {"DATABASE_URL": "mysql://h"}) == given
+
+
+@pytest.mark.parametrize(
+    ("url", "most", "said"),
+    [
+        ("postgresql://h/d", 10, "up to 10 connections per worker"),
+        ("postgresql://h/d?max_size=1", 1, "up to 1 connection per worker"),
+        ("sqlite:///a.db", 5, "1 connection that writes, up to 4 that read, per"),
+        ("sqlite:///a.db?max_size=3", 3, "that writes, up to 2 that read, per"),
+        ("sqlite:///a.db?max_size=2", 2, "that writes, 1 that reads, per worker"),
+        ("sqlite:///a.db?max_size=1", 1, "(1 connection per worker)"),
+        ("sqlite://", 1, "in memory, of each worker its own"),
+        ("sqlite+aiosqlite:///:memory:", 1, "in memory, of each worker its own"),
+    ],
+)
+def test_the_banner_says_how_many_connections_there_are(url, most, said):
+    _core.configure_database("banner", url)
+    listed = {each["name"]: each for each in database.listed()}
+    assert listed["banner"]["max"] == most
+    assert said in database.line(listed["banner"])
 
 
 # --- Options ------------------------------------------------------------------
@@ -151,6 +173,13 @@ def test_pyproject(monkeypatch, tmp_path, table, expected):
         (["--db", "sqlite://", "--db", "default=sqlite:///b"], 'two of the name "def'),
         (["--db", f"postgresql://u:a@{SECRET}@h/d"], "@ as %40"),
         (["--db", "sqlite:///a?max_size=many"], "max_size"),
+        (["--db", "=sqlite://"], 'no name before the "="'),
+        (["--db", "a b=sqlite://"], '"a b" can\'t be the name'),
+        (["--db", "sqlite:a.db"], "or sqlite:///app.db"),
+        (["--db", "sqlite://a.db"], "has a host, which SQLite has not"),
+        (["--db", "sqlite:///a.db?mode=ro"], "parameters that we don't know"),
+        (["--db", "sqlite:///a.db "], "ends with a blank"),
+        (["--db", f"postgresql://u:{SECRET}@h/d?foo=1"], '"foo"'),
         (["--db", "sqlite:///a", "--db-min-size", "11"], "above its max_size of 10"),
         (["--db-max-size", "0"], "--db-max-size"),
         (["--db-statement-timeout", "-1"], "--db-statement-timeout"),
@@ -182,7 +211,7 @@ def test_without_one_a_file_is_used_and_said(inlay_run, native, tmp_path, comman
     running = inlay_run("native.c", *more, command=command)
     assert running.get("/answer").json() == 42
     assert running.log.count("no --db: using sqlite:///inlay.db") == 1
-    assert "Database: sqlite:///inlay.db (10 connections)" in running.log
+    assert "Database: sqlite:///inlay.db (1 connection that writes" in running.log
     assert (tmp_path / "inlay.db").exists()
 
 
@@ -266,9 +295,10 @@ def test_each_name_has_its_own_source(inlay_run, native, tmp_path):
     assert where(running, "/other") == "option.db"
 
 
-def test_a_variable_that_nobody_needs_breaks_nothing(inlay_run, write_app):
+@pytest.mark.parametrize("rest", [f"a@{SECRET}@h/d", f"{SECRET}@h/d\n"])
+def test_a_variable_that_nobody_needs_breaks_nothing(inlay_run, write_app, rest):
     folder = write_app("async def app(scope, receive, send):\n    pass\n")
-    env = {"DATABASE_URL": f"postgresql://u:a@{SECRET}@h/d"}
+    env = {"DATABASE_URL": f"postgresql://u:{rest}"}
     running = inlay_run("app:app", app_dir=folder, env=env)
     assert "DATABASE_URL is not used" in running.log
     assert SECRET not in running.log
@@ -300,6 +330,49 @@ def test_metrics_of_a_database(inlay_run, native):
     assert 'inlay_db_query_seconds_count{db="default"} 3' in page
     assert re.search(r'inlay_db_connections\{db="default"\} [1-9]', page)
     assert 'inlay_db_errors_total{db="default"} 0' in page
+
+
+@pytest.mark.parametrize("more", [[], ["--metrics-port", "0"]])
+def test_ctl_lists_databases(inlay_run, native, tmp_path, more):
+    native(ASKS)
+    control = str(tmp_path / "ctl")
+    options = ["--db", "sqlite:///a.db?max_size=3", "--control", control, *more]
+    running = inlay_run(
+        "native.c",
+        *options,
+        "--workers",
+        "2",
+        env={"DATABASE_URL_OTHER": f"postgresql://u:{SECRET}@127.0.0.1:1/d"},
+    )
+
+    def ctl(*arguments: str) -> str:
+        result = CliRunner().invoke(
+            cli.main, ["ctl", "--control", control, *arguments, "databases"]
+        )
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    for _ in range(4):
+        assert running.get("/answer").json() == 42
+    first, other = json.loads(ctl("--json"))["databases"]
+    assert first["name"] == "default" and first["url"] == "sqlite:///a.db"
+    assert (first["max"], first["statements"]) == (6, 4)
+    assert first["open"] == first["in_use"] + first["idle"] >= 1
+    assert (first["failed"], first["waiting"]) == (0, 0)
+    assert (other["name"], other["open"], other["max"]) == ("other", 0, 20)
+    shown = ctl()
+    assert SECRET not in shown
+    assert f"{first['open']} of 6 connections open" in shown
+    assert "4 statements" in shown
+
+
+def test_ctl_counts_what_failed(inlay_run, native, tmp_path):
+    native(ASKS.replace("select 6 * 7", "select * from nothing"))
+    control = str(tmp_path / "ctl")
+    running = inlay_run("native.c", "--db", "sqlite:///a.db", "--control", control)
+    assert running.get("/answer").status_code == 500
+    result = CliRunner().invoke(cli.main, ["ctl", "--control", control, "databases"])
+    assert "1 failed" in result.output
 
 
 # --- Programs of one's own ----------------------------------------------------
