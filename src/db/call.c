@@ -57,6 +57,8 @@ void inlay_db_fail(struct inlay_db *db,
         inlay_database_tell(db->database, "%.*s", inlay_str_arg(said));
         said = inlay_db_told(failure);
     }
+    if (db->context->error) /* the first one is the call's */
+        return;
     inlay_context_fail(db->context, failure->kind, said);
     db->context->may_retry = failure->may_retry;
     memcpy(db->context->sqlstate, failure->sqlstate, sizeof(failure->sqlstate));
@@ -445,10 +447,7 @@ static bool attempt(struct inlay_attempt *attempt)
         rollback(db);
     if (!again)
         return false;
-    db->context->error = INLAY_OK;
-    db->context->error_text = INLAY_STR("");
-    db->context->may_retry = false;
-    db->context->sqlstate[0] = '\0';
+    inlay_context_clear_error(db->context);
     return attempt_begin(attempt);
 }
 

@@ -4,6 +4,7 @@
  * cleans up after itself. Each has a thread for as long as it takes, and not
  * the pool's: that may be full of calls which wait for this very connection.
  */
+#include <dlfcn.h>
 #include <linux/close_range.h>
 #include <time.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #define AGAIN_MS 100    /* between them */
 #define REST_FIRST 100u /* ms */
 #define REST_MOST 5000u
+#define UNWINDER "libgcc_s.so.1" /* of pthread_cancel */
 
 /* --- Pauses --------------------------------------------------------------- */
 
@@ -187,6 +189,9 @@ static void *run_request(void *arg)
 
     if (close_range(3, ~0u, CLOSE_RANGE_UNSHARE) < 0)
         pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    /* Here, where there are descriptors: without it pthread_cancel ends the
+     * process. */
+    dlopen(UNWINDER, RTLD_LAZY);
     /* When it fails the statement goes on, up to its timeout. */
     PQcancel(job->cancel, job->why, sizeof(job->why));
     return NULL;
@@ -205,7 +210,8 @@ static void *run_cancel(void *arg)
     until.tv_nsec = (long)(due % 1000) * 1000000;
     if (inlay_thread_start(&thread, run_request, job) == 0 &&
         pthread_timedjoin_np(thread, NULL, &until) != 0) {
-        pthread_cancel(thread);
+        if (dlopen(UNWINDER, RTLD_LAZY | RTLD_NOLOAD))
+            pthread_cancel(thread);
         pthread_join(thread, NULL);
     }
     finish(job);

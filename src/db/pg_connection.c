@@ -324,13 +324,14 @@ static void bury(struct inlay_pg_connection *connection)
 }
 
 /* From the loop, whose event for it may be at hand; libpq may have closed the
- * socket already, which ended the watch as well. */
+ * socket already, which ended the watch as well: its number may be another
+ * one's. */
 static void unwatch(struct inlay_pg_connection *connection)
 {
     struct inlay_loop *loop = connection->lane->base.loop;
 
     inlay_alarm_stop(loop, &connection->alarm);
-    if (connection->watch.events)
+    if (PQsocket(connection->pg) >= 0)
         inlay_loop_watch(loop, &connection->watch, 0);
     connection->watch.events = 0;
     PQfinish(connection->pg);

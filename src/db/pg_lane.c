@@ -388,11 +388,10 @@ static void on_rested(struct inlay_alarm *alarm)
     lane->backoff.is_resting = false;
     lane->is_wanted = false;
     grow(lane);
-    if (lane->connecting || lane->backoff.is_resting)
-        return;
-    if (wanted && may_grow(lane))
+    if (wanted && !lane->connecting && !lane->backoff.is_resting)
         connect_one(lane);
-    else
+    /* No place for one, either: another lane may have one to give. */
+    if (!lane->connecting && !lane->backoff.is_resting)
         lane->backoff.why.kind = 0;
 }
 

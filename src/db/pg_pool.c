@@ -331,7 +331,9 @@ static void on_letter(struct inlay_mail *mail)
         inlay_list_append(&gifts, node);
     }
     lane->has_asked = !inlay_list_empty(&lane->share.asks);
-    lane->is_asked = others_ask(&database->pool, &lane->share);
+    /* That nobody does any more is on_trade's to find: it has to know of a
+     * promise. */
+    lane->is_asked |= others_ask(&database->pool, &lane->share);
     pthread_mutex_unlock(&database->lock);
     note(lane);
     attach_all(&gifts);
@@ -358,7 +360,9 @@ void inlay_pg_pool_join(struct inlay_pg_lane *lane)
     pthread_mutex_lock(&database->lock);
     inlay_list_append(&database->pool.lanes, &lane->share.node);
     count_lanes(&database->pool);
+    lane->is_asked = others_ask(&database->pool, &lane->share);
     pthread_mutex_unlock(&database->lock);
+    note(lane);
 }
 
 void inlay_pg_pool_leave(struct inlay_pg_lane *lane)

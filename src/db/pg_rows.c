@@ -129,9 +129,9 @@ static void fail_size(struct inlay_pg_connection *connection,
     connection->is_too_much = true;
     if (unit->order)
         inlay_failure_set(&unit->order->failure, INLAY_INTERNAL,
-                          "the rows are more than %zu KiB: ask for less at "
+                          "the rows are more than %zu MiB: ask for less at "
                           "once, or read them with inlay_each",
-                          most >> 10);
+                          most >> 20);
     /* Its error frees what libpq has. */
     inlay_pg_cancel(connection);
 }

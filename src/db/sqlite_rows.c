@@ -173,9 +173,9 @@ static void fail_size(const struct rowset *rows,
     /* A block of the arena is at most doubled: half full is as good as full. */
     if (rowset_size(rows) + rows->wanted > most / 4)
         inlay_failure_set(failure, INLAY_INTERNAL,
-                          "the rows are more than %zu KiB: ask for less at "
+                          "the rows are more than %zu MiB: ask for less at "
                           "once, or read them with inlay_each",
-                          most >> 10);
+                          most >> 20);
     else
         inlay_failure_set(failure, INLAY_NO_MEMORY,
                           "out of memory for the rows");

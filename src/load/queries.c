@@ -108,8 +108,10 @@ static struct inlay_error *read_result(const struct inlay_site *site,
             return inlay_records_wrong(
                 "%s is %s: %s", name_of(type), many ? "a slice" : "an optional",
                 ret->kind == INLAY_QUERY_EACH ? "name the type of one row"
-                : many                        ? "use inlay_all"
-                                              : "use inlay_maybe");
+                : many ? "use inlay_all, or a struct with that field for a "
+                         "column that is an array"
+                       : "use inlay_maybe, or a struct with that field for a "
+                         "column that may be NULL");
         break;
     case INLAY_QUERY_MAYBE:
         if (!maybe)

@@ -213,7 +213,7 @@ def test_too_many_rows_fail_alone(
         before = {pid for pid, _, _ in postgres.backends("inlay")}
         answer = server.client.get("/many", params={"mib": 2000})
         assert answer.status_code == 500
-        server.wait_logged("the rows are more than 262144 KiB")
+        server.wait_logged("the rows are more than 256 MiB")
         for path in PATHS:
             assert server.client.get(path).json() == 1
         assert {pid for pid, _, _ in postgres.backends("inlay")} == before

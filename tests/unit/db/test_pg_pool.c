@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -210,6 +211,83 @@ static void test_idle_connections_are_everybodys(void **state)
     close_both();
 }
 
+/* --- Lanes of one thread -------------------------------------------------- */
+
+static struct inlay_lane *open_another(void)
+{
+    struct inlay_lane *lane;
+
+    assert_null(inlay_lane_open(test.database, &test.loop, &lane));
+    return lane;
+}
+
+static void submit_in(struct inlay_lane *lane, struct ask *ask)
+{
+    struct inlay_lane *first = test.lane;
+
+    test.lane = lane;
+    submit(ask);
+    test.lane = first;
+}
+
+/* Whoever asks changes his mind twice before he is heard once. */
+static void test_a_promise_that_nobody_needs_any_more_ends(void **state)
+{
+    struct ask slow, ask;
+    struct inlay_lane *other;
+
+    (void)state;
+    open_lane((struct inlay_database_config){.max = 1, .pool_timeout = 1000});
+    other = open_another();
+    exec("select 1");
+    slow = query("select pg_sleep(0.2)");
+    submit(&slow);
+    ask = query(PID);
+    submit_in(other, &ask);
+    nap(20);
+    for (int i = 0; i < 2; i++) {
+        give_up(&ask);
+        submit_in(other, &ask);
+    }
+    give_up(&ask);
+    wait_all();
+    forget(&slow);
+    assert_true(number(PID) > 0);
+    inlay_lane_close(other);
+    close_lane();
+}
+
+/* It has the place that one waits for, and nobody has told it so. */
+static void test_a_lane_that_begins_later_gives_its_turn(void **state)
+{
+    struct inlay_lane *first, *last;
+    struct inlay_hold *hold;
+    struct ask early, late;
+
+    (void)state;
+    open_lane((struct inlay_database_config){.max = 1, .pool_timeout = 1000});
+    first = open_another();
+    late = make(INLAY_ORDER_BEGIN, "", NULL);
+    submit_in(first, &late);
+    wait_all();
+    hold = late.order.hold;
+    early = query(PID);
+    submit(&early);
+    nap(20);
+    last = open_another();
+    inlay_lane_close(first);
+    inlay_hold_release(hold);
+    late = query(PID);
+    submit_in(last, &late);
+    wait_all();
+    assert_ok(&late);
+    forget(&late);
+    assert_ok(&early);
+    forget(&early);
+    inlay_lane_close(last);
+    close_lane();
+}
+
 /* --- Many lanes ----------------------------------------------------------- */
 
 #define LANES 4
@@ -353,7 +431,7 @@ static void test_too_many_rows_are_an_error_of_their_statement(void **state)
     }
     wait_all();
     assert_int_equal(many.order.failure.kind, INLAY_INTERNAL);
-    assert_non_null(strstr(many.order.failure.text, "more than 1024 KiB"));
+    assert_non_null(strstr(many.order.failure.text, "more than 1 MiB"));
     assert_non_null(strstr(many.order.failure.text, "inlay_each"));
     assert_null(many.order.rows);
     for (int i = 0; i < 4; i++) {
@@ -445,6 +523,21 @@ static int count_descriptors(void)
     return count;
 }
 
+/* None is left to be opened. Returns how many there may be otherwise. */
+static struct rlimit use_up_descriptors(void)
+{
+    struct rlimit before, none;
+    int free_one = dup(0);
+
+    assert_true(free_one > 3);
+    close(free_one);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    none = before;
+    none.rlim_cur = (rlim_t)free_one;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
+}
+
 /* The server's first process, which takes new connections. */
 static pid_t postmaster(void)
 {
@@ -467,6 +560,7 @@ static void test_a_request_to_cancel_that_is_not_answered_ends(void **state)
 {
     struct inlay_pg_database *pg;
     struct inlay_hold *hold;
+    struct rlimit limit;
     struct ask ask;
     int threads, descriptors;
     pid_t pid = postmaster();
@@ -488,8 +582,10 @@ static void test_a_request_to_cancel_that_is_not_answered_ends(void **state)
     inlay_hold_release(hold);
     nap(30);
     assert_true(count_threads() > threads);
+    limit = use_up_descriptors();
     ask = query(PID);
     do_ask(&ask); /* once the statement has ended by itself */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_ok(&ask);
     forget(&ask);
     nap(150);
@@ -508,6 +604,8 @@ int test_pg_pool(void)
         cmocka_unit_test(test_a_lane_of_transactions_gives_its_turn),
         cmocka_unit_test(test_waiting_for_another_lane_has_an_end),
         cmocka_unit_test(test_idle_connections_are_everybodys),
+        cmocka_unit_test(test_a_promise_that_nobody_needs_any_more_ends),
+        cmocka_unit_test(test_a_lane_that_begins_later_gives_its_turn),
         cmocka_unit_test(test_many_lanes_have_one_limit),
         cmocka_unit_test(test_too_many_rows_are_an_error_of_their_statement),
         cmocka_unit_test(test_a_neighbour_that_is_cancelled_is_asked_again),

@@ -185,11 +185,14 @@ static void test_whatever_the_compiler(void **state)
 /* Line 6 onwards, and the whole message behind the folder. */
 static const char *const wrong[][2] = {
     {"inlay_one(db, users, \"x\");",
-     "6: inlay_one: users is a slice: use inlay_all"},
+     "6: inlay_one: users is a slice: use inlay_all, or a struct "
+     "with that field for a column that is an array"},
     {"inlay_one(db, maybe, \"x\");",
-     "6: inlay_one: maybe is an optional: use inlay_maybe"},
+     "6: inlay_one: maybe is an optional: use inlay_maybe, or a "
+     "struct with that field for a column that may be NULL"},
     {"inlay_one_dynamic(db, maybe, text);",
-     "6: inlay_one_dynamic: maybe is an optional: use inlay_maybe"},
+     "6: inlay_one_dynamic: maybe is an optional: use inlay_maybe, or a "
+     "struct with that field for a column that may be NULL"},
     {"inlay_each(db, users, row, \"x\") {}",
      "6: inlay_each: users is a slice: name the type of one row"},
     {"inlay_maybe(db, struct user, \"x\");",
