@@ -10,6 +10,7 @@
 #include "load/call.h"
 #include "serve/native_task.h"
 #include "serve/server.h"
+#include "serve/session.h"
 
 #include "base/banned.h"
 
@@ -282,10 +283,15 @@ static void on_alarm(struct inlay_alarm *alarm)
     inlay_native_wake(&task->call, INLAY_NATIVE_TIMER);
 }
 
+/* He had his second. What the function makes of a wait that is cut short is no
+ * answer: it goes nowhere. */
 static void on_parting(struct inlay_alarm *alarm)
 {
-    inlay_native_close(
-        &inlay_container_of(alarm, struct inlay_native_task, parting)->call);
+    struct inlay_native_task *task =
+        inlay_container_of(alarm, struct inlay_native_task, parting);
+
+    if (task->request)
+        inlay_session_abandon(inlay_session_of(task->request));
 }
 
 static void task_main(void *arg)
@@ -316,6 +322,7 @@ static struct inlay_native_task *task_create(struct inlay_request *request,
     task->alarm.on_ring = on_alarm;
     task->parting.on_ring = on_parting;
     begin(&task->call, request, &task->work);
+    task->call.context.sleep = inlay_native_sleep;
     inlay_context_leave(&task->call.context);
     task->call.task = task;
     task->coroutine =

@@ -79,6 +79,15 @@ static bool ends_by_close(const struct inlay_request *request)
            request->length < 0;
 }
 
+void inlay_session_abandon(struct inlay_session *session)
+{
+    bool until_close =
+        session->exchange && ends_by_close(&session->exchange->request);
+
+    abort_exchange(session);
+    cut(session, until_close);
+}
+
 /*
  * After anything happened: the end of input, and the right deadline.
  * `all_taken`: no bytes wait in conn->in.

@@ -128,6 +128,9 @@ void inlay_session_wrote(struct inlay_session *session, size_t len);
 
 /* Nothing more is read; ends when everything queued is written. */
 void inlay_session_close(struct inlay_session *session);
+/* The request in hand ends as if its client had gone (499), be it before its
+ * answer or in it; then the connection. */
+void inlay_session_abandon(struct inlay_session *session);
 
 /* A PENDING request goes on to this handler, as if it had come just now; a
  * body that was paused flows again. */

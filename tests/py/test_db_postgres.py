@@ -130,6 +130,13 @@ def test_a_slow_statement_ends_with_a_client_of_tcp(
         connection.shutdown(socket.SHUT_WR)
         assert b" 200 OK" in connection.recv(65536)  # it was quick enough
         connection.close()
+        for path in "/slow", "/slow-within":
+            connection = server.connect()
+            request = f"GET {path}?seconds=60 HTTP/1.1\r\nhost: a\r\n\r\n"
+            connection.sendall(request.encode())
+            connection.shutdown(socket.SHUT_WR)
+            assert connection.recv(65536) == b""  # and no answer is made up
+            connection.close()
 
 
 def test_neighbours_of_one_whose_client_left(server: UnixServer) -> None:
