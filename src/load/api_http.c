@@ -347,6 +347,8 @@ bool inlay_api_sleep(uint32_t ms)
 {
     struct inlay_context *context = inlay_context_current;
 
+    if (context && !context->http && context->sleep)
+        return context->sleep(context, ms);
     if (context && !context->error && !context->http)
         return block(context, ms);
     context = waiting("inlay_sleep");

@@ -107,8 +107,10 @@ struct inlay_context {
     struct inlay_str error_text; /* in the arena */
     /* NULL: the caller holds nothing that others wait for. */
     const struct inlay_waiting *waiting;
-    /* NULL: it answers no request (a call from Python, a state). */
+    /* NULL: it answers no request (a call from Python, a state), */
     const struct inlay_http_ops *http;
+    /* and then: how a coroutine sleeps; NULL: its thread does. */
+    bool (*sleep)(struct inlay_context *context, uint32_t ms);
     /* The blocks themselves are the arena's; freed by it unless taken. */
     struct inlay_owned_block *owned;
     /*
@@ -160,6 +162,15 @@ struct inlay_str inlay_context_print(struct inlay_context *context,
 void inlay_context_fail(struct inlay_context *context,
                         int kind,
                         struct inlay_str text);
+
+/* As if it had not failed. */
+static inline void inlay_context_clear_error(struct inlay_context *context)
+{
+    context->error = 0;
+    context->error_text = (struct inlay_str){NULL, 0};
+    context->may_retry = false;
+    context->sqlstate[0] = '\0';
+}
 
 /*
  * Takes the memory of an inlay_array of this call out of it: the caller

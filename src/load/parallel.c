@@ -89,7 +89,7 @@ static void check_error(struct loop *loop, size_t at)
     if (inlay_likely(!context->error))
         return;
     note_error(loop, at, context->error, context->error_text);
-    context->error = INLAY_OK;
+    inlay_context_clear_error(context);
 }
 
 static bool has_failed(struct loop *loop)

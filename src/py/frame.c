@@ -96,10 +96,7 @@ static void context_clean(struct inlay_context *context)
 {
     /* Defers may use the services: errors of theirs go the same way. */
     inlay_arena_reset(context->arena);
-    context->error = 0;
-    context->error_text = (struct inlay_str){NULL, 0};
-    context->may_retry = false;
-    context->sqlstate[0] = '\0';
+    inlay_context_clear_error(context);
     context->owned = NULL;
     context->dirty = false;
 }

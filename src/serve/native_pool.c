@@ -255,6 +255,9 @@ void inlay_native_pool_leave(struct inlay_io_thread *thread)
 
         inlay_coroutine_abandon(pooled->task->coroutine);
         inlay_list_remove(node);
+        /* Lanes that end still look at the loop's letters and alarms. */
+        inlay_loop_unpost(&thread->loop, &pooled->mail);
+        inlay_alarm_stop(&thread->loop, &pooled->task->parting);
         bool cancelled = inlay_workers_cancel(&pooled->job);
         refs += cancelled;
         if (cancelled || pooled->posted)

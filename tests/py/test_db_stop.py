@@ -166,6 +166,33 @@ void hears(inlay_db *db, struct heard *heard)
 }
 INLAY_ASYNC(hears);
 INLAY_GET("/hears", hears);
+
+/* Its letter comes when its thread has read the last one. */
+void comes_back(inlay_db *db, struct begun *begun)
+{
+    struct timespec moment = {0, 10000000};
+
+    (void)db;
+    (void)begun;
+    fclose(fopen(FOLDER "runs", "w"));
+    while (access(FOLDER "stops", F_OK) != 0)
+        nanosleep(&moment, NULL);
+    say("back");
+}
+INLAY_ASYNC(comes_back);
+INLAY_GET("/comes-back", comes_back);
+
+void keeps_the_thread(inlay_request *request)
+{
+    struct timespec moment = {0, 400000000};
+
+    fclose(fopen(FOLDER "waits", "w"));
+    (void)request;
+    inlay_sleep(60000);
+    fclose(fopen(FOLDER "stops", "w"));
+    nanosleep(&moment, NULL);
+}
+INLAY_GET("/keeps-the-thread", keeps_the_thread);
 """
 
 
@@ -200,6 +227,24 @@ def test_a_forced_stop_while_a_pools_function_has_a_transaction(
     )
     assert status == 0, err
     assert out.splitlines() == [ends, "[7]"], err
+
+
+def test_a_forced_stop_while_a_pools_function_comes_back(project, url):
+    """Of a client that has ended its side: there is an alarm, too."""
+    project.write("app.c", APP % project.folder)
+    runs = 'await asyncio.to_thread(wait, "runs")\n'
+    more = """
+    writer.write_eof()
+    other = await ask("/keeps-the-thread")
+    await asyncio.to_thread(wait, "waits")
+"""
+    assert runs in PROGRAM
+    status, out, err = project.run(
+        PROGRAM.replace(runs, runs + more) % {"url": url, "path": "/comes-back"},
+        DATABASE_URL=url,
+    )
+    assert status == 0, err
+    assert out.splitlines() == ["back", "[7]"], err
 
 
 # --- The end of a process -----------------------------------------------------

@@ -156,6 +156,11 @@ int64_t slow(inlay_db *db, double seconds)
     atomic_fetch_add(&calls, 1);
     SLOW
 }
+int64_t sleeps(inlay_db *db)
+{
+    inlay_sleep(1500);
+    return inlay_one(db, int64_t, "select 7");
+}
 int64_t later(inlay_db *db) { return inlay_one(db, int64_t, "select 1"); }
 INLAY_ASYNC(later);
 """
@@ -209,6 +214,7 @@ def add_routes(app):
     app.get("/listens")(fast.listens)
     app.get("/status")(fast.says_status)
     app.get("/slow")(fast.slow)
+    app.get("/sleeps")(fast.sleeps)
 
 
 app = fastapi.FastAPI(lifespan=lifespan)
@@ -427,10 +433,11 @@ def test_documents_agree(servers):
     assert one == other
 
 
-def test_a_slow_statement_holds_up_nobody(lifting):
+@pytest.mark.parametrize("path", ["/slow?seconds=1", "/sleeps"])
+def test_a_slow_one_holds_up_nobody(lifting, path):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         with lifting.new_client() as client:
-            slow = pool.submit(client.get, "/slow?seconds=1")
+            slow = pool.submit(client.get, path)
             time.sleep(0.1)
             answered = 0
             while not slow.done() and answered < 20:
