@@ -303,7 +303,8 @@ def _of_migrations(command: Any) -> Any:
             "--db",
             "url",
             metavar="URL",
-            help="postgresql://… or sqlite:///…  [default: DATABASE_URL]",
+            help="postgresql://…, sqlite:///…, or the name of one that a variable or "
+            "[tool.inlay] has.  [default: DATABASE_URL]",
         ),
     ):
         command = option(command)

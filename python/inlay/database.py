@@ -6,6 +6,7 @@ Of each name the first wins that says something: --db, INLAY_DB, DATABASE_URL
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 import threading
@@ -24,6 +25,7 @@ _NAMED = re.compile(r"([^=:/?@]*)=(.*)", re.DOTALL)
 _VARIABLE = re.compile(r"DATABASE_URL(?:_([A-Z0-9_]+))?")
 # Variables are others', too: a database that Inlay does not have is not for it.
 _OURS = re.compile(r"(?:postgres(?:ql)?|sqlite)(?:\+\w+)?://", re.IGNORECASE)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://")
 
 _READERS = 4  # of SQLite: INLAY_SQLITE_READERS
 
@@ -31,6 +33,7 @@ _lock = threading.RLock()
 _ready = False  # the environment and pyproject.toml have been read
 _falls_back = False  # `inlay dev`, or a C file as TARGET
 _speaks = True  # of several workers one says what all of them do
+_told: set[str] = set()  # the variables of which something was said
 _pretends = False  # only what is bound is asked for: nothing will be opened
 
 
@@ -56,17 +59,45 @@ def checked(text: str) -> tuple[str, str]:
 def of_environment(environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Names and URLs of the variables. DATABASE_URL_REPORTS is `reports`, or
     whatever other spelling somebody asks for by these letters."""
-    for variable, url in sorted(environ.items()):
-        found = _VARIABLE.fullmatch(variable)
+    for key, url in sorted(environ.items()):
+        found = _VARIABLE.fullmatch(key)
         if found and _OURS.match(url):
             yield (found[1] or "").lower(), url
 
 
+def passed_over(name: str, environ: Mapping[str, str]) -> str:
+    """Why the variable of that database is not used, without its URL; "": there
+    is none, or it is fine."""
+    url = environ.get(variable(name))
+    if not url or _OURS.match(url):
+        return ""
+    scheme = _SCHEME.match(url)
+    return (
+        f"{variable(name)} is set, but begins with neither postgresql:// nor sqlite://"
+        + (f", but with {scheme[1]}://" if scheme else "")
+    )
+
+
+def misspelt(name: str, environ: Mapping[str, str]) -> bool:
+    """Is that variable meant for Inlay, and no other database's? (postgre://)"""
+    if not passed_over(name, environ):
+        return False
+    word = re.match(r"\w*", environ[variable(name)].lower())
+    begins = word[0] if word else ""
+    return begins.startswith(("pg", "psql")) or bool(
+        difflib.get_close_matches(begins, ("postgresql", "postgres", "sqlite"))
+    )
+
+
 def without(texts: Sequence[str], environ: Mapping[str, str]) -> tuple[str, ...]:
-    """What a file says of those that the environment has nothing to say of."""
+    """What a file says of those that the environment has nothing to say of, and
+    was not meant to."""
     known = {name for name, _ in of_environment(environ)}
     return tuple(
-        text for text in texts if split(text)[0].lower().replace("-", "_") not in known
+        text
+        for text in texts
+        if (name := split(text)[0]).lower().replace("-", "_") not in known
+        and not misspelt(name, environ)
     )
 
 
@@ -143,7 +174,7 @@ def ensure_configured() -> None:
         own = {key: value for key, value in found.items() if key.startswith("db")}
         config = Config("", **own)
         _read_environment(numbers(config))
-        for text in config.db:
+        for text in without(config.db, os.environ):
             name, url = checked(text)
             if not _core.database_configured(name):
                 _core.configure_database(name, url, **numbers(config))
@@ -157,10 +188,11 @@ def _read_environment(told: dict[str, Any]) -> None:
             _core.configure_database(name, checked(url)[1], **told)
         except ValueError as error:
             # Maybe nobody here needs it.
-            log.warning("%s is not used: %s", _variable(name), error)
+            log.warning("%s is not used: %s", variable(name), error)
 
 
-def _variable(name: str) -> str:
+def variable(name: str) -> str:
+    """Which variable says where the database of that name is."""
     letters = name.upper().replace("-", "_")
     return f"DATABASE_URL_{letters}" if name else "DATABASE_URL"
 
@@ -175,7 +207,12 @@ def missing(name: str) -> None:
     with _lock:
         if _core.database_configured(name):
             return
-        if not name and _falls_back:
+        why = "" if _pretends else passed_over(name, os.environ)
+        if why and why not in _told and (_speaks or not _falls_back):
+            _told.add(why)
+            say = log.error if misspelt(name, os.environ) else log.warning
+            say("%s", why)
+        if not name and _falls_back and not (why and misspelt(name, os.environ)):
             if _speaks:
                 log.info("no --db: using %s", FALLBACK)
             _core.configure_database("", FALLBACK)
@@ -187,11 +224,6 @@ def missing(name: str) -> None:
                 return
         if _pretends:
             _core.configure_database(name, "sqlite://")
-        elif not _OURS.match(os.environ.get(_variable(name)) or "sqlite://"):
-            log.warning(
-                "%s is set, but begins with neither postgresql:// nor sqlite://",
-                _variable(name),
-            )
 
 
 def listed() -> list[dict[str, Any]]:

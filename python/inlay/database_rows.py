@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import json
 import keyword
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
@@ -65,8 +66,12 @@ def _dict_maker(names: tuple[str, ...], documents: tuple[int, ...]) -> Maker:
 
 
 def _model_maker(cls: Any, names: tuple[str, ...], documents: tuple[int, ...]) -> Maker:
-    """pydantic does the rest; a field that wants JSON as text gets that."""
-    fields = getattr(cls, "model_fields", {})
+    """pydantic does the rest; a field that wants JSON as text gets that, and one
+    that is no text gets what JSON in a text is."""
+    fields = dict(getattr(cls, "model_fields", {}))
+    for field in list(fields.values()):
+        if isinstance(field.validation_alias, str):
+            fields[field.validation_alias] = field
 
     def wants_text(name: str) -> bool:
         field = fields.get(name)
@@ -76,8 +81,42 @@ def _model_maker(cls: Any, names: tuple[str, ...], documents: tuple[int, ...]) -
         return text or field.annotation is str
 
     loaded = tuple(index for index in documents if not wants_text(names[index]))
+    texts = tuple(
+        name
+        for index, name in enumerate(names)
+        if index not in documents
+        and not wants_text(name)
+        and name in fields
+        and _is_document(fields[name].annotation)
+    )
     make = _dict_maker(names, loaded)
-    return lambda row: cls.model_validate(make(row))
+
+    def read(row: Row) -> Any:
+        values = make(row)
+        for name in texts:
+            # What is no JSON pydantic refuses, by its field.
+            with contextlib.suppress(ValueError):
+                values[name] = _loaded(values[name])
+        return cls.model_validate(values)
+
+    return read if texts else lambda row: cls.model_validate(make(row))
+
+
+def _is_document(annotation: Any) -> bool:
+    """Is the first that a text may become one that JSON has, and no text?"""
+    for each in map(_plain, _alternatives(_plain(annotation))):
+        if each in (None, type(None)):
+            continue
+        made = typing.get_origin(each) or each
+        if not isinstance(made, type) or issubclass(made, (str, bytes, enum.Enum)):
+            return False
+        if (
+            issubclass(made, (Sequence, Set, Mapping))
+            or hasattr(made, "model_validate")
+            or _parts_of(made) is not None
+        ):
+            return True
+    return False
 
 
 def _scalar_maker(

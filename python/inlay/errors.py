@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -40,10 +41,14 @@ async def answer_error(request: Any, error: Any) -> Any:
 
     from .logs import log
 
-    text = str(error) if error.status < 500 else ""
-    if text and error.detail:
+    text, status = str(error), error.status
+    if status >= 500:
+        # Busy is not broken: it passes, and may come often.
+        level = logging.WARNING if status == 503 else logging.ERROR
+        log.log(level, "%s: %s", request.url.path, text)
+        text = ""
+    elif text and error.detail:
         # The database's own words name what is stored: they are for the log.
         log.info("%s: %s", request.url.path, text)
         text = error.detail
-    detail = text or HTTPStatus(error.status).phrase
-    return JSONResponse({"detail": detail}, error.status)
+    return JSONResponse({"detail": text or HTTPStatus(status).phrase}, status)

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import click
 
 from . import _core, database, migrations, project
-from .migrations import MigrationError, kind_of
+from .migrations import Applied, Migration, MigrationError, kind_of
 from .options import OptionError
+
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 
 
 def _url(given: str | None) -> str:
-    """--db, INLAY_DB, DATABASE_URL, or [tool.inlay] db: the default database."""
-    if given:
+    """--db, or of INLAY_DB, DATABASE_URL and [tool.inlay] db the default database,
+    or the one that --db names."""
+    if given and not _NAME.fullmatch(given):
         return given
+    wanted = _folded(given if given and given != "default" else "")
     try:
         settings = project.settings("", True)
     except OptionError as error:
         raise click.UsageError(str(error), click.get_current_context()) from None
-    told = [
-        *map(database.split, os.environ.get("INLAY_DB", "").split()),
-        *database.of_environment(os.environ),
-        *map(database.split, settings.get("db", ())),
-    ]
+    told = [*map(database.split, os.environ.get("INLAY_DB", "").split())]
+    if not database.misspelt(wanted, os.environ):
+        told += database.of_environment(os.environ)
+        told += map(database.split, settings.get("db", ()))
     for name, url in told:
-        if not name:
+        if _folded(name) == wanted:
             return url
+    text = "which database? --db URL, or DATABASE_URL"
+    if wanted:
+        variable = database.variable(wanted)
+        text = f'no database is called "{given}": give its URL, or set {variable}'
+    why = database.passed_over(wanted, os.environ)
     raise click.UsageError(
-        "which database? --db URL, or DATABASE_URL", click.get_current_context()
+        f"{text} ({why})" if why else text, click.get_current_context()
     )
+
+
+def _folded(name: str) -> str:
+    """As a variable has it."""
+    return name.lower().replace("-", "_")
 
 
 def _configure(given: str | None) -> str:
@@ -44,11 +58,17 @@ def _configure(given: str | None) -> str:
     return url
 
 
+def _status(url: str, folder: Path) -> tuple[list[Applied], list[Migration]]:
+    if path := migrations.missing_file(url):
+        click.echo(f"{path} does not exist yet", err=True)
+    return migrations.status(url, folder)
+
+
 def migrate(folder: str, given: str | None, dry_run: bool) -> None:
     url, path = _configure(given), Path(folder)
     try:
         if dry_run:
-            for each in migrations.status(url, path)[1]:
+            for each in _status(url, path)[1]:
                 click.echo(f"would apply {each.path}")
             return
         count = migrations.migrate(
@@ -63,7 +83,7 @@ def migrate(folder: str, given: str | None, dry_run: bool) -> None:
 def status(folder: str, given: str | None) -> None:
     url = _configure(given)
     try:
-        applied, left = migrations.status(url, Path(folder))
+        applied, left = _status(url, Path(folder))
     except MigrationError as error:
         raise click.ClickException(str(error)) from None
     for each in applied:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import re
 import time
 from collections.abc import Callable, Iterator
@@ -87,9 +88,23 @@ def kind_of(url: str) -> str:
         return "postgresql"
     if scheme == "sqlite":
         return "sqlite"
+    # What has no scheme may begin with a password.
+    found = f', this one with "{scheme}://"' if "://" in url else ""
     raise MigrationError(
-        f'a database is postgresql://… or sqlite:///…, not "{scheme}:…"'
+        f"a database's URL begins with postgresql:// or sqlite://{found}; as "
+        "postgresql://app@localhost/app or sqlite:///app.db"
     )
+
+
+def missing_file(url: str) -> str:
+    """SQLite's file, if nobody has made it yet; "": it is there, or none."""
+    if kind_of(url) != "sqlite":
+        return ""
+    rest = url.partition("://")[2].partition("?")[0]
+    path = rest[1:]
+    if rest[:1] != "/" or path in ("", ":memory:") or os.path.exists(path):
+        return ""
+    return path
 
 
 # --- Files --------------------------------------------------------------------
@@ -278,6 +293,8 @@ def _session(url: str) -> Iterator[Session]:
 
 def status(url: str, folder: Path) -> tuple[list[Applied], list[Migration]]:
     """What was applied, and what is to be; changes nothing."""
+    if missing_file(url):
+        return [], read(folder, "sqlite")  # to open it would make it
     with _session(url) as session:
         session.begin()
         applied = session.applied() or []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import concurrent.futures
+import logging
 import textwrap
 
+import inlay
 import pytest
 
 from .databases.here import KINDS
@@ -154,6 +157,24 @@ def test_a_conflict_is_409(server):
     server.wait_logged(r"database: \S*fast\.c:\d+: .*(?i:unique)")
     assert server.client.get("/handler/49").status_code == 404
     assert server.client.post("/both/60").json() == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "level"),
+    [(inlay.Internal, "ERROR"), (inlay.Unavailable, "WARNING"), (inlay.NotFound, "")],
+)
+def test_what_a_client_is_not_told_is_logged(caplog, monkeypatch, kind, level):
+    from starlette.requests import Request
+
+    monkeypatch.setattr(logging.getLogger("inlay"), "propagate", True)
+    scope = {"type": "http", "path": "/x", "headers": [], "server": ("h", 80)}
+    with caplog.at_level("INFO", logger="inlay.error"):
+        error = kind("no column zz")
+        answer = asyncio.run(inlay.answer_error(Request(scope), error))
+    assert answer.status_code == error.status
+    said = [(each.levelname, each.getMessage()) for each in caplog.records]
+    assert said == ([(level, "/x: no column zz")] if level else [])
+    assert (b"zz" in answer.body) == (not level)
 
 
 def test_the_schema_has_no_database(server):

@@ -11,7 +11,7 @@ import threading
 import time
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 from uuid import UUID
 
 import inlay
@@ -246,6 +246,37 @@ def test_documents_are_json(db, kind):
     sql = f'select cast($1 as {cast}) as "user", cast($2 as {cast}) as lines'
     found = db.sync.one(Order, sql, order["user"], order["lines"])
     assert found == Order(User(1, "a"), [User(2, "b")])
+
+
+def test_models_have_documents_as_dataclasses_do(db, kind):
+    cast = "text" if kind == "sqlite" else "jsonb"
+
+    class Order(pydantic.BaseModel):
+        user: User
+        tags: list[str] | None
+        lines: Annotated[list[Model], pydantic.Field(min_length=1)]
+        more: dict[str, int] = pydantic.Field(alias="rest")
+        pair: tuple[int, str]
+        raw: pydantic.Json[list[int]]
+        note: str | list[int]
+
+    sql = (
+        f'select cast($1 as {cast}) as "user", cast($2 as {cast}) as tags, '
+        f"cast($3 as {cast}) as lines, cast($4 as {cast}) as rest, "
+        f"cast($5 as {cast}) as pair, cast($6 as {cast}) as raw, '[1]' as note"
+    )
+    first = ('{"id": 1, "name": "a"}', '["x", "y"]', '[{"id": 2, "name": "b"}]')
+    found = db.sync.one(Order, sql, *first, '{"k": 3}', '[4, "z"]', "[5]")
+    assert (found.user, found.tags) == (User(1, "a"), ["x", "y"])
+    assert (found.lines, found.note) == ([Model(id=2, name="b")], "[1]")
+    assert (found.more, found.pair, found.raw) == ({"k": 3}, (4, "z"), [5])
+
+    class Tagged(pydantic.BaseModel):
+        tags: list[str] | None
+
+    assert db.sync.one(Tagged, "select null as tags").tags is None
+    with pytest.raises(pydantic.ValidationError, match="tags"):
+        db.sync.one(Tagged, "select 'no json' as tags")
 
 
 def test_lists_are_arrays(db, kind):

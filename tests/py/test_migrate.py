@@ -116,11 +116,13 @@ def test_files_are_applied_in_order_and_once(place):
 
 def test_status_and_dry_run_change_nothing(place):
     place.write(_0001_users=USERS)
-    assert place.run("status") == (0, "pending  0001 users\n")
+    new = f"{place.folder}/app.db does not exist yet\n" * (place.kind == "sqlite")
+    assert place.run("status") == (0, new + "pending  0001 users\n")
     assert place.run("migrate", "--dry-run") == (
         0,
-        "would apply migrations/0001_users.sql\n",
+        new + "would apply migrations/0001_users.sql\n",
     )
+    assert not (place.folder / "app.db").exists()
     assert place.tables() == []
     place.run("migrate")
     place.write(_0002_more="create table more (id bigint)")
@@ -272,9 +274,39 @@ def test_what_is_wrong_with_the_command_is_said(place):
     assert status == 1 and "there is no folder nowhere" in out
     status, out = place.run("migrate", "--db", "mysql://x:secret@y/z")
     assert status == 1 and "secret" not in out
-    assert place.run("status") == (0, "there are no migrations\n")
+    status, out = place.run("migrate", "--db", "reports", url=False)
+    assert status == 2 and 'no database is called "reports"' in out
+    assert "DATABASE_URL_REPORTS" in out
+    status, out = place.run("status")
+    assert status == 0 and out.endswith("there are no migrations\n")
     status, out = place.run("migrate", "--db", place.url, url=False)
     assert (status, out) == (0, "nothing to apply\n")
+
+
+def test_a_database_of_another_name_has_its_own_migrations(tmp_path, monkeypatch):
+    place = Place(tmp_path, "sqlite:///app.db", "sqlite")
+    place.write(_0001_users=USERS)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.inlay.db]\nRe-ports = "sqlite:///reports.db"\n'
+    )
+    assert place.run("migrate", "--db", "re-ports")[0] == 0
+    assert (tmp_path / "reports.db").exists()
+    assert not (tmp_path / "app.db").exists()
+
+
+@pytest.mark.parametrize("command", ["migrate", "status"])
+def test_a_variable_that_is_passed_over_is_named(tmp_path, command):
+    place = Place(tmp_path, "mysql://u:secret@h/d", "sqlite")
+    status, out = place.run(command)
+    assert status == 2 and "which database?" in out
+    assert "DATABASE_URL is set, but begins with neither" in " ".join(out.split())
+    assert "mysql://" in out and "secret" not in out
+    (tmp_path / "pyproject.toml").write_text('[tool.inlay]\ndb = "sqlite:///a.db"\n')
+    assert place.run(command)[0] == 0
+    # Who wrote that has not meant the file's.
+    place.url = "postgre://u:secret@h/d"
+    status, out = place.run(command)
+    assert status == 2 and "postgre://" in out and "secret" not in out
 
 
 def test_an_unreachable_database_is_an_error(tmp_path):

@@ -107,6 +107,28 @@ def test_a_file_yields_to_variables():
     environ = {"DATABASE_URL": "sqlite://", "DATABASE_URL_RE_PORTS": "sqlite://"}
     assert database.without(given, environ) == ("other=sqlite:///c",)
     assert database.without(given, {"DATABASE_URL": "mysql://h"}) == given
+    assert database.without(given, {"DATABASE_URL": "postgre://h"}) == given[1:]
+
+
+@pytest.mark.parametrize(
+    ("url", "misspelt"),
+    [
+        ("postgre://h/d", True),
+        ("pgsql://h/d", True),
+        ("pg://h/d", True),
+        ("psql://h/d", True),
+        ("postgresql:/h/d", True),
+        ("sqlite3:///a.db", True),
+        ("postgresql+asyncpg://h/d", False),
+        ("sqlite:///a.db", False),
+        ("mysql+pymysql://h/d", False),
+        ("mssql://h/d", False),
+        ("mongodb://h/d", False),
+        ("", False),
+    ],
+)
+def test_what_was_meant_for_inlay_is_no_other_database(url, misspelt):
+    assert database.misspelt("", {"DATABASE_URL": url}) is misspelt
 
 
 @pytest.mark.parametrize(
@@ -248,6 +270,29 @@ def test_a_variable_that_is_no_url_is_named(inlay_run, native):
     )
     assert running.process.wait(30) == 1
     assert "DATABASE_URL is set, but begins with neither" in running.log
+
+
+def test_a_c_file_does_not_take_a_file_for_a_misspelt_variable(
+    inlay_run, native, tmp_path
+):
+    native(ASKS)
+    env = {"DATABASE_URL": f"postgre://u:{SECRET}@h/d"}
+    running = inlay_run("native.c", wait=False, env=env)
+    assert running.process.wait(30) == 1
+    assert running.log.count("DATABASE_URL is set, but begins with neither") == 1
+    assert "but with postgre://" in running.log
+    assert SECRET not in running.log
+    assert not (tmp_path / "inlay.db").exists()
+
+
+def test_a_c_file_says_which_variable_it_passes_over(inlay_run, native):
+    native(ASKS)
+    env = {"DATABASE_URL": f"mysql://u:{SECRET}@h/d"}
+    running = inlay_run("native.c", "--workers", "2", env=env)
+    assert running.get("/answer").json() == 42
+    assert running.log.count("DATABASE_URL is set, but begins with neither") == 1
+    assert "no --db: using sqlite:///inlay.db" in running.log
+    assert SECRET not in running.log
 
 
 @pytest.mark.parametrize("source", [ASKS, NAMED])
