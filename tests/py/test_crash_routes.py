@@ -107,7 +107,7 @@ def test_route_is_named(serve, way):
     server.wait_logged(
         rf"inlay: {number} in {where}, for {re.escape(route)} \(.*thread .*\)\n"
     )
-    assert time.monotonic() - started < 1 + (started - began)
+    assert time.monotonic() - started < 5 + (started - began)
     assert b"200 OK" in server.ask("/well")  # by the next worker
 
 
