@@ -1,10 +1,10 @@
 """Databases: what a request that asks PostgreSQL costs the server.
 
 A private PostgreSQL, 10 connections to it by its Unix socket, 32 HTTP
-connections: one row by its key, 20 rows, 20 updates one after the other in a
-transaction. C routes against FastAPI with asyncpg on uvicorn, and axum with
-deadpool-postgres. Rounds alternate between the servers; PostgreSQL's own time
-does not count. Before it is measured, every server gives the same bytes.
+connections: one row by its key, 20 rows, 20 updates in a transaction, one after
+the other or at once. C routes against FastAPI with asyncpg on uvicorn, and axum
+with deadpool-postgres. Rounds alternate between the servers; PostgreSQL's own
+time does not count. Before it is measured, every server gives the same bytes.
 """
 
 from __future__ import annotations
@@ -64,6 +64,7 @@ WORKS = {
     "many": Work("20 rows -> JSON", "/after", 20, ROWS // 20, AHEAD),
     # Requests at the same time have rows of their own.
     "update": Work("20 updates in a transaction", "/update", 20, ROWS // 20, AHEAD),
+    "batch": Work("the same, sent as one batch", "/batch", 20, ROWS // 20, AHEAD),
 }
 
 
@@ -98,7 +99,14 @@ def servers(url: str) -> dict[str, list[str]]:
 
 def answers(command: Sequence[str]) -> list[bytes]:
     port = free_port()
-    paths = ("/items/0", "/items/7", f"/items/{ROWS}", "/after/40", "/update/60")
+    paths = (
+        "/items/0",
+        "/items/7",
+        f"/items/{ROWS}",
+        "/after/40",
+        "/update/60",
+        "/batch/60",
+    )
     with serving(command, port, APPS):
         return [
             urllib.request.urlopen(f"http://127.0.0.1:{port}{path}").read()
@@ -115,7 +123,7 @@ def check(commands: dict[str, list[str]], postgres: Postgres) -> None:
         if found != before:
             raise SystemExit(f"{name} answers {found}, not {before}")
         total = postgres.psql("select sum(total) from counters", "bench")
-        if total != str(20 * number):
+        if total != str(40 * number):
             raise SystemExit(f"{name} has not updated: {total}")
     if json.loads(before[1])["score"] != 3.5 or len(json.loads(before[3])) != 20:
         raise SystemExit(f"all of them are wrong: {before}")

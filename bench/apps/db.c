@@ -41,3 +41,20 @@ struct updated update(inlay_db *db, int64_t after)
     return (struct updated){count};
 }
 INLAY_GET("/update/{after}", update);
+
+struct key {
+    int64_t id;
+};
+INLAY_SLICE(keys, struct key);
+
+struct updated batch(inlay_db *db, int64_t after)
+{
+    struct key rows[20];
+
+    for (int64_t i = 0; i < 20; i++)
+        rows[i].id = after + 1 + i;
+    return (struct updated){
+        inlay_batch(db, "update counters set total = total + 1 where id = $1",
+                    ((keys){rows, 20}))};
+}
+INLAY_GET("/batch/{after}", batch);

@@ -64,3 +64,11 @@ async def update(db: Database, after: int) -> Updated:
         for id in range(after + 1, after + 21):
             updated += await db.execute(sql, id) == "UPDATE 1"
     return Updated(updated=updated)
+
+
+@app.get("/batch/{after}")
+async def batch(db: Database, after: int) -> Updated:
+    sql = "update counters set total = total + 1 where id = $1"
+    ids = [(id,) for id in range(after + 1, after + 21)]
+    await db.executemany(sql, ids)  # in a transaction of its own
+    return Updated(updated=len(ids))

@@ -246,7 +246,9 @@ struct inlay_attempt {
 /*
  * inlay_batch(db, "insert into users (id, name) values ($1, $2)", rows): the
  * statement once for each struct of the slice, whose fields are $1, $2, … in
- * their order; the rows that all of them changed. In one transaction.
+ * their order; the rows that all of them changed. In one transaction. A compound
+ * literal takes parentheses of its own, ((users){rows, 20}), as every argument
+ * of these macros that has a comma.
  */
 #define inlay_batch(db, ...)                                                   \
     INLAY_QUERY_("inlay_batch", db, INLAY_QUERY_BATCH, int64_t, LITERAL,       \

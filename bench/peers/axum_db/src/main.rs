@@ -7,6 +7,7 @@ use axum::{
     Json, Router,
 };
 use deadpool_postgres::{Config, Pool, PoolConfig, PoolError, Runtime};
+use futures_util::future::try_join_all;
 use serde::Serialize;
 use tokio_postgres::{NoTls, Row};
 
@@ -86,6 +87,26 @@ async fn update(
     Ok(Json(Updated { updated }))
 }
 
+/// What is asked at once goes out at once: tokio-postgres pipelines it.
+async fn batch(
+    State(pool): State<Pool>,
+    Path(after): Path<i64>,
+) -> Result<Json<Updated>, Failure> {
+    let mut client = pool.get().await?;
+    let transaction = client.transaction().await?;
+    let sql = "update counters set total = total + 1 where id = $1";
+    let statement = transaction.prepare_cached(sql).await?;
+    let ids: Vec<i64> = (after + 1..=after + 20).collect();
+    let done = try_join_all(ids.iter().map(|id| {
+        let (transaction, statement) = (&transaction, &statement);
+        async move { transaction.execute(statement, &[id]).await }
+    }))
+    .await?;
+    transaction.commit().await?;
+    let updated = done.iter().sum();
+    Ok(Json(Updated { updated }))
+}
+
 fn main() -> std::io::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let port = arguments.next().expect("a port");
@@ -99,6 +120,7 @@ fn main() -> std::io::Result<()> {
         .route("/items/{id}", get(one))
         .route("/after/{after}", get(many))
         .route("/update/{after}", get(update))
+        .route("/batch/{after}", get(batch))
         .with_state(pool);
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
