@@ -81,7 +81,7 @@ _FAILURES = {
     "failed": "failed",
     "pool_timeouts": "without a connection in time",
     "connect_failures": "failed to connect",
-    "lost": "connections lost",
+    "lost": "broke off",
 }
 
 

@@ -38,7 +38,7 @@ _CREATE = {
     "applied_at timestamptz not null default now())",
     "sqlite": f"create table {TABLE} (number integer primary key, "
     "name text not null, checksum text not null, "
-    "applied_at text not null default current_timestamp)",
+    "applied_at text not null default (current_timestamp || '+00'))",
 }
 _EXISTS = {
     "postgresql": f"select to_regclass('{TABLE}') is not null",
