@@ -163,7 +163,8 @@ struct inlay_pg_lane {
     struct inlay_later deliver;
     struct inlay_alarm patience; /* of those that wait */
     struct inlay_pg_backoff backoff;
-    bool is_wanted; /* an order failed for want of a connection */
+    uint64_t asked_at; /* ms; 0: something has come since */
+    bool is_wanted;    /* an order failed for want of a connection */
     bool is_ending;
     uint64_t warned_at; /* ms */
     struct inlay_list jobs;

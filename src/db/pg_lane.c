@@ -12,6 +12,8 @@
 
 #define QUICK_DEPTH 4 /* most orders on a connection while others are idle */
 #define QUICK_MS 2    /* since its last answer, or it seems stuck */
+#define HOPE_MS 5     /* for another lane's, then it shares its own */
+#define ASK_MS 50     /* between two questions that were of no use */
 #define WARN_MS 5000  /* between two warnings */
 #define TEXTS ((size_t)1 << 30) /* bytes of a statement with its parameters */
 
@@ -198,6 +200,20 @@ static bool is_quick(const struct inlay_pg_lane *lane,
            lane->base.loop->now - connection->progress <= QUICK_MS;
 }
 
+/* Other lanes have connections, too. One that is idle there comes in a moment,
+ * where what is under way here may take seconds. */
+static bool may_hope(struct inlay_pg_lane *lane)
+{
+    uint64_t now = lane->base.loop->now;
+
+    if (lane->count >= lane->database->pool.max || inlay_pg_pool_has_room(lane))
+        return false;
+    if (!lane->has_asked &&
+        (inlay_pg_is_short(lane) || now - lane->asked_at >= ASK_MS))
+        inlay_pg_pool_ask(lane);
+    return lane->has_asked && now - lane->asked_at < HOPE_MS;
+}
+
 /* For an order that shares: behind a few quick ones, then an idle one, else the
  * one with the fewest. A slow statement holds up those behind it. */
 static struct inlay_pg_connection *choose(struct inlay_pg_lane *lane)
@@ -222,10 +238,7 @@ static struct inlay_pg_connection *choose(struct inlay_pg_lane *lane)
     if (!best || best->norders >= INLAY_PG_DEPTH || !inlay_pg_has_room(best) ||
         may_grow(lane))
         return NULL;
-    if (inlay_unlikely(inlay_pg_is_short(lane) && !lane->has_asked) &&
-        !inlay_pg_pool_has_room(lane))
-        inlay_pg_pool_ask(lane);
-    return best;
+    return may_hope(lane) ? NULL : best;
 }
 
 /* For one that needs it alone: a reserved one at best. */

@@ -137,6 +137,7 @@ bool inlay_pg_pool_ask(struct inlay_pg_lane *lane)
     pthread_mutex_lock(&database->lock);
     bool is_full = atomic_load(&pool->open) >= pool->max;
     if (is_full && inlay_list_empty(&lane->share.asks)) {
+        lane->asked_at = lane->base.loop->now;
         inlay_list_append(&pool->askers, &lane->share.asks);
         inlay_list_for_each (node, &pool->lanes) {
             struct inlay_pg_share *other =
@@ -336,6 +337,8 @@ static void on_letter(struct inlay_mail *mail)
     lane->is_asked |= others_ask(&database->pool, &lane->share);
     pthread_mutex_unlock(&database->lock);
     note(lane);
+    if (!inlay_list_empty(&gifts))
+        lane->asked_at = 0;
     attach_all(&gifts);
     inlay_pg_lane_pump(lane);
     inlay_pg_lane_deliver(lane);

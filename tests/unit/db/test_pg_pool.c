@@ -211,6 +211,50 @@ static void test_idle_connections_are_everybodys(void **state)
     close_both();
 }
 
+/* Nothing waits for a slow statement while another lane has an idle one. */
+static void test_nothing_waits_behind_a_slow_one(void **state)
+{
+    struct ask slow[4], ask;
+    struct far fars[3];
+
+    (void)state;
+    open_both((struct inlay_database_config){.max = 4});
+    for (int i = 0; i < 3; i++)
+        submit_far(&fars[i], query("select pg_sleep(0.02)"));
+    wait_all();
+    for (int i = 0; i < 3; i++)
+        forget(&fars[i].ask);
+    exec("select 1");
+    assert_int_equal(stat_of(&test.database->own_stats.connected), 4);
+    nap(150);
+    /* This lane has one; those that come are slow, too, the last one is not. */
+    for (int i = 0; i < 3; i++) {
+        slow[i] = query("select pg_sleep(1)::text");
+        submit(&slow[i]);
+        nap(20);
+    }
+    ask = query(PID);
+    submit(&ask);
+    while (!ask.done)
+        nap(2);
+    forget(&ask);
+    for (int i = 0; i < 3; i++)
+        assert_false(slow[i].done);
+    /* All are busy now, here and there: it waits. */
+    slow[3] = query("select pg_sleep(1)::text");
+    submit(&slow[3]);
+    submit(&ask);
+    wait_all();
+    assert_ok(&ask);
+    forget(&ask);
+    for (int i = 0; i < 4; i++) {
+        assert_ok(&slow[i]);
+        forget(&slow[i]);
+    }
+    assert_int_equal(stat_of(&test.database->own_stats.connected), 4);
+    close_both();
+}
+
 /* --- Lanes of one thread -------------------------------------------------- */
 
 static struct inlay_lane *open_another(void)
@@ -604,6 +648,7 @@ int test_pg_pool(void)
         cmocka_unit_test(test_a_lane_of_transactions_gives_its_turn),
         cmocka_unit_test(test_waiting_for_another_lane_has_an_end),
         cmocka_unit_test(test_idle_connections_are_everybodys),
+        cmocka_unit_test(test_nothing_waits_behind_a_slow_one),
         cmocka_unit_test(test_a_promise_that_nobody_needs_any_more_ends),
         cmocka_unit_test(test_a_lane_that_begins_later_gives_its_turn),
         cmocka_unit_test(test_many_lanes_have_one_limit),
