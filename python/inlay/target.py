@@ -6,7 +6,7 @@ served without an ASGI application.
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import inspect
 import os
 import sys
@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from . import recipe
+from . import built, recipe
 from .config import Config
 from .errors import CompileError
 from .logs import log
@@ -96,12 +96,16 @@ def _load_c(config: Config) -> None:
     else:
         raise TargetError(f"there is no file {config.target}")
     add_app_dir(os.path.dirname(path))
-    _import(os.path.splitext(os.path.basename(path))[0], config)
+    _import(os.path.splitext(os.path.basename(path))[0], config, path)
 
 
-def _import(name: str, config: Config) -> Any:
+def _import(name: str, config: Config, source: str = "") -> Any:
     try:
+        if source:
+            _refuse_other(name, source)
         return importlib.import_module(name)
+    except TargetError:
+        raise
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(error.name + ".")):
             folder = os.path.abspath(config.app_dir or ".")
@@ -117,6 +121,31 @@ def _import(name: str, config: Config) -> Any:
         raise TargetError(_failed(name)) from None
     except Exception:
         raise TargetError(_failed(name)) from None
+
+
+def _refuse_other(name: str, source: str) -> None:
+    """Before it is imported: would `import name` be another file?
+
+    That one is not replaced by ours, as others need it: say so instead.
+    """
+    if name in sys.modules:
+        found = getattr(sys.modules[name], "__file__", None)
+    else:
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            return  # the import says why
+        found = spec.origin
+    if found and os.path.exists(found):
+        own = source
+        if found.endswith(".py") and built.is_shim(found):
+            own = os.path.splitext(source)[0] + ".py"
+        if os.path.exists(own) and os.path.samefile(found, own):
+            return
+    raise TargetError(
+        f"{source} can't be served: Python has another module called {name}"
+        + (f" ({found})" if found else "")
+        + ": give the file another name"
+    )
 
 
 def _failed(name: str) -> str:

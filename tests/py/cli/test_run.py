@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import subprocess
 import threading
 import time
 
 import httpx
 import pytest
+
+from .conftest import INLAY
 
 HELLO = """
 async def app(scope, receive, send):
@@ -87,6 +90,61 @@ def test_a_target_that_cannot_be_served(inlay_run, write_app, target, source, me
     server = inlay_run(target, app_dir=write_app(source), wait=False)
     assert server.process.wait(20) == 1
     assert message in server.log
+
+
+ROUTE = """#include <inlay.h>
+int64_t one(int64_t a) { return a; }
+INLAY_GET("/one", one);
+"""
+
+
+# Imported already, by Inlay, not yet, built in, of a package, and one that says
+# so when it is imported.
+@pytest.mark.parametrize("name", ["queue", "inlay", "wave", "time", "pytest", "this"])
+def test_a_c_file_named_as_another_module_is_refused(tmp_path, name):
+    (tmp_path / f"{name}.c").write_text(ROUTE)
+    ended = routes(tmp_path, f"{name}.c")
+    assert ended.returncode == 1
+    assert f"{name}.c can't be served: " in ended.stderr
+    assert f"another module called {name}" in ended.stderr
+    assert "give the file another name" in ended.stderr
+    assert ended.stdout == ""
+
+
+def routes(folder, target):
+    command = [str(INLAY), "routes", target]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("options", [(), ("--preload",)])
+def test_run_ends_for_a_c_file_named_as_another_module(inlay_run, tmp_path, options):
+    (tmp_path / "queue.c").write_text(ROUTE)
+    server = inlay_run("queue.c", *options, wait=False)
+    assert server.process.wait(20) == 1
+    assert "queue.c can't be served: Python has another module called" in server.log
+
+
+def test_a_c_file_beside_a_python_file_of_its_name(tmp_path):
+    (tmp_path / "fast.c").write_text(ROUTE)
+    (tmp_path / "fast.py").write_text("print('imported')")
+    ended = routes(tmp_path, "fast.c")
+    assert ended.returncode == 1
+    assert f"called fast ({tmp_path}/fast.py): give" in ended.stderr
+    assert "imported" not in ended.stdout
+    # Unless all that the Python file does is to load the module.
+    subprocess.run([str(INLAY), "build", "fast.c"], cwd=tmp_path, check=True)
+    shim = "__import__('inlay').load_built(__name__, __file__)"
+    (tmp_path / "fast.py").write_text(shim)
+    assert "/one" in routes(tmp_path, "fast.c").stdout
+
+
+def test_a_c_file_through_a_link(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real/fast.c").write_text(ROUTE)
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "quick.c").symlink_to("real/fast.c")
+    assert "/one" in routes(tmp_path, "link/fast.c").stdout
+    assert "quick.one" in routes(tmp_path, "quick.c").stdout
 
 
 def test_compile_error_ends_the_start(inlay_run, write_app):
