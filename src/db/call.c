@@ -30,9 +30,11 @@ struct inlay_str inlay_db_told(const struct inlay_failure *failure)
 {
     if (!failure->is_private || inlay_error_kind_status(failure->kind) >= 500)
         return inlay_str_from(failure->text);
-    return failure->kind == INLAY_CONFLICT
-               ? INLAY_STR("it conflicts with what is stored")
-               : INLAY_STR("the database does not take one of the values");
+    if (failure->kind != INLAY_CONFLICT)
+        return INLAY_STR("the database does not take one of the values");
+    return failure->may_retry
+               ? INLAY_STR("it conflicts with another request: try again")
+               : INLAY_STR("it conflicts with what is stored");
 }
 
 void inlay_db_fail(struct inlay_db *db,

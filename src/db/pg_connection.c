@@ -234,6 +234,7 @@ void inlay_pg_connection_settle(struct inlay_pg_connection *connection)
         return;
     }
     connection->is_cleaned = false;
+    connection->is_open = connection->is_undone = false;
     connection->cancels = 0;
     connection->use = INLAY_PG_FREE;
     if (inlay_unlikely(connection->lane->owes)) {
@@ -241,6 +242,8 @@ void inlay_pg_connection_settle(struct inlay_pg_connection *connection)
         connection->is_promised = true;
     }
     inlay_pg_connection_count(connection);
+    if (inlay_unlikely(connection->is_changed))
+        inlay_pg_session_reset(connection);
 }
 
 /* --- Ends ----------------------------------------------------------------- */
@@ -453,22 +456,6 @@ static void ignore_notice(void *arg, const PGresult *result)
     (void)result;
 }
 
-/* What the server has to know first; an error of it is the first statement's
- * to find. */
-static void set_up(struct inlay_pg_connection *connection)
-{
-    const struct inlay_database_config *config =
-        &connection->lane->base.database->config;
-    char sql[64];
-
-    if (config->statements == UINT32_MAX ||
-        config->statement_timeout == UINT32_MAX)
-        return;
-    snprintf(sql, sizeof(sql), "set statement_timeout = %u",
-             config->statement_timeout);
-    inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL, sql);
-}
-
 static void init(struct inlay_pg_connection *connection,
                  struct inlay_pg_lane *lane,
                  PGconn *made,
@@ -520,6 +507,6 @@ struct inlay_pg_connection *inlay_pg_connection_create(
     }
     inlay_alarm_set(lane->base.loop, &connection->alarm, 20);
     if (inlay_pg_flush(connection))
-        set_up(connection);
+        inlay_pg_session_set_up(connection);
     return connection;
 }

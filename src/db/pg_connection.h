@@ -113,6 +113,9 @@ struct inlay_pg_connection {
     bool is_busy;      /* as it is counted */
     bool begins;       /* `begin` has to be sent before the next order */
     bool is_beginning; /* it was sent, and not answered yet */
+    bool is_open;      /* the transaction of its hold has begun */
+    bool is_undone;    /* and one of its statements has ended it */
+    bool is_changed;   /* a setting of its session was: for all that follow */
     bool is_cleaned;   /* a rollback was sent on the way back */
     bool blocks;       /* PQflush wants EPOLLOUT */
     char begin[INLAY_PG_BEGIN];
@@ -208,6 +211,29 @@ void inlay_pg_read(struct inlay_pg_connection *connection);
 void inlay_pg_order_failed(struct inlay_order *order,
                            const PGresult *result,
                            unsigned offset);
+
+/* --- What users' SQL does to its session (pg_session.c) ---------------------- */
+
+/* What the server has to know first; an error of it is the first statement's to
+ * find. */
+void inlay_pg_session_set_up(struct inlay_pg_connection *connection);
+
+/* SET and RESET are taken back; three units. */
+void inlay_pg_session_reset(struct inlay_pg_connection *connection);
+
+/* A command was done, of `order` (NULL: of a script, or nobody's any more): does
+ * it change a setting? */
+void inlay_pg_session_tag(struct inlay_pg_connection *connection,
+                          PGresult *result,
+                          const struct inlay_order *order);
+
+/* A unit of a hold has ended: is its transaction still open? */
+void inlay_pg_session_unit(struct inlay_pg_connection *connection,
+                           enum inlay_order_kind asked);
+
+/* False: the transaction that the order is meant for has ended; its failure. */
+bool inlay_pg_session_may(const struct inlay_pg_connection *connection,
+                          struct inlay_order *order);
 
 /* --- What orders are sent as (pg_send.c, pg_batch.c, pg_copy.c, pg_cursor.c) - */
 

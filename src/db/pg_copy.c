@@ -202,6 +202,7 @@ static void take(struct inlay_pg_connection *connection, PGresult *result)
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
+        inlay_pg_session_tag(connection, result, NULL);
         special->changed += inlay_pg_changed(result);
         break;
     case PGRES_BAD_RESPONSE:
@@ -232,8 +233,15 @@ static void end(struct inlay_pg_connection *connection)
     if (special.begins && special.failed &&
         PQtransactionStatus(connection->pg) == PQTRANS_IDLE)
         connection->begins = true;
+    else
+        connection->is_open |= special.begins;
+    inlay_pg_session_unit(connection, special.asked);
     if (!special.order)
         return;
+    if (connection->is_undone && !special.order->failure.kind)
+        inlay_failure_set(&special.order->failure, INLAY_INTERNAL,
+                          "the script ends the transaction that it runs in: "
+                          "leave out begin, commit and rollback");
     special.order->changed = special.changed;
     inlay_pg_order_done(connection->lane, special.order);
 }

@@ -119,7 +119,7 @@ void inlay_pg_failure(const PGresult *result,
     const struct kind_of *kind = kind_of(state);
     memcpy(ret->sqlstate, state, sizeof(ret->sqlstate));
     ret->may_retry = kind->may_retry;
-    ret->is_private = !kind->may_retry; /* those texts are always the same */
+    ret->is_private = true;
     if (kind->kind != INLAY_INTERNAL)
         inlay_failure_set(ret, kind->kind, "%s", line);
     else if (position > offset)

@@ -344,6 +344,11 @@ void inlay_pg_start(struct inlay_pg_connection *connection,
                     bool took)
 {
     order->driver = connection;
+    if (inlay_unlikely(order->kind != INLAY_ORDER_CLOSE &&
+                       !inlay_pg_session_may(connection, order))) {
+        inlay_pg_order_done(connection->lane, order);
+        return;
+    }
     if (inlay_unlikely(has_to_wait(connection, order))) {
         inlay_list_append(&connection->own, &order->node);
         return;

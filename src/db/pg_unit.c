@@ -151,6 +151,7 @@ static void take_own(struct inlay_pg_connection *connection,
     }
     if (unit->statement)
         unit->statement->reads = inlay_pg_reads(result);
+    inlay_pg_session_tag(connection, result, unit->order);
     if (!unit->order) {
         PQclear(result);
         return;
@@ -185,6 +186,8 @@ static void take_good(struct inlay_pg_connection *connection,
     if (unit->kind != INLAY_PG_ORDER) {
         PQclear(result);
     } else if (inlay_unlikely(unit->before)) {
+        connection->is_open |=
+            connection->is_beginning && connection->use == INLAY_PG_HELD;
         connection->is_beginning = false; /* that comes first */
         if (--unit->before == 0 && unit->prepares) {
             unit->statement->is_ready = true;
@@ -282,6 +285,7 @@ static void end_order(struct inlay_pg_connection *connection,
         connection->is_beginning = false;
         connection->begins = true; /* it failed: the next one has to, too */
     }
+    inlay_pg_session_unit(connection, unit->asked);
     if (unit->statement && end_statement(connection, unit))
         return;
     if (inlay_unlikely(unit->failed &&
@@ -334,6 +338,10 @@ static void end_unit(struct inlay_pg_connection *connection)
     case INLAY_PG_ROLLBACK:
         break;
     }
+    /* Others follow at once; a hold's setting lasts as long as that. */
+    if (inlay_unlikely(connection->is_changed) && connection->pg &&
+        connection->use == INLAY_PG_FREE && inlay_pg_has_room(connection))
+        inlay_pg_session_reset(connection);
 }
 
 static void take(struct inlay_pg_connection *connection, PGresult *result)

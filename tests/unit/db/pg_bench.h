@@ -74,5 +74,6 @@ int test_pg_failures(void);
 int test_pg_listen(void);
 int test_pg_pool(void);
 int test_pg_sharing(void);
+int test_pg_session(void);
 
 #endif

@@ -22,5 +22,5 @@ int main(void)
     cmocka_set_test_filter(getenv("INLAY_TEST_ONLY"));
     return test_pg_statements() + test_pg_transactions() + test_pg_rows() +
            test_pg_failures() + test_pg_listen() + test_pg_pool() +
-           test_pg_sharing();
+           test_pg_sharing() + test_pg_session();
 }
