@@ -34,6 +34,13 @@ void inlay_mem_tune(void)
 #endif
 }
 
+void inlay_mem_trim(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 void inlay_mem_fail_after(long count)
 {
     mem_budget = count < 0 ? -1 : count;

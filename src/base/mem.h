@@ -21,6 +21,10 @@ void inlay_free(void *ptr);
  */
 void inlay_mem_tune(void);
 
+/* What lies free in the allocator goes back to the kernel: after much was freed
+ * that is seldom needed. Milliseconds per 100 MiB. Any thread. */
+void inlay_mem_trim(void);
+
 /*
  * Tests only: let `count` further allocations of this thread succeed, then
  * fail every one; a negative count turns the switch off.

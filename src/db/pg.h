@@ -305,11 +305,8 @@ struct inlay_rowset *inlay_pg_rowset(PGresult *result);
  * statement whose rows are too many. The connection may be lost by that. */
 void inlay_pg_rows_more(struct inlay_pg_connection *connection);
 
-static inline void inlay_pg_rows_end(struct inlay_pg_connection *connection)
-{
-    connection->pieces = 0;
-    connection->is_too_much = false;
-}
+/* It has ended. */
+void inlay_pg_rows_end(struct inlay_pg_connection *connection);
 
 int64_t inlay_pg_changed(PGresult *result);
 /* Is it a SELECT's, by its tag? */

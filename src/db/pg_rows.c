@@ -4,10 +4,13 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "base/mem.h"
 #include "db/pg.h"
 #include "db/pg_types.h"
 
 #include "base/banned.h"
+
+#define LARGE ((size_t)16 << 20) /* bytes of a result */
 
 /* Within the result's memory (PQresultAlloc): it goes with it. */
 struct rows {
@@ -46,7 +49,12 @@ static const char *cell(const struct inlay_rowset *rows,
 
 static void destroy(struct inlay_rowset *rows)
 {
-    PQclear(inlay_container_of(rows, struct rows, base)->result);
+    PGresult *result = inlay_container_of(rows, struct rows, base)->result;
+    bool is_large = PQresultMemorySize(result) >= LARGE;
+
+    PQclear(result);
+    if (inlay_unlikely(is_large))
+        inlay_mem_trim();
 }
 
 static const struct inlay_rowset_ops ops = {
@@ -156,4 +164,13 @@ void inlay_pg_rows_more(struct inlay_pg_connection *connection)
         inlay_pg_connection_lose(connection, "its rows are too many, and a "
                                              "request to cancel is of no use");
     }
+}
+
+void inlay_pg_rows_end(struct inlay_pg_connection *connection)
+{
+    connection->pieces = 0;
+    if (inlay_likely(!connection->is_too_much))
+        return;
+    connection->is_too_much = false;
+    inlay_mem_trim();
 }
