@@ -89,6 +89,11 @@ def _model_maker(cls: Any, names: tuple[str, ...], documents: tuple[int, ...]) -
         and name in fields
         and _is_document(fields[name].annotation)
     )
+    reals = {
+        name: reader(float, f"column {name}", f"{cls.__name__}.{name}", False)
+        for name in names
+        if name in fields and _is_real(fields[name].annotation)
+    }
     make = _dict_maker(names, loaded)
 
     def read(row: Row) -> Any:
@@ -97,9 +102,19 @@ def _model_maker(cls: Any, names: tuple[str, ...], documents: tuple[int, ...]) -
             # What is no JSON pydantic refuses, by its field.
             with contextlib.suppress(ValueError):
                 values[name] = _loaded(values[name])
+        for name, check in reals.items():
+            # pydantic would round it.
+            if check is not None and type(values[name]) is int:
+                check(values[name])
         return cls.model_validate(values)
 
-    return read if texts else lambda row: cls.model_validate(make(row))
+    return read if texts or reals else lambda row: cls.model_validate(make(row))
+
+
+def _is_real(annotation: Any) -> bool:
+    """Is it float, or float | None?"""
+    kinds = {_plain(each) for each in _alternatives(_plain(annotation))}
+    return kinds - {None, type(None)} == {float}
 
 
 def _is_document(annotation: Any) -> bool:
@@ -283,10 +298,10 @@ def reader(
                 f"{column} is null, but {wanted}: make it {text} | None, "
                 "or select coalesce(…)"
             )
-        return wrong(
-            f"{column} has a value of {type(value).__name__}, which does "
-            f"not fit: {wanted}"
-        )
+        shown = f"a value of {type(value).__name__}"
+        if type(value) is int and value.bit_length() <= 64:
+            shown = f"the value {value}"
+        return wrong(f"{column} has {shown}, which does not fit: {wanted}")
 
     def read(value: Any) -> Any:
         if value is None:
@@ -404,9 +419,19 @@ def _integer(value: Any) -> int:
 
 
 def _real(value: Any) -> float:
-    if isinstance(value, (int, float, str)):
-        return float(value)
-    raise ValueError
+    if not isinstance(value, (int, float, str)):
+        raise ValueError
+    if isinstance(value, int) and not _is_exact(value):
+        raise ValueError
+    return float(value)
+
+
+def _is_exact(value: int) -> bool:
+    """Is it the same as a float?"""
+    try:
+        return float(value) == value
+    except OverflowError:  # of JSON
+        return False
 
 
 def _boolean(value: Any) -> bool:

@@ -76,6 +76,7 @@ void inlay_arena_reset(struct inlay_arena *arena)
     }
     arena->at = arena->end = NULL;
     arena->size = 0;
+    arena->full = false;
     if (keep) {
         keep->next = NULL;
         arena->blocks = keep;
@@ -98,8 +99,10 @@ void *inlay_arena_alloc_slow(struct inlay_arena *arena, size_t size)
     size_t need = rounded + sizeof(struct inlay_arena_block);
 
     if (rounded < size || need < rounded || arena->size > arena->limit ||
-        need > arena->limit - arena->size)
+        need > arena->limit - arena->size) {
+        arena->full = true;
         return NULL;
+    }
     size_t whole = block_size(arena, need);
     whole = inlay_min(whole, arena->limit - arena->size);
     struct inlay_arena_block *block = inlay_malloc(whole);

@@ -5,6 +5,7 @@
 #ifndef INLAY_BASE_ARENA_H
 #define INLAY_BASE_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -21,6 +22,7 @@ struct inlay_arena {
     struct inlay_arena_defer *defers; /* newest first */
     size_t size;                      /* bytes of all blocks */
     size_t limit;                     /* `size` never passes it */
+    bool full; /* since reset the limit has refused some, not the system */
 };
 
 /* Nothing is allocated until the first inlay_arena_alloc. */

@@ -80,6 +80,12 @@ const char *inlay_cell_within(const struct inlay_constraints *constraints,
                               const void *value,
                               struct inlay_arena *arena);
 
+/* JSON -> C: what an INLAY_CELL_JSON becomes, as in inlay_cell_to. */
+const char *inlay_cell_of_json(struct inlay_str text,
+                               const struct inlay_type *type,
+                               struct inlay_arena *arena,
+                               void *ret);
+
 /*
  * Cell -> C. Texts, bytes and elements are copied into `arena`: they last as
  * long as the call. NULL, or why not ("null", "it does not fit into int16_t",

@@ -1,7 +1,8 @@
 /*
- * cell_to.c - cells -> C. What loses nothing is taken: a numeric's text into a
- * double, an integer of any width that fits, ISO text into a date (SQLite has
- * no other). The reasons are for the programmer.
+ * cell_to.c - cells -> C. What loses nothing is taken: an integer of any width
+ * that fits, into a double too, ISO text into a date (SQLite has no other).
+ * Reals are rounded: a numeric's text into a double, a double into a float. The
+ * reasons are for the programmer.
  */
 #include <float.h>
 #include <math.h>
@@ -9,8 +10,6 @@
 #include "base/macros.h"
 #include "db/cell.h"
 #include "type/calendar.h"
-#include "type/constraint.h"
-#include "type/json.h"
 #include "type/lax.h"
 #include "type/uuid.h"
 
@@ -18,7 +17,6 @@
 
 /* Of a text in a message. */
 #define SHOWN_SIZE 48
-#define JSON_WHY_MOST 65536
 
 static const char bad_text[] = "text that is not UTF-8";
 
@@ -245,7 +243,38 @@ static const char *real_of_text(struct inlay_str text,
     return too_large(text, type, arena);
 }
 
-/* An integer is rounded, as C does it itself. */
+/* Without the zeroes behind them its digits have to have room. */
+static bool real_is_exact(const struct inlay_cell *cell,
+                          const struct inlay_type *type)
+{
+    uint64_t digits = (uint64_t)cell->integer;
+
+    if (!cell->too_wide && cell->integer < 0)
+        digits = 0 - digits;
+    if (digits)
+        digits >>= __builtin_ctzll(digits);
+    return digits >>
+               (type->size == sizeof(double) ? DBL_MANT_DIG : FLT_MANT_DIG) ==
+           0;
+}
+
+static const char *real_of_integer(const struct inlay_cell *cell,
+                                   const struct inlay_type *type,
+                                   struct inlay_arena *arena,
+                                   void *ret)
+{
+    if (inlay_unlikely(!real_is_exact(cell, type))) {
+        const char *why = integer_too_large(cell, type, arena);
+
+        return why == inlay_cell_no_memory ? why
+                                           : because(arena, "%s exactly", why);
+    }
+    return store_real(cell->too_wide ? (double)(uint64_t)cell->integer
+                                     : (double)cell->integer,
+                      type, arena, ret);
+}
+
+/* A real is rounded: it stands for what is near it. An integer is itself. */
 static const char *to_real(const struct inlay_cell *cell,
                            const struct inlay_type *type,
                            struct inlay_arena *arena,
@@ -255,9 +284,7 @@ static const char *to_real(const struct inlay_cell *cell,
     case INLAY_CELL_REAL:
         return store_real(cell->real, type, arena, ret);
     case INLAY_CELL_INT:
-        return store_real(cell->too_wide ? (double)(uint64_t)cell->integer
-                                         : (double)cell->integer,
-                          type, arena, ret);
+        return real_of_integer(cell, type, arena, ret);
     case INLAY_CELL_TEXT:
         return real_of_text(cell->text, type, arena, ret);
     default:
@@ -511,107 +538,7 @@ static const char *to_uuid(const struct inlay_cell *cell,
     return NULL;
 }
 
-/* --- Lists and JSON ------------------------------------------------------- */
-
-/* A part of the first violation's JSON. NULL: it can't be written. */
-static inlay_cold const char *said(const struct inlay_violations *violations,
-                                   const char *begin,
-                                   const char *end,
-                                   struct inlay_arena *arena)
-{
-    struct inlay_buf out;
-    const char *words = NULL;
-
-    inlay_buf_init(&out, JSON_WHY_MOST);
-    if (inlay_violations_write(violations, &out) == 0) {
-        struct inlay_str text = inlay_buf_view(&out);
-        const char *from = memmem(text.ptr, text.len, begin, strlen(begin));
-        const char *to =
-            from ? memmem(from, (size_t)(text.ptr + text.len - from), end,
-                          strlen(end))
-                 : NULL;
-
-        if (to) {
-            from += strlen(begin);
-            words = because(arena, "%.*s",
-                            (int)inlay_min(to - from, (ptrdiff_t)300), from);
-        }
-    }
-    inlay_buf_deinit(&out);
-    return words;
-}
-
-static inlay_cold const char *json_why(
-    const struct inlay_violations *violations,
-    const struct inlay_type *type,
-    struct inlay_arena *arena)
-{
-    const char *words = said(violations, "\"loc\":", ",\"input\":", arena);
-
-    if (words == inlay_cell_no_memory)
-        return words;
-    return because(arena, "its JSON does not fit into %s%s%s",
-                   name_of(type, arena), words ? ": \"loc\":" : "",
-                   words ? words : "");
-}
-
-static inlay_cold const char *breach_why(
-    const struct inlay_constraints *constraints,
-    const struct inlay_breach *breach,
-    struct inlay_arena *arena)
-{
-    struct inlay_violations violations;
-    char digits[INLAY_BOUND_SIZE];
-    const char *words;
-
-    inlay_violations_init(&violations, arena);
-    inlay_constraints_violated(
-        constraints, &violations, NULL, breach->fault, INLAY_STR(""),
-        breach->type,
-        inlay_str_make(digits, inlay_format_u64(digits, breach->count)));
-    words = violations.no_memory
-                ? inlay_cell_no_memory
-                : said(&violations, "\"msg\":\"", "\",\"input\":", arena);
-    if (!words || words == inlay_cell_no_memory)
-        return words ? words : "it is not within its constraints";
-    return breach->in_list
-               ? because(arena, "its element %zu: %s", breach->index, words)
-               : words;
-}
-
-const char *inlay_cell_within(const struct inlay_constraints *constraints,
-                              const struct inlay_type *type,
-                              const void *value,
-                              struct inlay_arena *arena)
-{
-    struct inlay_breach breach;
-
-    return inlay_constraints_hold(constraints, type, value, &breach)
-               ? NULL
-               : breach_why(constraints, &breach, arena);
-}
-
-static const char *of_json(struct inlay_str text,
-                           const struct inlay_type *type,
-                           struct inlay_arena *arena,
-                           void *ret)
-{
-    static const struct inlay_place whole = {.name = {"value", 5}};
-    struct inlay_violations violations;
-    struct inlay_json_doc doc;
-    int status;
-
-    inlay_violations_init(&violations, arena);
-    violations.most = 1;
-    status = inlay_json_parse(text, arena, &whole, &violations, &doc);
-    if (status == INLAY_JSON_INVALID)
-        return text_is_no(text, arena, "JSON");
-    if (status == INLAY_JSON_OK)
-        status = inlay_json_read(&doc, type, arena, &whole, &violations, ret);
-    if (status == INLAY_JSON_INVALID)
-        return json_why(&violations, type, arena);
-    return status == INLAY_JSON_OK ? NULL : inlay_cell_no_memory;
-}
+/* --- Lists and structs ---------------------------------------------------- */
 
 static const char *read_elements(const struct inlay_cell *cell,
                                  const struct inlay_type *elem,
@@ -658,7 +585,7 @@ static const char *to_slice(const struct inlay_cell *cell,
     void *memory;
 
     if (cell->kind == INLAY_CELL_JSON || cell->kind == INLAY_CELL_TEXT)
-        return of_json(cell->text, type, arena, ret);
+        return inlay_cell_of_json(cell->text, type, arena, ret);
     if (cell->kind != INLAY_CELL_ARRAY)
         return is_no(cell, arena, "an array");
     memory = inlay_cell_memory(type->elem, count, arena);
@@ -676,7 +603,7 @@ static const char *to_array(const struct inlay_cell *cell,
                             char *ret)
 {
     if (cell->kind == INLAY_CELL_JSON || cell->kind == INLAY_CELL_TEXT)
-        return of_json(cell->text, type, arena, ret);
+        return inlay_cell_of_json(cell->text, type, arena, ret);
     if (cell->kind != INLAY_CELL_ARRAY)
         return is_no(cell, arena, "an array");
     if (cell->nelements != type->count)
@@ -691,7 +618,7 @@ static const char *to_struct(const struct inlay_cell *cell,
                              void *ret)
 {
     if (cell->kind == INLAY_CELL_JSON || cell->kind == INLAY_CELL_TEXT)
-        return of_json(cell->text, type, arena, ret);
+        return inlay_cell_of_json(cell->text, type, arena, ret);
     return is_no(cell, arena, "JSON, which a struct within a row is read of");
 }
 
@@ -726,7 +653,7 @@ static const char *to_optional(const struct inlay_cell *cell,
 
     /* JSON has a null of its own. */
     if (cell->kind == INLAY_CELL_JSON && takes_json(type->elem->kind))
-        return of_json(cell->text, type, arena, ret);
+        return inlay_cell_of_json(cell->text, type, arena, ret);
     if (has)
         why = inlay_cell_to(cell, type->elem, arena, ret + type->value_offset);
     else
@@ -752,7 +679,7 @@ const char *inlay_cell_to(const struct inlay_cell *cell,
                           void *ret)
 {
     if (inlay_unlikely(cell->kind == INLAY_CELL_JSON) && takes_json(type->kind))
-        return of_json(cell->text, type, arena, ret);
+        return inlay_cell_of_json(cell->text, type, arena, ret);
     switch (type->kind) {
     case INLAY_KIND_INT:
     case INLAY_KIND_UINT:

@@ -1,5 +1,7 @@
 #include "db/row.h"
 
+#include <stdio.h>
+
 #include "base/macros.h"
 #include "type/json.h"
 
@@ -9,6 +11,8 @@
 /* Of what is quoted in a message. */
 #define NAME_MOST 60
 #define NAMES_MOST 200
+/* A failure's text and its block in an arena. */
+#define SPARED ((size_t)1024)
 
 /* --- What is wrong -------------------------------------------------------- */
 
@@ -17,14 +21,14 @@ static int shown(struct inlay_str name)
     return (int)inlay_min(name.len, (size_t)NAME_MOST);
 }
 
-/* What is wrong; "file:line: " before what the programmer has to change. */
+/* What is wrong; "file:line: " before all but a row that is not there. */
 static inlay_cold bool fail(struct inlay_row_reader *reader,
                             int kind,
                             const char *text)
 {
     struct inlay_source decl = reader->query->decl;
 
-    if (kind == INLAY_INTERNAL && decl.file.len)
+    if (kind != INLAY_NOT_FOUND && decl.file.len)
         inlay_failure_set(reader->failure, kind, "%.*s:%u: %s",
                           inlay_str_arg(decl.file), (unsigned)decl.line, text);
     else
@@ -34,8 +38,26 @@ static inlay_cold bool fail(struct inlay_row_reader *reader,
 
 static inlay_cold bool fail_memory(struct inlay_row_reader *reader)
 {
-    return fail(reader, INLAY_NO_MEMORY,
-                "there is no memory for the rows in the call");
+    const struct inlay_arena *arena = reader->arena;
+    size_t limit = arena->limit + reader->spared;
+    bool whole = limit % ((size_t)1 << 20) == 0;
+    char text[200];
+
+    if (!arena->full)
+        return fail(reader, INLAY_NO_MEMORY, "out of memory for the rows");
+    limit = whole ? limit >> 20 : limit;
+    if (reader->query->kind == INLAY_QUERY_EACH)
+        snprintf(text, sizeof(text),
+                 "a row takes more than %zu %s, which is the most for one of "
+                 "inlay_each: select less",
+                 limit, whole ? "MiB" : "bytes");
+    else
+        snprintf(text, sizeof(text),
+                 "the rows take more than the memory of a request, %zu %s "
+                 "(--limit-request-memory): ask for less at once, or read them "
+                 "with inlay_each",
+                 limit, whole ? "MiB" : "bytes");
+    return fail(reader, INLAY_INTERNAL, text);
 }
 
 static inlay_cold bool fail_internal(struct inlay_row_reader *reader,
@@ -342,8 +364,12 @@ bool inlay_rows_read(const struct inlay_query *query,
     reader.query = query;
     reader.arena = arena;
     reader.columns = NULL;
-    if (inlay_likely(inlay_row_reader_begin(&reader, rows, arena, failure) &&
-                     read_rows(&reader, result)))
+    reader.spared = inlay_min(arena->limit, SPARED);
+    arena->limit -= reader.spared;
+    bool done = inlay_row_reader_begin(&reader, rows, arena, failure) &&
+                read_rows(&reader, result);
+    arena->limit += reader.spared;
+    if (inlay_likely(done))
         return true;
     memset(result, 0, query->type ? query->type->size : 0);
     return false;

@@ -19,6 +19,7 @@ struct inlay_row_reader {
     /* row.c's. */
     const struct inlay_rowset *rows;
     struct inlay_failure *failure;
+    size_t spared; /* of the arena's limit: room for saying that it is full */
     uint32_t *columns; /* of the struct's fields; NULL before it has begun */
     uint32_t few[INLAY_ROW_FEW];
 };
@@ -30,7 +31,8 @@ struct inlay_row_reader {
  * a column fails, unless it is an optional, as does a value that does not fit,
  * that INLAY_RANGE and its like or the struct's INLAY_CHECK refuse: INTERNAL, "column score is null, but user.score is a double: make it an
  * INLAY_OPTIONAL, or select coalesce(…)", with the query's file:line before
- * it. Texts lie in `arena`. False: `failure` says why. EXEC, BATCH and COPY
+ * it. Texts lie in `arena`; what is beyond its limit is INTERNAL, too, and
+ * leaves room there for the message. False: `failure` says why. EXEC, BATCH and COPY
  * have no rows and are not for this.
  */
 bool inlay_rows_read(const struct inlay_query *query,

@@ -94,6 +94,8 @@ def test_injections_are_stored_as_they_are(server: UnixServer) -> None:
         ("null", ["count", "null"]),
         ("wide", ["int16_t", "70000"]),
         ("type", ["int64_t"]),
+        ("rounded", ["9007199254740993", "double"]),
+        ("large", ["64 MiB", "--limit-request-memory", "inlay_each"]),
         ("sql", ["choose"]),
         ("rows", ["inlay_exec"]),
     ],
@@ -127,6 +129,23 @@ def test_break_rolls_back(server: UnixServer) -> None:
     assert server.client.post("/broken-off", params={"id": 5}).json() == 0
 
 
+def test_a_statement_that_ends_its_transaction(server: UnixServer) -> None:
+    answer = server.client.post("/ended-within", params={"id": 5})
+    assert answer.status_code == 500
+    assert count_of(server, 5) == 0
+    server.wait_logged("the transaction has ended already")
+
+
+def test_what_may_be_tried_again_is_neutral_too(server: UnixServer) -> None:
+    if server.kind == "sqlite":
+        pytest.skip("SQLite has no such text")
+    answer = server.client.get("/wrong/serialization")
+    assert answer.status_code == 409
+    said = {"detail": "it conflicts with another request: try again"}
+    assert answer.json() == said
+    server.wait_logged(r"errors\.c:\d+: a secret")
+
+
 def test_savepoints(server: UnixServer) -> None:
     rows = server.client.post("/savepoints").json()
     assert [row["id"] for row in rows] == [1, 3]
@@ -142,6 +161,10 @@ def test_misuses_are_named(server: UnixServer) -> None:
 def test_a_cursor_gives_all_rows(server: UnixServer) -> None:
     lines = server.client.get("/stream", params={"most": 20_000}).text.split()
     assert [int(line) for line in lines] == list(range(1, 20_001))
+
+
+def test_a_cursor_gives_more_than_a_request_has_memory_for(server: UnixServer) -> None:
+    assert server.client.get("/large").json() == 70 << 20
 
 
 def test_a_cursor_may_be_left(server: UnixServer) -> None:

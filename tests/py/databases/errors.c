@@ -1,6 +1,7 @@
 /* What goes wrong, and how it is said. */
 #include <inlay.h>
 #include <inttypes.h>
+#include <string.h>
 
 struct item {
     int64_t id;
@@ -64,6 +65,49 @@ int16_t too_wide(inlay_db *db)
     return inlay_one(db, int16_t, "select 70000");
 }
 INLAY_GET("/wrong/wide", too_wide);
+
+double rounded(inlay_db *db)
+{
+    return inlay_one(db, double, "select cast(9007199254740993 as bigint)");
+}
+INLAY_GET("/wrong/rounded", rounded);
+
+INLAY_SLICE(texts, inlay_str);
+
+/* 70 of a MiB: more than a request has. */
+#define LARGE_ROWS                                                             \
+    "with recursive n(i, text) as (select 1, $1 union all"                     \
+    " select i + 1, text from n where i < 70) select text from n"
+
+static inlay_str mebibyte(void)
+{
+    char *text = inlay_alloc(1 << 20);
+
+    if (!text)
+        return INLAY_STR("");
+    memset(text, 'x', 1 << 20);
+    return (inlay_str){text, 1 << 20};
+}
+
+int64_t large(inlay_db *db)
+{
+    texts all = inlay_all(db, texts, LARGE_ROWS, mebibyte());
+
+    return (int64_t)all.len;
+}
+INLAY_GET("/wrong/large", large);
+
+int64_t large_one_by_one(inlay_db *db)
+{
+    int64_t size = 0;
+
+    inlay_each(db, inlay_str, text, LARGE_ROWS, mebibyte())
+    {
+        size += (int64_t)text.len;
+    }
+    return size;
+}
+INLAY_GET("/large", large_one_by_one);
 
 int64_t wrong_type(inlay_db *db)
 {
@@ -137,6 +181,27 @@ items savepoints(inlay_db *db)
     return inlay_all(db, items, "select * from items order by id");
 }
 INLAY_POST("/savepoints", savepoints);
+
+int64_t ended_within(inlay_db *db, int64_t id)
+{
+    inlay_transaction(db, 1)
+    {
+        inlay_exec(db, "delete from items where id = 0");
+        inlay_exec(db, "rollback");
+        inlay_exec(db,
+                   "insert into items (id, name, count) values ($1, 'x', 1)",
+                   id);
+    }
+    return id;
+}
+INLAY_POST("/ended-within", ended_within);
+
+int64_t serialization(inlay_db *db)
+{
+    return inlay_exec(db, "do $$ begin raise exception 'a secret' using "
+                          "errcode = '40001'; end $$");
+}
+INLAY_GET("/wrong/serialization", serialization);
 
 int64_t commit_of_none(inlay_db *db)
 {

@@ -62,7 +62,11 @@ static void test_limit(void **state)
 
     (void)state;
     inlay_arena_init(&arena, 10000);
+    assert_false(arena.full);
     assert_null(inlay_arena_alloc(&arena, 10001));
+    assert_true(arena.full);
+    inlay_arena_reset(&arena);
+    assert_false(arena.full);
     assert_null(inlay_arena_alloc(&arena, SIZE_MAX));
     assert_null(inlay_arena_alloc(&arena, SIZE_MAX - 15));
     assert_null(inlay_arena_alloc(&arena, SIZE_MAX - 31));
@@ -222,6 +226,7 @@ static void test_failing_nth(void **state)
         int status = inlay_arena_defer(&arena, leave_a, &trail);
         inlay_mem_fail_after(-1);
         assert_int_equal(got, count);
+        assert_false(arena.full);
         /* A failure changes nothing: the next one may do. */
         assert_non_null(inlay_arena_alloc(&arena, 70000));
         inlay_arena_deinit(&arena);

@@ -319,11 +319,6 @@ static void test_exact_numbers_become_integers(void **state)
 
 static void test_numbers_become_reals(void **state)
 {
-    struct inlay_cell wide = {
-        .kind = INLAY_CELL_INT,
-        .too_wide = true,
-        .integer = -1,
-    };
     double f64;
     float f32;
 
@@ -333,8 +328,6 @@ static void test_numbers_become_reals(void **state)
     assert_true(f32 == 0.1f);
     to(state, integer(-3), &sample_f64, &f64);
     assert_true(f64 == -3);
-    to(state, wide, &sample_f64, &f64);
-    assert_true(f64 == 0x1p64);
     to(state, text("12345678.9012"), &sample_f64, &f64);
     assert_true(f64 == 12345678.9012);
     to(state, text("NaN"), &sample_f64, &f64);
@@ -351,6 +344,90 @@ static void test_numbers_become_reals(void **state)
     check_refused(state, null, &sample_f64, "null");
     check_refused(state, of_kind(INLAY_CELL_BYTES, "1"), &sample_f64,
                   "bytes is not a number");
+}
+
+static struct inlay_cell beyond_i64(uint64_t value)
+{
+    return (struct inlay_cell){
+        .kind = INLAY_CELL_INT,
+        .too_wide = true,
+        .integer = (int64_t)value,
+    };
+}
+
+static void test_integers_become_reals_when_nothing_is_lost(void **state)
+{
+    static const int64_t doubles[] = {
+        0,
+        1,
+        -1,
+        9007199254740991,
+        9007199254740992,
+        -9007199254740994,
+        INT64_MAX - 1023,
+        INT64_MIN,
+    };
+    static const int64_t floats[] = {
+        16777215, -16777216, 16777218, INT64_MAX - ((1ll << 39) - 1), INT64_MIN,
+    };
+    double f64;
+    float f32;
+
+    for (size_t i = 0; i < inlay_array_size(doubles); i++) {
+        to(state, integer(doubles[i]), &sample_f64, &f64);
+        assert_true((int64_t)f64 == doubles[i]);
+    }
+    for (size_t i = 0; i < inlay_array_size(floats); i++) {
+        to(state, integer(floats[i]), &sample_f32, &f32);
+        assert_true((int64_t)f32 == floats[i]);
+    }
+    to(state, beyond_i64(1ull << 63), &sample_f32, &f32);
+    assert_true(f32 == 0x1p63f);
+    to(state, beyond_i64(UINT64_MAX - 2047), &sample_f64, &f64);
+    assert_true(f64 == 0x1p64 - 2048);
+}
+
+static void test_integers_that_a_real_rounds_are_refused(void **state)
+{
+    static const struct inlay_cell list[] = {
+        {.kind = INLAY_CELL_INT, .integer = 1},
+        {.kind = INLAY_CELL_INT, .integer = INT64_MAX},
+    };
+    const struct inlay_cell array = {
+        .kind = INLAY_CELL_ARRAY,
+        .elements = list,
+        .nelements = 2,
+    };
+    INLAY_OPTIONAL(maybe_f64, double);
+    const struct inlay_type maybe = {
+        .kind = INLAY_KIND_OPTIONAL,
+        .size = sizeof(maybe_f64),
+        .align = _Alignof(maybe_f64),
+        .elem = &sample_f64,
+        .has_offset = offsetof(maybe_f64, has),
+        .value_offset = offsetof(maybe_f64, value),
+    };
+    struct inlay_arena small;
+    double f64;
+
+    check_refused(state, integer(9007199254740993), &sample_f64,
+                  "9007199254740993 does not fit into double exactly");
+    check_refused(state, integer(-9007199254740993), &sample_f64,
+                  "-9007199254740993 does not fit into double exactly");
+    check_refused(state, integer(INT64_MIN + 1), &sample_f64,
+                  "-9223372036854775807 does not fit into double exactly");
+    check_refused(state, integer(16777217), &sample_f32,
+                  "16777217 does not fit into float exactly");
+    check_refused(state, integer(INT64_MAX), &maybe,
+                  "9223372036854775807 does not fit into double exactly");
+    check_refused(state, beyond_i64(UINT64_MAX), &sample_f64,
+                  "18446744073709551615 does not fit into double exactly");
+    check_refused(state, array, &sample_f64s_type,
+                  "its element 1: 9223372036854775807 does not fit into double "
+                  "exactly");
+    inlay_arena_init(&small, 0);
+    assert_ptr_equal(inlay_cell_to(&list[1], &sample_f64, &small, (void *)&f64),
+                     inlay_cell_no_memory);
 }
 
 static void test_zero_and_one_become_booleans(void **state)
@@ -617,6 +694,8 @@ int main(void)
         TEST(test_integers_fit_or_are_refused),
         TEST(test_exact_numbers_become_integers),
         TEST(test_numbers_become_reals),
+        TEST(test_integers_become_reals_when_nothing_is_lost),
+        TEST(test_integers_that_a_real_rounds_are_refused),
         TEST(test_zero_and_one_become_booleans),
         TEST(test_texts_are_copied_with_a_nul_behind),
         TEST(test_texts_that_do_not_fit_are_refused),

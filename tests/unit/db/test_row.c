@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/macros.h"
+#include "base/mem.h"
 #include "db/row.h"
 #include "unit/type/samples.h"
 
@@ -83,6 +84,7 @@ static struct inlay_query query_of(enum inlay_query_kind kind,
 
 struct fixture {
     struct inlay_arena arena;
+    struct inlay_arena cells; /* of give_many */
     struct inlay_failure failure;
     struct table table;
 };
@@ -92,6 +94,7 @@ static int setup(void **state)
     struct fixture *f = calloc(1, sizeof(*f));
 
     inlay_arena_init(&f->arena, 1 << 20);
+    inlay_arena_init(&f->cells, 1 << 23);
     f->table.base.ops = &table_ops;
     f->table.broken = SIZE_MAX;
     *state = f;
@@ -103,6 +106,7 @@ static int teardown(void **state)
     struct fixture *f = *state;
 
     inlay_arena_deinit(&f->arena);
+    inlay_arena_deinit(&f->cells);
     free(f);
     return 0;
 }
@@ -386,13 +390,104 @@ static void test_rows_without_memory_fail(void **state)
     sample_items all = {0};
     struct sample_item item = {0};
 
-    inlay_arena_deinit(&f->arena);
-    inlay_arena_init(&f->arena, 0);
     GIVE(f, name_price, two_rows);
+    inlay_mem_fail_after(0);
     assert_false(read_items(f, &all));
+    inlay_mem_fail_after(-1);
     assert_int_equal(f->failure.kind, INLAY_NO_MEMORY);
+    assert_string_equal(f->failure.text,
+                        "shop.c:12: out of memory for the rows");
+    inlay_mem_fail_after(0);
     assert_false(read_one(f, &sample_item_type, &item));
+    inlay_mem_fail_after(-1);
     assert_int_equal(f->failure.kind, INLAY_NO_MEMORY);
+}
+
+static void set_limit(struct fixture *f, size_t limit)
+{
+    inlay_arena_deinit(&f->arena);
+    inlay_arena_init(&f->arena, limit);
+}
+
+/* Rows of a letter each. */
+static void give_many(struct fixture *f, size_t count)
+{
+    static const char *const names[] = {"letter"};
+    struct inlay_cell *cells =
+        inlay_arena_zalloc_array(&f->cells, count, sizeof(*cells));
+
+    for (size_t i = 0; i < count; i++)
+        cells[i] = (struct inlay_cell)TEXT("x");
+    give(f, names, 1, cells, count);
+}
+
+static void test_rows_beyond_the_limit_name_it(void **state)
+{
+    static const struct {
+        size_t limit;
+        const char *shown;
+    } cases[] = {{1 << 20, "1 MiB"}, {100000, "100000 bytes"}, {0, "0 MiB"}};
+    struct fixture *f = *state;
+    struct inlay_query query =
+        query_of(INLAY_QUERY_ALL, &sample_strs_type, &sample_str);
+    char expected[300];
+
+    give_many(f, 40000);
+    for (size_t i = 0; i < inlay_array_size(cases); i++) {
+        sample_strs all = {0};
+
+        set_limit(f, cases[i].limit);
+        snprintf(expected, sizeof(expected),
+                 "shop.c:12: the rows take more than the memory of a request, "
+                 "%s (--limit-request-memory): ask for less at once, or read "
+                 "them with inlay_each",
+                 cases[i].shown);
+        assert_false(read_rows(f, query, &all));
+        assert_int_equal(f->failure.kind, INLAY_INTERNAL);
+        assert_string_equal(f->failure.text, expected);
+        assert_int_equal(f->arena.limit, cases[i].limit);
+    }
+}
+
+static void test_a_full_arena_has_room_for_the_message(void **state)
+{
+    struct fixture *f = *state;
+    struct inlay_query query =
+        query_of(INLAY_QUERY_ALL, &sample_strs_type, &sample_str);
+
+    give_many(f, 4000);
+    /* Wherever the limit falls among the rows. */
+    for (size_t limit = 100000; limit < 100100; limit += 7) {
+        sample_strs all = {0};
+
+        set_limit(f, limit);
+        assert_false(read_rows(f, query, &all));
+        assert_non_null(inlay_arena_alloc(&f->arena, sizeof(f->failure.text)));
+    }
+}
+
+static void test_a_row_of_each_beyond_its_limit_says_so(void **state)
+{
+    static const char *const names[] = {"name"};
+    static const char large[5000];
+    const struct inlay_cell cells[] = {
+        {.kind = INLAY_CELL_TEXT, .text = {large, sizeof(large)}},
+    };
+    struct fixture *f = *state;
+    struct inlay_query query =
+        query_of(INLAY_QUERY_EACH, &sample_str, &sample_str);
+    struct inlay_row_reader reader = {.query = &query, .arena = &f->arena};
+    struct inlay_str row;
+
+    set_limit(f, 4000);
+    GIVE(f, names, cells);
+    assert_true(inlay_row_reader_begin(&reader, &f->table.base, &f->arena,
+                                       &f->failure));
+    assert_false(inlay_row_read(&reader, 0, &row, &f->failure));
+    assert_int_equal(f->failure.kind, INLAY_INTERNAL);
+    assert_string_equal(f->failure.text,
+                        "shop.c:12: a row takes more than 4000 bytes, which is "
+                        "the most for one of inlay_each: select less");
 }
 
 /* A cursor's reader begins with the rows of the table. */
@@ -617,6 +712,9 @@ int main(void)
         ROW_TEST(test_a_value_that_does_not_fit_fails),
         ROW_TEST(test_a_statement_without_columns_fails),
         ROW_TEST(test_rows_without_memory_fail),
+        ROW_TEST(test_rows_beyond_the_limit_name_it),
+        ROW_TEST(test_a_full_arena_has_room_for_the_message),
+        ROW_TEST(test_a_row_of_each_beyond_its_limit_says_so),
         ROW_TEST(test_each_row_replaces_the_one_before),
         ROW_TEST(test_columns_are_looked_for_once_for_all_rows),
         ROW_TEST(test_rows_are_within_constraints),
