@@ -507,6 +507,6 @@ struct inlay_pg_connection *inlay_pg_connection_create(
     }
     inlay_alarm_set(lane->base.loop, &connection->alarm, 20);
     if (inlay_pg_flush(connection))
-        inlay_pg_session_set_up(connection);
+        inlay_pg_session_set_up(connection, INLAY_PG_INTERNAL);
     return connection;
 }

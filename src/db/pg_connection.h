@@ -40,6 +40,7 @@ enum inlay_pg_use {
 enum inlay_pg_unit_kind {
     INLAY_PG_ORDER,    /* `asked` says what */
     INLAY_PG_INTERNAL, /* set, deallocate: nobody waits */
+    INLAY_PG_RESET,    /* of settings: without it nobody may go on */
     INLAY_PG_ROLLBACK,
     INLAY_PG_LISTEN,
 };
@@ -91,8 +92,8 @@ struct inlay_pg_special {
     enum inlay_order_kind asked;
     enum inlay_pg_phase phase;
     struct inlay_order *order; /* NULL: given up */
-    bool took, failed;
-    bool begins;     /* "begin" is a part of it */
+    bool took;
+    bool begins;     /* "begin" is a part of it, and was not done yet */
     unsigned offset; /* characters of ours before the script's text */
     size_t row;
     int64_t changed;
@@ -216,9 +217,11 @@ void inlay_pg_order_failed(struct inlay_order *order,
 
 /* What the server has to know first; an error of it is the first statement's to
  * find. */
-void inlay_pg_session_set_up(struct inlay_pg_connection *connection);
+void inlay_pg_session_set_up(struct inlay_pg_connection *connection,
+                             enum inlay_pg_unit_kind kind);
 
-/* SET and RESET are taken back; three units. */
+/* SET and RESET are taken back; three units. If one fails, as one with a
+ * statement_timeout of 1 ms may, the connection is lost. */
 void inlay_pg_session_reset(struct inlay_pg_connection *connection);
 
 /* A command was done, of `order` (NULL: of a script, or nobody's any more): does

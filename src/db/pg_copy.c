@@ -158,7 +158,6 @@ static void note_failure(struct inlay_pg_special *special,
 {
     struct inlay_order *order = special->order;
 
-    special->failed = true;
     if (!order || order->failure.kind)
         return;
     inlay_pg_order_failed(order, result, special->offset);
@@ -202,6 +201,8 @@ static void take(struct inlay_pg_connection *connection, PGresult *result)
     case PGRES_COMMAND_OK:
     case PGRES_TUPLES_OK:
     case PGRES_EMPTY_QUERY:
+        connection->is_open |= special->begins;
+        special->begins = false; /* that comes first */
         inlay_pg_session_tag(connection, result, NULL);
         special->changed += inlay_pg_changed(result);
         break;
@@ -230,11 +231,7 @@ static void end(struct inlay_pg_connection *connection)
     if (special.took)
         connection->use = INLAY_PG_LEAVING;
     /* It did not come as far as to begin: nor does what follows without. */
-    if (special.begins && special.failed &&
-        PQtransactionStatus(connection->pg) == PQTRANS_IDLE)
-        connection->begins = true;
-    else
-        connection->is_open |= special.begins;
+    connection->begins = special.begins;
     inlay_pg_session_unit(connection, special.asked);
     if (!special.order)
         return;

@@ -211,7 +211,12 @@ static bool may_hope(struct inlay_pg_lane *lane)
     if (!lane->has_asked &&
         (inlay_pg_is_short(lane) || now - lane->asked_at >= ASK_MS))
         inlay_pg_pool_ask(lane);
-    return lane->has_asked && now - lane->asked_at < HOPE_MS;
+    if (!lane->has_asked || now - lane->asked_at >= HOPE_MS)
+        return false;
+    /* It looks again then, and sets the alarm for what waits as ever. */
+    inlay_alarm_set(lane->base.loop, &lane->patience,
+                    HOPE_MS - (now - lane->asked_at));
+    return true;
 }
 
 /* For an order that shares: behind a few quick ones, then an idle one, else the

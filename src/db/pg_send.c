@@ -336,7 +336,9 @@ static bool has_to_wait(const struct inlay_pg_connection *connection,
         connection->is_beginning || !inlay_list_empty(&connection->own) ||
         !inlay_pg_has_room(connection))
         return true;
-    return is_special(order) && !inlay_pg_is_quiet(connection);
+    /* Nor does a commit come before all that is to be committed is known. */
+    return (is_special(order) || order->kind == INLAY_ORDER_COMMIT) &&
+           !inlay_pg_is_quiet(connection);
 }
 
 void inlay_pg_start(struct inlay_pg_connection *connection,

@@ -12,7 +12,8 @@
 
 /* --- Settings ------------------------------------------------------------- */
 
-void inlay_pg_session_set_up(struct inlay_pg_connection *connection)
+void inlay_pg_session_set_up(struct inlay_pg_connection *connection,
+                             enum inlay_pg_unit_kind kind)
 {
     const struct inlay_database_config *config =
         &connection->lane->base.database->config;
@@ -23,18 +24,18 @@ void inlay_pg_session_set_up(struct inlay_pg_connection *connection)
         return;
     snprintf(sql, sizeof(sql), "set statement_timeout = %u",
              config->statement_timeout);
-    inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL, sql);
+    inlay_pg_command(connection, kind, NULL, sql);
 }
 
 void inlay_pg_session_reset(struct inlay_pg_connection *connection)
 {
     connection->is_changed = false;
-    inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL,
+    inlay_pg_command(connection, INLAY_PG_RESET, NULL,
                      "set session authorization default"); /* and the role */
     if (connection->pg)
-        inlay_pg_command(connection, INLAY_PG_INTERNAL, NULL, "reset all");
+        inlay_pg_command(connection, INLAY_PG_RESET, NULL, "reset all");
     if (connection->pg)
-        inlay_pg_session_set_up(connection);
+        inlay_pg_session_set_up(connection, INLAY_PG_RESET);
 }
 
 static struct inlay_str take_word(struct inlay_str *text)
@@ -77,7 +78,11 @@ void inlay_pg_session_tag(struct inlay_pg_connection *connection,
 void inlay_pg_session_unit(struct inlay_pg_connection *connection,
                            enum inlay_order_kind asked)
 {
-    if (inlay_likely(!connection->is_open) || !connection->pg ||
+    if (inlay_likely(!connection->is_open) || !connection->pg)
+        return;
+    /* While others are under way behind it libpq does not tell: the last of
+     * them finds out. */
+    if (asked != INLAY_ORDER_COMMIT &&
         PQtransactionStatus(connection->pg) != PQTRANS_IDLE)
         return;
     connection->is_open = false;

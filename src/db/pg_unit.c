@@ -334,6 +334,11 @@ static void end_unit(struct inlay_pg_connection *connection)
     case INLAY_PG_LISTEN:
         end_listen(connection, &unit);
         break;
+    case INLAY_PG_RESET:
+        if (unit.failed)
+            inlay_pg_connection_lose(connection,
+                                     "its settings can't be taken back");
+        break;
     case INLAY_PG_INTERNAL:
     case INLAY_PG_ROLLBACK:
         break;

@@ -255,6 +255,36 @@ static void test_nothing_waits_behind_a_slow_one(void **state)
     close_both();
 }
 
+/* Nothing comes from another lane: it goes behind a slow one here then. */
+static void test_hope_has_an_end(void **state)
+{
+    struct ask slow, ask;
+    struct far far;
+
+    (void)state;
+    open_both((struct inlay_database_config){.max = 2});
+    do_far(&far, make(INLAY_ORDER_BEGIN, "", NULL));
+    assert_ok(&far.ask);
+    exec("select 1");
+    nap(60);
+    slow = query("select pg_sleep(0.3)::text");
+    submit(&slow);
+    nap(20);
+    ask = query(PID);
+    submit(&ask);
+    assert_int_equal(stat_of(&test.database->own_stats.waiting), 1);
+    nap(30);
+    assert_int_equal(stat_of(&test.database->own_stats.waiting), 0);
+    assert_false(slow.done);
+    wait_all();
+    assert_ok(&slow);
+    assert_ok(&ask);
+    forget(&slow);
+    forget(&ask);
+    inlay_hold_release(far.ask.order.hold);
+    close_both();
+}
+
 /* --- Lanes of one thread -------------------------------------------------- */
 
 static struct inlay_lane *open_another(void)
@@ -649,6 +679,7 @@ int test_pg_pool(void)
         cmocka_unit_test(test_waiting_for_another_lane_has_an_end),
         cmocka_unit_test(test_idle_connections_are_everybodys),
         cmocka_unit_test(test_nothing_waits_behind_a_slow_one),
+        cmocka_unit_test(test_hope_has_an_end),
         cmocka_unit_test(test_a_promise_that_nobody_needs_any_more_ends),
         cmocka_unit_test(test_a_lane_that_begins_later_gives_its_turn),
         cmocka_unit_test(test_many_lanes_have_one_limit),
