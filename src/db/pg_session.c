@@ -66,7 +66,9 @@ void inlay_pg_session_tag(struct inlay_pg_connection *connection,
 {
     const char *tag = PQcmdStatus(result);
 
-    if (inlay_likely(*tag != 'S' && *tag != 'R'))
+    /* Nearly all are "SELECT 1", "INSERT 0 1" and their like. */
+    if (inlay_likely((tag[0] != 'S' || tag[1] != 'E' || tag[2] != 'T') &&
+                     tag[0] != 'R'))
         return;
     if ((strcmp(tag, "SET") == 0 || strcmp(tag, "RESET") == 0) &&
         (!order || !is_local(order->sql)))
