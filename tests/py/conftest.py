@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import itertools
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -19,6 +20,11 @@ from .postgres import Postgres, installed
 from .server import UnixServer
 
 _numbers = itertools.count()
+
+# Of a run in the background, which ignores it: our programs go on ignoring it then,
+# as they should, and the tests interrupt them.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
