@@ -21,10 +21,12 @@ from .server import UnixServer
 
 _numbers = itertools.count()
 
-# Of a run in the background, which ignores it: our programs go on ignoring it then,
-# as they should, and the tests interrupt them.
+# A run in the background ignores them, and whatever is started by it: programs go
+# on ignoring them then, as they should, and tests send them.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session", autouse=True)
